@@ -144,6 +144,20 @@ export class NodeTrace {
   }
 }
 
+/**
+ * A recorded stretch of heartbeats, of any number of nodes, for {@link calibrate}.
+ *
+ * @example
+ * ```ts
+ * import { HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * trace.add("north", { sequence: 1 }, 1_000);
+ * trace.add("north", { sequence: 2 }, 1_050);
+ * console.log(trace.add("north", { sequence: 2 }, 1_051)); // duplicate
+ * console.log(trace.beats, [...trace.nodes.keys()].join()); // 2 north
+ * ```
+ */
 export class HeartbeatTrace {
   readonly #nodes: Map<string, NodeTrace> = new Map();
   #beats = 0;

@@ -52,6 +52,22 @@ const MOST_COUNTED = 65_536;
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
+/**
+ * Measures how well the silence of one node is judged: how its heartbeats are spaced, how long a
+ * loss took to declare, and how many declarations were mistakes.
+ *
+ * @example
+ * ```ts
+ * import { DetectionQualityMachine } from "ground-station-failover/core";
+ *
+ * const quality = new DetectionQualityMachine();
+ * for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) quality.noteHeartbeat(1, nowMs);
+ * quality.noteDown(200, 1_200);
+ * quality.noteHeartbeat(1, 1_300); // the same run of the sender: it had not died
+ * const { meanMs, lastDetectionMs, falsePositivesPerDay } = quality.status(1_300);
+ * console.log(meanMs, lastDetectionMs, falsePositivesPerDay); // 50 200 1
+ * ```
+ */
 export class DetectionQualityMachine {
   readonly #mistakeWithinMs: number;
   readonly #buckets: Float64Array = new Float64Array(BUCKETS);

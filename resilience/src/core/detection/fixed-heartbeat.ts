@@ -63,6 +63,21 @@ class NodeState {
   }
 }
 
+/**
+ * The fixed heartbeat detector as a pure machine: suspects a node after one fixed silence, and
+ * calls it down after another.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FixedHeartbeatMachine({ intervalMs: 50, timeoutMs: 160 });
+ * machine.noteHeartbeat("north", { sequence: 1 }, 1_000);
+ * console.log(machine.status("north", 1_050)); // alive
+ * console.log(machine.status("north", 1_120)); // suspected
+ * console.log(machine.status("north", 1_160)); // down
+ * ```
+ */
 export class FixedHeartbeatMachine implements DetectorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<FixedHeartbeatOptions>;

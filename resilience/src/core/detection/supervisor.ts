@@ -105,6 +105,25 @@ interface Look {
   readonly heard: boolean;
 }
 
+/**
+ * Decides which nodes are declared down, from levels of suspicion; told the time with each
+ * question.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine, SupervisorMachine } from "ground-station-failover/core";
+ *
+ * const detector = new FixedHeartbeatMachine({ timeoutMs: 150 });
+ * const supervisor = new SupervisorMachine(detector);
+ * supervisor.watch("north", 0);
+ * detector.noteHeartbeat("north", undefined, 0);
+ * supervisor.evaluate(0);
+ * console.log(supervisor.liveness("north")); // alive
+ * supervisor.evaluate(1_000); // suspected, …
+ * supervisor.evaluate(2_000); // … and for long enough
+ * console.log(supervisor.liveness("north")); // down
+ * ```
+ */
 export class SupervisorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Required<SupervisorOptions>;

@@ -13,7 +13,7 @@
  * time that station failed lately.
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where
- * they are known.
+ * they are known. It is one file because the decisions and what they decide on are one vocabulary.
  */
 import { checked, WAIT_MS } from "../options.ts";
 
@@ -149,6 +149,22 @@ const HIGHEST_EPOCH = 999_999_999_999_999;
  */
 const MOST_FAILURES_KEPT = 16;
 
+/**
+ * Decides which station is active, from what is known of each, and raises the epoch with each
+ * promotion.
+ *
+ * @example
+ * ```ts
+ * import { FailoverMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FailoverMachine(["north", "south"], 1);
+ * const well = { silent: false, proven: true, confirmed: true, isProbed: false, evidence: [] };
+ * machine.assess("north", { ...well, eligible: false, silent: true, proven: false }, 1_000);
+ * machine.assess("south", { ...well, eligible: true }, 1_000);
+ * console.log(machine.decide(1_000)?.type); // promote
+ * console.log(machine.active, machine.epoch); // south 2
+ * ```
+ */
 export class FailoverMachine {
   readonly #stations: readonly Station[];
   readonly #automatic: boolean;

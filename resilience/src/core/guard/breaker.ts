@@ -123,6 +123,23 @@ const CALLS = 0;
 const FAILURES = 1;
 const SLOW = 2;
 
+/**
+ * The circuit breaker as a pure machine: gives permits, and takes them back with what became of the
+ * call.
+ *
+ * @example
+ * ```ts
+ * import { REFUSED } from "ground-station-failover";
+ * import { BreakerMachine } from "ground-station-failover/core";
+ *
+ * const machine = new BreakerMachine({ minimumVolume: 2, openDurationMs: 5_000 });
+ * for (let nowMs = 0; nowMs < 2; nowMs++) machine.failure(machine.acquire(nowMs), nowMs);
+ * console.log(machine.state(10), machine.acquire(10) === REFUSED); // open true
+ * const probe = machine.acquire(6_000);
+ * machine.success(probe, 6_010);
+ * console.log(machine.state(6_010)); // closed
+ * ```
+ */
 export class BreakerMachine {
   readonly #failureRateThreshold: number;
   readonly #slowCallRateThreshold: number;

@@ -111,6 +111,27 @@ interface Silent {
  */
 const ABSTENTIONS_IN_A_ROW = 3;
 
+/**
+ * Turns levels of suspicion into declarations: `unknown`, `alive`, `suspected` or `down` for each
+ * watched node. Declares nothing from what this process missed while it stood still or was cut off.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, LivenessSupervisor } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, timeoutMs: 150 });
+ * const supervisor = new LivenessSupervisor({ detector });
+ * supervisor.watch("north");
+ * const stop = new AbortController();
+ * void supervisor.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(1_000); // silence
+ * console.log(supervisor.liveness("north")); // down
+ * stop.abort();
+ * ```
+ */
 export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;

@@ -62,6 +62,27 @@ const NAMES: Names<SuspicionWatchOptions> = {
   onCrossing: true,
 };
 
+/**
+ * Tells one consumer when the level of a node reaches that consumer's own threshold, and when the
+ * node is heard again. Several watches can read one detector.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector, SuspicionWatch } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+ * const watch = new SuspicionWatch({ detector, threshold: 3, onCrossing: () => {} });
+ * watch.watch("north");
+ * const stop = new AbortController();
+ * void watch.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(500); // silence
+ * console.log(watch.isReached("north")); // true
+ * stop.abort();
+ * ```
+ */
 export class SuspicionWatch {
   readonly threshold: number;
   readonly #supervisor: LivenessSupervisor;

@@ -32,6 +32,26 @@ export interface CircuitBreakerOptions extends BreakerOptions {
   readonly clock?: Clock;
 }
 
+/**
+ * A circuit breaker: refuses calls to a service that fails too large a share of them, and lets a
+ * few probes through after a while to see whether it is well again.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const breaker = new CircuitBreaker({ minimumVolume: 5, openDurationMs: 10_000, clock });
+ * const fail = () => breaker.execute(() => Promise.reject(new Error("HTTP 500")));
+ * for (let call = 0; call < 5; call++) await fail().catch(() => {});
+ * console.log(breaker.state); // open
+ * await clock.advanceBy(10_000);
+ * console.log(breaker.state); // half-open
+ * await breaker.execute(async () => "HTTP 200");
+ * console.log(breaker.state); // closed
+ * ```
+ */
 export class CircuitBreaker {
   static {
     brand(CircuitBreaker, "CircuitBreaker");

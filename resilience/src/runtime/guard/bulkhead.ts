@@ -70,6 +70,20 @@ const NAMES: Names<BulkheadOptions> = {
 };
 const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
 
+/**
+ * Lets a bounded number of calls run at once, and a bounded number wait for a bounded time.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 2, acquireTimeoutMs: 1_000 });
+ * const work = async (name: string) => `${name} done, ${bulkhead.running} running`;
+ * const calls = ["one", "two", "three"].map((name) => bulkhead.execute(() => work(name)));
+ * console.log(bulkhead.running, bulkhead.waiting); // 2 1
+ * console.log((await Promise.all(calls)).length); // 3
+ * ```
+ */
 export class Bulkhead {
   static {
     brand(Bulkhead, "Bulkhead");

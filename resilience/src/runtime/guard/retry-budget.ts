@@ -16,6 +16,22 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
   readonly clock?: Clock;
 }
 
+/**
+ * A retry budget to be shared by all clients of one downstream service: bounds their retries to a
+ * share of their calls.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, RetryBudget } from "ground-station-failover";
+ *
+ * const budget = new RetryBudget({ ratio: 0.1 });
+ * const reader = new ResilientClient({ name: "north", retry: { budget } });
+ * const writer = new ResilientClient({ name: "north", retry: { budget, maxAttempts: 2 } });
+ * await reader.call(async () => "telemetry");
+ * await writer.call(async () => "command");
+ * console.log(budget.status.calls, budget.status.sent); // 2 0
+ * ```
+ */
 export class RetryBudget {
   static {
     brand(RetryBudget, "RetryBudget");

@@ -92,7 +92,26 @@ const OPTIONS: Names<ExploreOptions> = {
   tieBreak: true,
 };
 
-/** Runs `simulation` with `seeds` seeds, one after another. */
+/**
+ * Runs `simulation` with `seeds` seeds, one after another.
+ *
+ * @example
+ * ```ts
+ * import { explore, type Simulation } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "coin",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     const isLucky = () => world.random.fork("coin").next() < 0.5;
+ *     world.at(100, () => isLucky() || world.violate("lucky", "it was not"));
+ *   },
+ * };
+ * const report = await explore(simulation, { seeds: 50 });
+ * console.log(report.runs, report.failures[0]?.violation.invariant); // 50 lucky
+ * ```
+ */
 export async function explore<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   options: ExploreOptions,

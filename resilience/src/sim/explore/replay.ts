@@ -46,7 +46,25 @@ export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly remark?: string;
 }
 
-/** The text of a replay file for a run that failed. `commit`: version of the code under test. */
+/**
+ * The text of a replay file for a run that failed. `commit`: version of the code under test.
+ *
+ * @example
+ * ```ts
+ * import { parseReplay, runOnce, type Simulation, writeReplay } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "always-wrong",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     world.node("north", () => world.violate("right", "it never is")).start();
+ *   },
+ * };
+ * const text = writeReplay(await runOnce(simulation, { seed: 7 }));
+ * console.log(parseReplay(text, "replay.json").invariant); // right
+ * ```
+ */
 export function writeReplay(report: RunReport, commit?: string): string {
   const { simulation, seed, tieBreak, violation, hash, plan } = report;
   if (violation === undefined)
@@ -62,6 +80,17 @@ export function writeReplay(report: RunReport, commit?: string): string {
 /**
  * Reads the text of a replay file; `name` is where it came from, for the error that says what is
  * wrong with it.
+ *
+ * @example
+ * ```ts
+ * import { parseReplay } from "ground-station-failover/sim";
+ *
+ * try {
+ *   parseReplay("[]", "replay.json");
+ * } catch (error) {
+ *   console.log((error as Error).message.startsWith("replay.json is not a replay file")); // true
+ * }
+ * ```
  */
 export function parseReplay(text: string, name: string): ReplayFile {
   let value: unknown;
@@ -91,7 +120,27 @@ export function parseReplay(text: string, name: string): ReplayFile {
   };
 }
 
-/** Runs what `file` holds; throws where it belongs to another simulation. Keeps the whole trace. */
+/**
+ * Runs what `file` holds; throws where it belongs to another simulation. Keeps the whole trace.
+ *
+ * @example
+ * ```ts
+ * import type { Simulation } from "ground-station-failover/sim";
+ * import { parseReplay, replay, runOnce, writeReplay } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "always-wrong",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     world.node("north", () => world.violate("right", "it never is")).start();
+ *   },
+ * };
+ * const text = writeReplay(await runOnce(simulation, { seed: 7 }));
+ * const { verdict } = await replay(simulation, parseReplay(text, "replay.json"));
+ * console.log(verdict); // exact
+ * ```
+ */
 export async function replay<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   file: ReplayFile,

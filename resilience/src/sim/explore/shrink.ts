@@ -54,6 +54,23 @@ const OPTIONS: Names<ShrinkOptions> = { maxRuns: true, maxCpuMs: true, onProgres
  * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no
  * violation, and where the run does not fail again in the same way, since nothing can be concluded
  * from a run that does not repeat.
+ *
+ * @example
+ * ```ts
+ * import { runOnce, type Simulation, shrink } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "third-fault",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: ["harmless", "bad", "harmless"] }),
+ *   build(world, { faults }) {
+ *     const check = () => faults.includes("bad") && world.violate("no-bad-fault", "met one");
+ *     world.node("north", ({ clock }) => void clock.at(clock.nowMs() + 10, check)).start();
+ *   },
+ * };
+ * const { plan } = await shrink(simulation, await runOnce(simulation, { seed: 7 }));
+ * console.log(plan.faults.join()); // bad
+ * ```
  */
 export async function shrink<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,

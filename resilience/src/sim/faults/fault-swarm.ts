@@ -55,6 +55,17 @@ const OPTIONS: Names<SwarmOptions> = {
 /**
  * A plain list of faults, family by family, for `inject`. The same stream and options give the same
  * list.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { drawFaults } from "ground-station-failover/sim";
+ *
+ * const options = { nodes: ["north", "south"], fromMs: 0, untilMs: 60_000 };
+ * const faults = drawFaults(seededRandom(7), options);
+ * const again = drawFaults(seededRandom(7), options);
+ * console.log(JSON.stringify(faults) === JSON.stringify(again)); // true
+ * ```
  */
 export function drawFaults(random: Random, options: SwarmOptions): Fault[] {
   if (typeof random?.fork !== "function") throw refusal("drawFaults", "random", random, "a stream of chance (Random)");

@@ -216,6 +216,22 @@ const MIN_ROUND_MS = 10;
  */
 const MAX_PAUSE_MS = 1_000;
 
+/**
+ * How many calls a station is given at once, and at what pace: what it has declared, or what its
+ * answers and refusals have shown it to take.
+ *
+ * @example
+ * ```ts
+ * import { Admission } from "ground-station-failover/core";
+ *
+ * const admission = new Admission({ capacityPerSecond: 100, burst: 2 });
+ * admission.enter(0);
+ * admission.enter(0);
+ * console.log(admission.admits(0), admission.nextMs(0)); // false 10
+ * admission.leave(); // one is answered
+ * console.log(admission.inFlight, admission.admits(10)); // 1 true
+ * ```
+ */
 export class Admission {
   readonly capacityPerSecond: number;
   readonly #initialConcurrent: number;
