@@ -51,6 +51,7 @@ export interface TradeOffCurve {
   readonly points: readonly TradeOffPoint[];
 }
 
+/** One threshold of a detector: how soon it declares, and how often it is wrong. */
 export interface TradeOffPoint {
   readonly level: number;
   /** Mean silence until it is declared. */
@@ -60,6 +61,7 @@ export interface TradeOffPoint {
   readonly counted: number;
 }
 
+/** Why no detector can reach the goal on this trace, and what it would take. */
 export type CalibrationRefusal = {
   readonly why:
     | "interval-too-long" /** Two beats do not fit into the time for detection. */
@@ -69,6 +71,7 @@ export type CalibrationRefusal = {
   readonly needs: CalibrationNeeds;
 };
 
+/** The detector to configure, with its evidence, or the reason why there is none. */
 export type CalibrationResult = {
   readonly goal: CalibrationGoal;
   readonly traffic: TrafficSummary;

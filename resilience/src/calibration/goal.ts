@@ -5,6 +5,7 @@
  */
 import { checked, DURATION_MS } from "../core/options.ts";
 
+/** The goal of a calibration. */
 export interface CalibrationOptions {
   /**
    * Silence in ms after a node's last heartbeat within which it has to be declared down, above 0.
@@ -25,6 +26,7 @@ export interface CalibrationOptions {
   readonly outageMs?: number;
 }
 
+/** The goal that a calibration was given, with its defaults filled in. */
 export interface CalibrationGoal {
   readonly detectWithinMs: number;
   /** Bearable false alarms of one node per ms. */

@@ -72,6 +72,7 @@ export class NodeTrace {
   #sequence = -1;
   #meanGapMs = Number.NaN;
 
+  /** Takes in an arrival; arrivals have to come in order. */
   add(beat: Heartbeat, arrivalMs: number): HeartbeatVerdict {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);

@@ -32,6 +32,7 @@ import type { FaultStatus } from "./injector.ts";
 import { Injector } from "./injector.ts";
 import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
+/** Options of faults on purpose: their chance and their clock. */
 export interface ChaosOptions {
   /**
    * Default: the stream of the seed "chaos", so that two runs of a program meet the same faults.

@@ -12,6 +12,7 @@
  */
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
+/** Options of a measurement of detection quality. */
 export interface DetectionQualityOptions {
   /**
    * Heard again within this time in ms after a declaration, without a restart: a mistake. Default
@@ -20,6 +21,7 @@ export interface DetectionQualityOptions {
   readonly mistakeWithinMs?: number;
 }
 
+/** What was measured; a copy, for status pages and metrics. */
 export interface DetectionQualityStatus {
   /**
    * Mean of the gaps between beats, outages left out, with the newest few hundred weighing most;
@@ -107,6 +109,7 @@ export class DetectionQualityMachine {
     this.#lastDetectionMs = silentForMs;
   }
 
+  /** What has been measured by `nowMs`. */
   status(nowMs: number): DetectionQualityStatus {
     this.#turnTo(nowMs);
     const known = this.#gaps > 0;

@@ -15,6 +15,7 @@ import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { NodeRoom } from "./node-room.ts";
 
+/** Options of a fixed heartbeat detector. */
 export interface FixedHeartbeatOptions {
   /** How often a node beats, in ms above 0. Default 1000. It only sets the default of timeoutMs. */
   readonly intervalMs?: number;
@@ -91,6 +92,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     this.#room = new NodeRoom(maxNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
+  /** Takes in a heartbeat that arrived at `nowMs`; only `counted` proves life. */
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     let state = this.#nodes.get(node);
@@ -106,6 +108,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return "counted";
   }
 
+  /** What the detector says of `node` at `nowMs`; `unknown` for a node never heard from. */
   status(node: string, nowMs: number): HeartbeatStatus {
     const state = this.#nodes.get(node);
     if (state === undefined) return "unknown";
@@ -129,6 +132,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return (silenceMs / suspectAfterMs) * SUSPECTED_LEVEL;
   }
 
+  /** Is the level of `node` below `threshold`? */
   isAlive(node: string, threshold: number, nowMs: number): boolean {
     return this.suspicionLevel(node, nowMs) < threshold;
   }

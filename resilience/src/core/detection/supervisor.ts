@@ -17,7 +17,8 @@
  * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it
  * is told to ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
  * sets no timers: `nextWakeMs` says when to evaluate again, and `accusations` what an evaluation
- * would say, for whoever wants to doubt it first.
+ * would say, for whoever wants to doubt it first. It is one file because the picture is one
+ * machine.
  */
 import type { SuspicionSource } from "./detector.ts";
 import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-options.ts";
@@ -151,6 +152,7 @@ export class SupervisorMachine {
     this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#watched.delete(node);
   }
@@ -168,6 +170,7 @@ export class SupervisorMachine {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  /** Are declarations suspended at `nowMs`? */
   isAbstaining(nowMs: number): boolean {
     return nowMs < this.#abstainUntilMs;
   }

@@ -51,6 +51,7 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
+/** Causes of a promotion that was planned and not forced by a failure. */
 export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
 /** `station` is active from now on. */
@@ -64,6 +65,7 @@ export interface Promotion {
   readonly evidence: readonly Evidence[];
 }
 
+/** What the machine decided; `type` says which decision it is. */
 export type FailoverDecision =
   | Promotion
   | {
@@ -88,6 +90,7 @@ export type FailoverDecision =
       readonly evidence: readonly Evidence[];
     };
 
+/** Options of the return to a better-placed station. */
 export interface FailbackOptions {
   /**
    * `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken

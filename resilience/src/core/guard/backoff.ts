@@ -8,6 +8,7 @@ import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import type { Random } from "../random.ts";
 
+/** Options of the waits between attempts. */
 export interface BackoffOptions {
   /** Upper bound of the first wait. Default 100. */
   readonly baseMs?: number;

@@ -27,8 +27,12 @@
 import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** State of a circuit breaker. */
 export type BreakerState = "closed" | "open" | "half-open";
 
+/**
+ * Options of a circuit breaker: when it opens, for how long, and how it tries the service again.
+ */
 export interface BreakerOptions {
   /**
    * Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default
@@ -341,6 +345,7 @@ export class BreakerMachine {
     return nowMs;
   }
 
+  /** Numbers of the window at `nowMs`. */
   status(nowMs: number): BreakerStatus {
     const state = this.state(nowMs);
     const calls = this.#window.total(CALLS, nowMs);

@@ -19,6 +19,7 @@ import { invariant } from "../invariant.ts";
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** Options of a retry budget. */
 export interface RetryBudgetOptions {
   /**
    * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an
@@ -151,6 +152,7 @@ export class RetryBudgetMachine {
     this.#pending--;
   }
 
+  /** What the budget holds at `nowMs`. */
   status(nowMs: number): RetryBudgetStatus {
     return {
       calls: this.#calls.total(0, nowMs),

@@ -29,7 +29,9 @@ export interface Calendar {
  * is the error.
  */
 export interface Classifier<T> {
+  /** Says what a result means. */
   result?(value: T, calendar?: Calendar): Outcome | Classification;
+  /** Says what an error means. */
   error?(error: unknown, calendar?: Calendar): Outcome | Classification;
 }
 
@@ -127,7 +129,7 @@ export const httpStatus: Classifier<HttpAnswer> = {
 };
 
 /** An answer with its body, parsed: `body`, or `data` as axios names it. */
-type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
+export type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
 
 /**
  * {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see

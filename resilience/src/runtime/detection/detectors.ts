@@ -94,6 +94,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.whenLevel(node, level);
   }
 
+  /** When `node` was last heard from, on the clock's axis; undefined if never. */
   lastHeartbeatMs(node: string): number | undefined {
     return this.machine.lastHeartbeatMs(node);
   }
@@ -175,6 +176,7 @@ export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachin
     super(new FixedHeartbeatMachine(rules), clock);
   }
 
+  /** What the detector says of `node` now; `unknown` for a node never heard from. */
   status(node: string): HeartbeatStatus {
     return this.machine.status(node, this.clock.nowMs());
   }

@@ -58,6 +58,9 @@ export interface Abstention {
   readonly error?: unknown;
 }
 
+/**
+ * Options of a supervisor: {@link SupervisorOptions}, and when it distrusts its own observation.
+ */
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
    * Whose levels are read. One of this library is waited on by timers; one of your own with just
@@ -217,6 +220,7 @@ export class LivenessSupervisor {
     this.#arm(nowMs);
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#machine.unwatch(node);
     this.#arm(this.#clock.nowMs());

@@ -26,6 +26,7 @@ export interface Crossing {
   readonly atMs: number;
 }
 
+/** Options of a watch. */
 export interface SuspicionWatchOptions {
   /** Whose levels are read; it may be shared with a supervisor and other watches. */
   readonly detector: FailureDetector;
@@ -111,10 +112,12 @@ export class SuspicionWatch {
     });
   }
 
+  /** Watches `node` from now on. */
   watch(node: string): void {
     this.#supervisor.watch(node);
   }
 
+  /** Stops watching `node`. */
   unwatch(node: string): void {
     this.#supervisor.unwatch(node);
   }

@@ -132,6 +132,7 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
   readonly random?: Random;
 }
 
+/** What a failover shows of one station. */
 export interface StationStatus {
   readonly name: string;
   readonly role: "primary" | "backup";
@@ -168,6 +169,7 @@ export interface StationStatus {
   readonly holdDownMs: number;
 }
 
+/** Everything a failover shows of itself and its stations; a copy, for status pages. */
 export interface FailoverStatus {
   readonly active: string;
   readonly role: "primary" | "backup";

@@ -25,6 +25,7 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a circuit breaker: {@link BreakerOptions}, its name and its clock. */
 export interface CircuitBreakerOptions extends BreakerOptions {
   /** Appears in errors. Default "circuit". */
   readonly name?: string;

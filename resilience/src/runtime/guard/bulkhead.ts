@@ -30,6 +30,7 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 
+/** Options of a bulkhead. */
 export interface BulkheadOptions {
   /** How many operations may run at once; at least 1. */
   readonly maxConcurrent: number;
@@ -46,6 +47,7 @@ export interface BulkheadOptions {
   readonly clock?: Clock;
 }
 
+/** Options of one call through a bulkhead. */
 export interface BulkheadCallOptions {
   /**
    * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given

@@ -43,6 +43,7 @@ import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
+/** Options of a client's retries. */
 export interface RetryOptions extends BackoffOptions {
   /** Attempts a call may make in all, the first included; 1 … 100. Default 3. */
   readonly maxAttempts?: number;
@@ -64,6 +65,7 @@ export interface RetryOptions extends BackoffOptions {
   readonly maxRetryAfterMs?: number;
 }
 
+/** Options of a client. `T`: what its operations return, for `classify`. */
 export interface ClientOptions<T = unknown> {
   /** Names the downstream in errors and events. */
   readonly name: string;

@@ -11,6 +11,7 @@ import { optionsOf } from "../../core/options.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a retry budget that several clients share. */
 export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
   /** Default: the system's monotonic clock. */
   readonly clock?: Clock;

@@ -15,6 +15,7 @@ import { sequenceDiagram } from "./sequence-diagram.ts";
 import { shrink } from "./shrink.ts";
 import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
+/** Options of a simulation as a test. */
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /** At most so many runs that look for a smaller case; 0 for none. Default 200. */
   readonly shrinkRuns?: number;

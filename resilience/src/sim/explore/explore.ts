@@ -15,6 +15,7 @@ import type { Violation } from "../kernel/world.ts";
 import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./simulation.ts";
 import { checkSimulation, runOnce } from "./simulation.ts";
 
+/** Options of a batch of runs. */
 export interface ExploreOptions {
   /** How many seeds; at least 1. */
   readonly seeds: number;
@@ -33,6 +34,7 @@ export interface ExploreOptions {
   readonly tieBreak?: TieBreak;
 }
 
+/** How far a batch has come. */
 export interface ExploreProgress {
   readonly seed: number;
   /** Seeds done so far. */
@@ -50,6 +52,7 @@ export interface Failure {
   readonly violation: Violation;
 }
 
+/** What a batch of runs found. */
 export interface ExploreReport {
   readonly simulation: string;
   readonly firstSeed: number;
@@ -57,7 +60,7 @@ export interface ExploreReport {
   readonly runs: number;
   /** Seeds that failed. */
   readonly failed: number;
-  /** The first {@link MOST_FAILURES_KEPT} of them. */
+  /** The first 1,000 of them. */
   readonly failures: readonly Failure[];
   /** Seeds that ran twice to see whether they repeat. */
   readonly ranTwice: number;

@@ -14,6 +14,7 @@ import { runOnce } from "./simulation.ts";
 /** The format that is written and read here; raised when a file of the old one could be misread. */
 export const REPLAY_FORMAT = 1;
 
+/** What a replay file holds. */
 export interface ReplayFile {
   readonly format: typeof REPLAY_FORMAT;
   readonly simulation: string;
@@ -39,6 +40,7 @@ export interface ReplayFile {
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 
+/** How a replay went. */
 export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly run: RunReport<Plan>;
   readonly verdict: ReplayVerdict;

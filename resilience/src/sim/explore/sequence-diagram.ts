@@ -18,6 +18,7 @@ import { checkNames, type Names, refusal } from "../../core/options.ts";
 import type { TraceRecord } from "../kernel/trace.ts";
 import { cut, placeText, printable, secondsText } from "../kernel/trace-text.ts";
 
+/** Options of a diagram. */
 export interface DiagramOptions {
   /**
    * How much of the end is shown, in milliseconds, back from the last thing that happened before

@@ -14,6 +14,7 @@ import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easi
 import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
 import { checkSimulation, runOnce } from "./simulation.ts";
 
+/** Options of a search for a smaller plan. */
 export interface ShrinkOptions {
   /**
    * At most so many runs. Default 500: forty faults of ten numbers each come to their end well
@@ -26,6 +27,7 @@ export interface ShrinkOptions {
   readonly onProgress?: (progress: ShrinkProgress) => void;
 }
 
+/** How far a search for a smaller plan has come. */
 export interface ShrinkProgress {
   readonly runs: number;
   readonly cpuMs: number;
@@ -33,6 +35,7 @@ export interface ShrinkProgress {
   readonly faults: number;
 }
 
+/** The smallest plan that was found. */
 export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
   /** The smallest plan that was found. */
   readonly plan: Plan;

@@ -73,6 +73,7 @@ type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 /** Which of several events of one instant comes first: the one asked for first, or a drawn one. */
 export type TieBreak = "asked" | "drawn";
 
+/** Options of one run. */
 export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
   /** Everything that chance decides follows from it. */
   readonly seed: number | string;

@@ -17,6 +17,7 @@ import { chance } from "./draws.ts";
 import type { Fault } from "./fault.ts";
 import { FAMILIES, type FaultFamily, type Link, Stage } from "./fault-families.ts";
 
+/** Options of a drawn list of faults. */
 export interface SwarmOptions {
   /** The names of the nodes that may suffer. At least one. */
   readonly nodes: readonly string[];

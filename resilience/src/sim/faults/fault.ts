@@ -83,6 +83,7 @@ export interface DiskFault extends Period {
   readonly conditions: Partial<DiskFaults>;
 }
 
+/** One fault of a plan. */
 export type Fault =
   | CrashFault
   | PauseFault

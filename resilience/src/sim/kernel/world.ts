@@ -37,6 +37,7 @@ import { SimNode } from "./node.ts";
 import { Trace } from "./trace.ts";
 import { setTraps } from "./traps.ts";
 
+/** Options of a world. */
 export interface WorldOptions {
   /** Everything that chance decides follows from it. */
   readonly seed: number | string;
@@ -257,8 +258,8 @@ export class World implements Kernel {
   }
 
   /**
-   * What `within` asked for that neither held nor was judged so far, where nothing of that name
-   * was.
+   * @internal What `within` asked for that neither held nor was judged so far, where nothing of
+   * that name was.
    */
   unjudged(): readonly Deadline[] {
     return this.#deadlines.unjudged();

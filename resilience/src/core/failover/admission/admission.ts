@@ -32,6 +32,7 @@ import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Options that limit what a station is given. */
 export interface AdmissionOptions {
   /** Most calls a second, evenly; at least 1. Default `Infinity`: not declared. */
   readonly capacityPerSecond?: number;

@@ -21,6 +21,10 @@ import { LateAlone } from "./late-alone.ts";
 import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
+/**
+ * Options that decide when failing calls count as proof against a station that still sends
+ * heartbeats.
+ */
 export interface CommandPathOptions {
   /**
    * Failures that could not be compared must have lasted for at least this long. In ms; 0 or more.

@@ -135,6 +135,7 @@ export class CallerPatience {
     return withCaution(this.#likelyMs());
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#takenAtMs = 0;
     this.#ages.length = 0;
