@@ -12,6 +12,7 @@
  */
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
+/** Options of a measurement of detection quality. */
 export interface DetectionQualityOptions {
   /**
    * A node that is heard again within this time after a declaration, without a restart, was
@@ -21,6 +22,7 @@ export interface DetectionQualityOptions {
   readonly mistakeWithinMs?: number | undefined;
 }
 
+/** What was measured; a copy, for status pages and metrics. */
 export interface DetectionQualityStatus {
   /**
    * Mean of the gaps between beats, outages left out, with the newest few hundred weighing most;
@@ -53,6 +55,22 @@ const MOST_COUNTED = 65_536;
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
+/**
+ * Measures how well the silence of one node is judged: how its heartbeats are spaced, how long a
+ * loss took to declare, and how many declarations were mistakes.
+ *
+ * @example
+ * ```ts
+ * import { DetectionQualityMachine } from "ground-station-failover/core";
+ *
+ * const quality = new DetectionQualityMachine();
+ * for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) quality.noteHeartbeat(1, nowMs);
+ * quality.noteDown(200, 1_200);
+ * quality.noteHeartbeat(1, 1_300); // the same run of the sender: it had not died
+ * const { meanMs, lastDetectionMs, falsePositivesPerDay } = quality.status(1_300);
+ * console.log(meanMs, lastDetectionMs, falsePositivesPerDay); // 50 200 1
+ * ```
+ */
 export class DetectionQualityMachine {
   readonly #mistakeWithinMs: number;
   readonly #buckets: Float64Array = new Float64Array(BUCKETS);
@@ -92,6 +110,7 @@ export class DetectionQualityMachine {
     this.#lastDetectionMs = silentForMs;
   }
 
+  /** What has been measured by `nowMs`. */
   status(nowMs: number): DetectionQualityStatus {
     this.#turnTo(nowMs);
     const known = this.#gaps > 0;

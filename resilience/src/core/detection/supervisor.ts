@@ -17,7 +17,8 @@
  * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it
  * is told to ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
  * sets no timers: `nextWakeMs` says when to evaluate again, and `accusations` what an evaluation
- * would say, for whoever wants to doubt it first.
+ * would say, for whoever wants to doubt it first. It is one file because the picture is one
+ * machine.
  */
 import type { Complete } from "../options.ts";
 import type { SuspicionSource } from "./detector.ts";
@@ -106,6 +107,25 @@ interface Look {
   readonly heard: boolean;
 }
 
+/**
+ * Decides which nodes are declared down, from levels of suspicion; told the time with each
+ * question.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine, SupervisorMachine } from "ground-station-failover/core";
+ *
+ * const detector = new FixedHeartbeatMachine({ timeoutMs: 150 });
+ * const supervisor = new SupervisorMachine(detector);
+ * supervisor.watch("north", 0);
+ * detector.noteHeartbeat("north", undefined, 0);
+ * supervisor.evaluate(0);
+ * console.log(supervisor.liveness("north")); // alive
+ * supervisor.evaluate(1_000); // suspected, …
+ * supervisor.evaluate(2_000); // … and for long enough
+ * console.log(supervisor.liveness("north")); // down
+ * ```
+ */
 export class SupervisorMachine {
   /** The options in force, defaults filled in. */
   readonly options: Complete<SupervisorOptions>;
@@ -133,6 +153,7 @@ export class SupervisorMachine {
     this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#watched.delete(node);
   }
@@ -150,6 +171,7 @@ export class SupervisorMachine {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  /** Are declarations suspended at `nowMs`? */
   isAbstaining(nowMs: number): boolean {
     return nowMs < this.#abstainUntilMs;
   }

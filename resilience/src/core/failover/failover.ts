@@ -13,7 +13,7 @@
  * time that station failed lately.
  *
  * It does not know whether evidence is true: weighing beats, calls and own stalls is done where
- * they are known.
+ * they are known. It is one file because the decisions and what they decide on are one vocabulary.
  */
 import { checked, WAIT_MS } from "../options.ts";
 
@@ -51,6 +51,7 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
+/** Causes of a promotion that was planned and not forced by a failure. */
 export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
 /** `station` is active from now on. */
@@ -64,6 +65,7 @@ export interface Promotion {
   readonly evidence: readonly Evidence[];
 }
 
+/** What the machine decided; `type` says which decision it is. */
 export type FailoverDecision =
   | Promotion
   | {
@@ -88,6 +90,7 @@ export type FailoverDecision =
       readonly evidence: readonly Evidence[];
     };
 
+/** Options of the return to a better-placed station. */
 export interface FailbackOptions {
   /**
    * `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken
@@ -153,6 +156,22 @@ const HIGHEST_EPOCH = 999_999_999_999_999;
  */
 const MOST_FAILURES_KEPT = 16;
 
+/**
+ * Decides which station is active, from what is known of each, and raises the epoch with each
+ * promotion.
+ *
+ * @example
+ * ```ts
+ * import { FailoverMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FailoverMachine(["north", "south"], 1);
+ * const well = { silent: false, proven: true, confirmed: true, isProbed: false, evidence: [] };
+ * machine.assess("north", { ...well, eligible: false, silent: true, proven: false }, 1_000);
+ * machine.assess("south", { ...well, eligible: true }, 1_000);
+ * console.log(machine.decide(1_000)?.type); // promote
+ * console.log(machine.active, machine.epoch); // south 2
+ * ```
+ */
 export class FailoverMachine {
   readonly #stations: readonly Station[];
   readonly #automatic: boolean;

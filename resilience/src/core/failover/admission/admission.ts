@@ -32,6 +32,7 @@ import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Options that limit what a station is given. */
 export interface AdmissionOptions {
   /**
    * Most calls a second, evenly; at least 1. Default `Infinity`, not declared: what a station takes
@@ -221,6 +222,22 @@ const MIN_ROUND_MS = 10;
  */
 const MAX_PAUSE_MS = 1_000;
 
+/**
+ * How many calls a station is given at once, and at what pace: what it has declared, or what its
+ * answers and refusals have shown it to take.
+ *
+ * @example
+ * ```ts
+ * import { Admission } from "ground-station-failover/core";
+ *
+ * const admission = new Admission({ capacityPerSecond: 100, burst: 2 });
+ * admission.enter(0);
+ * admission.enter(0);
+ * console.log(admission.admits(0), admission.nextMs(0)); // false 10
+ * admission.leave(); // one is answered
+ * console.log(admission.inFlight, admission.admits(10)); // 1 true
+ * ```
+ */
 export class Admission {
   readonly capacityPerSecond: number;
   readonly #initialConcurrent: number;
