@@ -78,7 +78,7 @@ const NAMES: Names<SuspicionWatchOptions> = {
  *
  * const clock = new VirtualClock();
  * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
- * const watch = new SuspicionWatch({ detector, threshold: 3, onCrossing: () => {} });
+ * const watch = new SuspicionWatch({ detector, threshold: 3 });
  * watch.watch("north");
  * const stop = new AbortController();
  * void watch.run(stop.signal);
