@@ -270,8 +270,8 @@ class CommandProxy implements ProxyListener {
     const expected = expectBody(message, terms);
     if (waits) response.writeContinue();
     const body = await requestBody(message, expected, terms, pace, caller);
-    // Computed only now, because reading the body took time. This is the only place where the wall
-    // clock is read.
+    // Computed only now, because reading the body took time. The wall clock is read here and
+    // nowhere later.
     return deadlineMs === undefined
       ? { ...head, body, room }
       : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
@@ -294,7 +294,7 @@ class CommandProxy implements ProxyListener {
     try {
       await pipeline(body.stream, response, { end: false });
     } catch (error) {
-      // The head is sent. The only thing left is to prevent that the caller takes this for a
+      // The head is sent. The only thing left is to prevent the caller from taking this for a
       // complete reply.
       this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
       return cut(message.socket);
