@@ -1,12 +1,12 @@
 /**
  * Replies that a group's stations are still streaming. For the failover a call ends with the head
- * of its reply. An event stream or a long download continues for hours after that, and its loss of
- * the station would go unnoticed. This module counts such streams and ends them in two cases: at
- * once if their station is declared down, because a silent stream would never end; and after a
- * drain time if their station was replaced or taken out of service, so that short streams can
- * complete. The gateway ends a stream with an error, so that its reader cannot mistake it for the
- * end of the body. A streamed reply is not repeated, because its caller has already received a part
- * of it.
+ * of its reply. An event stream or a long download continues for hours after that; if its station
+ * is lost then, the failover does not notice. This module counts such streams and ends them in two
+ * cases: at once if their station is declared down, because a silent stream would never end; and
+ * after a drain time if their station was replaced or taken out of service, so that short streams
+ * can complete. The gateway ends a stream with an error, so that its reader cannot mistake it for
+ * the end of the body. A streamed reply is not repeated, because its caller has already received a
+ * part of it.
  */
 import type { Clock } from "ground-station-failover";
 import type { GroupEvent, StreamEnd, StreamsCut } from "./group-events.ts";

@@ -3,8 +3,8 @@
  * spacecraft; any HTTP service will do) and returns the answers. It enforces two rules. It refuses
  * a command with an epoch older than the newest it has seen (412); a newer epoch must be proved, or
  * the command is refused (403). It drops a command whose deadline has passed (504), counted from
- * its arrival even if the station was stopped in between. It never repeats a command; only the
- * gateway knows enough to decide that.
+ * its arrival even if the station was stopped in between. It never repeats a command, because it
+ * does not know enough to decide that.
  *
  * `fleet/station-guard.ts` makes these decisions; this module translates them to HTTP. It is a
  * plain HTTP/1.1 relay: no upgrades, no trailers, no caching.
