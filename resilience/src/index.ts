@@ -89,7 +89,7 @@ export { Bulkhead } from "./runtime/guard/bulkhead.ts";
 export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";
 export type { ClientOptions, RetryOptions } from "./runtime/guard/client.ts";
 export { ResilientClient } from "./runtime/guard/client.ts";
-export type { AttemptListener, ClientEvent } from "./runtime/guard/client-parts.ts";
+export type { AttemptEnd, ClientEvent } from "./runtime/guard/client-parts.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/guard/retry-budget.ts";
 export { RetryBudget } from "./runtime/guard/retry-budget.ts";
 export { ambientDeadline, deadlineAfter, withDeadline, withoutDeadline } from "./runtime/time/ambient-deadline.ts";

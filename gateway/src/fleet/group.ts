@@ -364,10 +364,10 @@ export class Group {
       detector: this.#detector,
       threshold: detector.logThreshold,
       maxAbstentionMs,
-      onCrossing: ({ node: station, to, ...crossing }) => {
-        const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
-        this.#tellOwn({ type, station, ...crossing });
-      },
+    });
+    watch.onCrossing(({ node: station, to, ...crossing }) => {
+      const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
+      this.#tellOwn({ type, station, ...crossing });
     });
     for (const { name } of stations) watch.watch(name);
     return watch;

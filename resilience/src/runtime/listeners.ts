@@ -13,7 +13,7 @@ export class Listeners<Event> {
    * The same listener added twice is told twice; disposing ends the one that it was returned for.
    */
   add(listener: (event: Event) => void): Disposable {
-    if (typeof listener !== "function") throw refusal("a listener", "it", listener, "a function");
+    checkListener("a listener", listener);
     const added = { listener };
     this.#entries = [...this.#entries, added];
     return {
@@ -30,6 +30,11 @@ export class Listeners<Event> {
   tell(event: Event): void {
     for (const { listener } of this.#entries) guarded(() => listener(event));
   }
+}
+
+/** Throws `ConfigurationError` where `listener` is no function. */
+export function checkListener(part: string, listener: unknown): void {
+  if (typeof listener !== "function") throw refusal(part, "it", listener, "a function");
 }
 
 /**

@@ -20,17 +20,8 @@ import {
   type SupervisorOptions,
 } from "../../core/detection/supervisor.ts";
 import { ConfigurationError } from "../../core/errors.ts";
-import {
-  checked,
-  checkFunction,
-  checkMethods,
-  checkName,
-  checkSignal,
-  DURATION_MS,
-  optionsOf,
-  refusal,
-} from "../../core/options.ts";
-import { guarded } from "../listeners.ts";
+import { checked, checkMethods, checkName, checkSignal, DURATION_MS, optionsOf, refusal } from "../../core/options.ts";
+import { checkListener, Listeners } from "../listeners.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
@@ -72,18 +63,6 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    */
   readonly clock?: Clock | undefined;
   /**
-   * Told of each change of liveness after all of them are in force; it may watch, unwatch and ask.
-   * `together`: all that were found in the same look, this one among them, for a listener that
-   * needs a consistent view. What it throws surfaces as an uncaught exception, and stops nothing.
-   * Default: nobody is told.
-   */
-  readonly onLivenessChange?: ((declaration: LivenessChange, together: readonly LivenessChange[]) => void) | undefined;
-  /**
-   * Told of each abstention. What it throws surfaces as an uncaught exception, and stops nothing.
-   * Default: nobody is told.
-   */
-  readonly onAbstention?: ((abstention: Abstention) => void) | undefined;
-  /**
    * How much later than planned a wake may come before the supervisor abstains, for as long as it
    * was late. In ms, above 0 and below 2^31. Default 50: one beat of the fastest path planned for;
    * what waits in the socket after a shorter stall is read before anybody is accused.
@@ -122,8 +101,9 @@ export class LivenessSupervisor {
   readonly #observer: ObserverHealth;
   readonly #stallToleranceMs: number;
   readonly #maxAbstentionMs: number;
-  readonly #onLivenessChange: LivenessSupervisorOptions["onLivenessChange"];
-  readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
+  readonly #changes: Listeners<{ readonly change: LivenessChange; readonly together: readonly LivenessChange[] }> =
+    new Listeners();
+  readonly #abstained: Listeners<Abstention> = new Listeners();
   #isRunning = false;
   #timer: Disposable | undefined;
   #plannedMs: number = Number.POSITIVE_INFINITY;
@@ -145,14 +125,10 @@ export class LivenessSupervisor {
       observer,
       stallToleranceMs = 50,
       maxAbstentionMs = 1_000,
-      onLivenessChange,
-      onAbstention,
       ...rules
     } = optionsOf("LivenessSupervisor", options);
     checkDetector("LivenessSupervisor", detector);
     checkClock("LivenessSupervisor", givenClock);
-    checkFunction("LivenessSupervisor", "onLivenessChange", onLivenessChange);
-    checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
     checkMethods("LivenessSupervisor", "observer", observer, ["add", "isSilentSince"], "an ObserverHealth");
     const own = detector instanceof ClockedDetector ? detector.clock : undefined;
     if (own !== undefined && givenClock !== undefined && givenClock !== own) {
@@ -167,8 +143,22 @@ export class LivenessSupervisor {
     this.#observer = observer ?? new ObserverHealth();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
     this.#maxAbstentionMs = checked("LivenessSupervisor", "maxAbstentionMs", maxAbstentionMs, DURATION_MS);
-    this.#onLivenessChange = onLivenessChange;
-    this.#onAbstention = onAbstention;
+  }
+
+  /**
+   * Tells `listener` of each change of liveness, after all changes of one evaluation are in force;
+   * it may watch, unwatch and ask. `together`: all of them, for listeners that need a consistent
+   * view. Dispose to stop. What a listener throws surfaces as an uncaught exception, and stops
+   * nothing.
+   */
+  onLivenessChange(listener: (change: LivenessChange, together: readonly LivenessChange[]) => void): Disposable {
+    checkListener("LivenessSupervisor.onLivenessChange", listener);
+    return this.#changes.add(({ change, together }) => listener(change, together));
+  }
+
+  /** Tells `listener` of each abstention; dispose to stop. */
+  onAbstention(listener: (abstention: Abstention) => void): Disposable {
+    return this.#abstained.add(listener);
   }
 
   /** How often it has abstained. */
@@ -189,7 +179,7 @@ export class LivenessSupervisor {
     this.#machine.abstainUntil(untilMs);
     if (!begins) return;
     this.#abstentions++;
-    this.#tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
+    this.#abstained.tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
   }
 
   /** Begins to watch `node`; its grace period starts now. */
@@ -278,13 +268,13 @@ export class LivenessSupervisor {
     // the late one each time.
     if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtObserver(accusations, lateByMs, nowMs);
-    const declarations = this.#machine.evaluate(nowMs);
+    const together = this.#machine.evaluate(nowMs);
     // It was asked twice without throwing.
     if (this.#detectorError === failedBefore) this.#detectorError = undefined;
     this.#arm(nowMs);
-    if (abstention !== undefined) this.#tell(abstention);
+    if (abstention !== undefined) this.#abstained.tell(abstention);
     this.#tellDetectorError(nowMs);
-    for (const declaration of declarations) guarded(() => this.#onLivenessChange?.(declaration, declarations));
+    for (const change of together) this.#changes.tell({ change, together });
   }
 
   /**
@@ -303,11 +293,7 @@ export class LivenessSupervisor {
     this.#detectorError.isTold = true;
     this.#abstentions++;
     const untilMs = nowMs + this.#machine.options.recheckMs;
-    this.#tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
-  }
-
-  #tell(abstention: Abstention): void {
-    guarded(() => this.#onAbstention?.(abstention));
+    this.#abstained.tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
   }
 
   #abstainIfLate(lateByMs: number, nowMs: number): Abstention | undefined {

@@ -8,7 +8,8 @@
  */
 
 import type { LivenessChange } from "../../core/detection/supervisor.ts";
-import { checked, checkNames, type Names, refusal } from "../../core/options.ts";
+import { checked, checkNames, type Names } from "../../core/options.ts";
+import { Listeners } from "../listeners.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FailureDetector } from "./detectors.ts";
 import { checkDetector, LivenessSupervisor } from "./supervisor.ts";
@@ -54,11 +55,6 @@ export interface SuspicionWatchOptions {
    * below 2^31. Default 1,000: see LivenessSupervisor.
    */
   readonly maxAbstentionMs?: number | undefined;
-  /**
-   * Told of each crossing. What it throws surfaces as an uncaught exception, and stops nothing. No
-   * default: a watch that tells nobody is none.
-   */
-  readonly onCrossing: (crossing: Crossing) => void;
 }
 
 const NAMES: Names<SuspicionWatchOptions> = {
@@ -68,23 +64,20 @@ const NAMES: Names<SuspicionWatchOptions> = {
   clearThreshold: true,
   recheckMs: true,
   maxAbstentionMs: true,
-  onCrossing: true,
 };
 
 export class SuspicionWatch {
   readonly threshold: number;
   readonly #supervisor: LivenessSupervisor;
-  readonly #onCrossing: (crossing: Crossing) => void;
+  readonly #crossings: Listeners<Crossing> = new Listeners();
 
   constructor(options: SuspicionWatchOptions) {
     checkNames("SuspicionWatch", options, NAMES);
-    const { threshold = 3, clearThreshold = threshold / 2, onCrossing, detector, ...others } = options;
+    const { threshold = 3, clearThreshold = threshold / 2, detector, ...others } = options;
     checkDetector("SuspicionWatch", detector);
-    if (typeof onCrossing !== "function") throw refusal("SuspicionWatch", "onCrossing", onCrossing, "a function");
     checked("SuspicionWatch", "threshold", threshold, { min: 0, aboveMin: true, max: Number.MAX_VALUE });
     checked("SuspicionWatch", "clearThreshold", clearThreshold, { min: 0, aboveMin: true, max: threshold });
     this.threshold = threshold;
-    this.#onCrossing = onCrossing;
     this.#supervisor = new LivenessSupervisor({
       ...others,
       detector,
@@ -95,8 +88,16 @@ export class SuspicionWatch {
       declareThreshold: Number.MAX_VALUE,
       minDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,
-      onLivenessChange: (declaration) => this.#tell(declaration),
     });
+    this.#supervisor.onLivenessChange((change) => this.#tell(change));
+  }
+
+  /**
+   * Tells `listener` of each crossing; dispose to stop. What it throws surfaces as an uncaught
+   * exception, and stops nothing.
+   */
+  onCrossing(listener: (crossing: Crossing) => void): Disposable {
+    return this.#crossings.add(listener);
   }
 
   watch(node: string): void {
@@ -122,7 +123,7 @@ export class SuspicionWatch {
     const missed = from === "suspected" || from === "down";
     const misses = to === "suspected" || to === "down";
     if (missed === misses) return;
-    this.#onCrossing({
+    this.#crossings.tell({
       node,
       to: misses ? "reached" : "cleared",
       threshold: this.threshold,

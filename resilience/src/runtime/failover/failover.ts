@@ -317,18 +317,17 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
       ...this.#options.supervisor,
       detector: this.#options.detector,
       clock: this.#clock,
-      onLivenessChange: (declaration, together) => {
-        // Nothing is weighed before all of it is known: half of it can name a station that fell
-        // silent, too.
-        if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
-      },
-      onAbstention: (abstention) => {
-        this.#listeners.tell({ type: "abstention", ...abstention });
-        // Missing heartbeats do not invalidate call results.
-        if (abstention.reason === "observer-stall")
-          this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
-        else this.#driver.look();
-      },
+    });
+    supervisor.onLivenessChange((change, together) => {
+      // Nothing is weighed before all of it is known: half of it can name a station that fell
+      // silent, too.
+      if (change === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
+    });
+    supervisor.onAbstention((abstention) => {
+      this.#listeners.tell({ type: "abstention", ...abstention });
+      // Missing heartbeats do not invalidate call results.
+      if (abstention.reason === "observer-stall") this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
+      else this.#driver.look();
     });
     for (const { station } of this.#stations) supervisor.watch(station.name);
     return supervisor;

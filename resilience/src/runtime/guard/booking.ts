@@ -9,9 +9,8 @@ import type { Classification, Outcome } from "../../core/outcomes/classification
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
 import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
 import { classificationOf, judgeError } from "../../core/outcomes/outcome.ts";
-import { guarded } from "../listeners.ts";
 import type { Attempt } from "./attempt.ts";
-import type { AttemptListener, ClientParts } from "./client-parts.ts";
+import type { ClientParts } from "./client-parts.ts";
 
 /**
  * The classifier has a bug, or said what means nothing: what it threw, or our refusal, takes the
@@ -69,24 +68,24 @@ function saidOf<T>(
 
 /** Books a success. */
 export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
-  const { breaker, bulkhead, onAttempt } = parts;
+  const { attempts, breaker, bulkhead } = parts;
   // Reading the clock costs as much as the await. A success needs its instant only where somebody
   // is told, where its duration matters or where a probe's lease does; elsewhere the instant of its
   // start will do, which the window puts in its newest slice.
   const queueTimedOut = bulkhead !== undefined && bulkhead.queueTimedOutAtMs >= attempt.startedMs;
-  const timed = queueTimedOut || onAttempt !== undefined || breaker?.timesCalls === true;
+  const timed = queueTimedOut || attempts.any || breaker?.timesCalls === true;
   const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
   breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt, endedMs));
-  if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
+  if (attempts.any) attempts.tell({ outcome: "success", startedMs: attempt.startedMs, endedMs });
 }
 
 /** Books any end. Listeners run in this, and may end the call. */
 export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcome, nowMs: number, slow: boolean): void {
-  const { breaker, onAttempt } = parts;
+  const { attempts, breaker } = parts;
   if (outcome === "success") breaker?.noteSuccess(attempt.permit, nowMs, slow);
   else if (outcome === "ignored" || outcome === "local-shortage") breaker?.release(attempt.permit, nowMs);
   else breaker?.noteFailure(attempt.permit, nowMs, slow);
-  if (onAttempt !== undefined) tell(onAttempt, outcome, attempt.startedMs, nowMs);
+  if (attempts.any) attempts.tell({ outcome, startedMs: attempt.startedMs, endedMs: nowMs });
 }
 
 /**
@@ -97,8 +96,4 @@ export function isSlow<T>({ queueTimeoutMs, bulkhead }: ClientParts<T>, attempt:
   if (attempt.isSlow) return true;
   if (bulkhead === undefined || bulkhead.queueTimedOutAtMs < attempt.startedMs) return false;
   return nowMs - attempt.countsFromMs > queueTimeoutMs;
-}
-
-function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {
-  guarded(() => onAttempt(outcome, startedMs, endedMs));
 }

@@ -8,13 +8,18 @@ import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
 import type { Backoff } from "../../core/guard/backoff.ts";
 import type { Outcome } from "../../core/outcomes/classification.ts";
 import type { Classifier } from "../../core/outcomes/outcome.ts";
+import type { Listeners } from "../listeners.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CircuitBreaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
-/** Told how an attempt ended, and when it began and ended. */
-export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
+/** How an attempt ended, and when it began and ended, on the client's clock. */
+export interface AttemptEnd {
+  readonly outcome: Outcome;
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
 
 /** What a client tells those who listen. */
 export type ClientEvent =
@@ -52,7 +57,7 @@ export interface ClientParts<T> {
   readonly firstLookMs: number;
   readonly queueTimeoutMs: number;
   readonly propagateDeadline: boolean;
-  readonly onAttempt: AttemptListener | undefined;
+  readonly attempts: Listeners<AttemptEnd>;
   /** How many more results are looked at for a body that nobody has read. */
   unlookedResults: number;
   tell(event: ClientEvent): void;

@@ -37,7 +37,7 @@ import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { Call } from "./call.ts";
 import { type CallOptions, checkCallOptions, type Operation } from "./call-options.ts";
-import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
+import type { AttemptEnd, ClientEvent, ClientParts } from "./client-parts.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
@@ -121,8 +121,6 @@ export interface ClientOptions<T = unknown> {
    * costs about five awaits a call.
    */
   readonly propagateDeadline?: boolean | undefined;
-  /** Told how each attempt ended. Default: nobody is told. */
-  readonly onAttempt?: AttemptListener | undefined;
   /**
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
    * moves.
@@ -146,7 +144,6 @@ export const CLIENT_NAMES: Names<ClientOptions> = {
   retry: true,
   classify: true,
   propagateDeadline: true,
-  onAttempt: true,
   clock: true,
   random: true,
 };
@@ -175,6 +172,7 @@ export class ResilientClient<T = unknown> {
   readonly #deadlineMs: number;
   readonly #hasWholeInstants: boolean;
   readonly #listeners: Listeners<ClientEvent> = new Listeners();
+  readonly #attempts: Listeners<AttemptEnd> = new Listeners();
 
   constructor(options: ClientOptions<T>) {
     const part = checkOptions(options);
@@ -241,7 +239,7 @@ export class ResilientClient<T = unknown> {
       firstLookMs: Math.min(slowMs, timeoutMs),
       queueTimeoutMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
-      onAttempt: options.onAttempt,
+      attempts: this.#attempts,
       unlookedResults: RESULTS_LOOKED_AT,
       tell: (event) => {
         if (this.#listeners.any) this.#listeners.tell(event);
@@ -271,6 +269,11 @@ export class ResilientClient<T = unknown> {
     });
   }
 
+  /** Tells `listener` how each attempt ended; dispose to stop. Costs nothing without listeners. */
+  onAttempt(listener: (attempt: AttemptEnd) => void): Disposable {
+    return this.#attempts.add(listener);
+  }
+
   /**
    * Tells `listener` of retries, of refused ones, and once of an answer whose body was not read;
    * dispose to stop. Costs nothing while nobody listens.
@@ -291,7 +294,6 @@ function checkOptions<T>(options: ClientOptions<T>): string {
   const { classify, random } = options;
   checkClock(part, options.clock);
   checkMethods(part, "random", random, ["next", "fork"], "a Random, which has next and fork: seededRandom(seed)");
-  checkFunction(part, "onAttempt", options.onAttempt);
   checkBoolean(part, "propagateDeadline", options.propagateDeadline);
   if (classify !== undefined) checkClassifier(part, classify);
   return part;
