@@ -51,6 +51,7 @@ export interface TradeOffCurve {
   readonly points: readonly TradeOffPoint[];
 }
 
+/** One threshold of a detector: how soon it declares, and how often it is wrong. */
 export interface TradeOffPoint {
   readonly level: number;
   /** Mean silence until it is declared. */
@@ -60,6 +61,7 @@ export interface TradeOffPoint {
   readonly counted: number;
 }
 
+/** Why no detector can reach the goal on this trace, and what it would take. */
 export type CalibrationRefusal = {
   readonly why:
     | "interval-too-long" /** Two beats do not fit into the time for detection. */
@@ -69,6 +71,7 @@ export type CalibrationRefusal = {
   readonly needs: CalibrationNeeds;
 };
 
+/** The detector to configure, with its evidence, or the reason why there is none. */
 export type CalibrationResult = {
   readonly goal: CalibrationGoal;
   readonly traffic: TrafficSummary;
@@ -124,6 +127,19 @@ function addedTo(
 /**
  * Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with
  * too few gaps.
+ *
+ * @example
+ * ```ts
+ * import { calibrate, HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * for (let sequence = 0; sequence < 2_000; sequence++) {
+ *   const lateMs = (sequence * 7) % 11; // 0 … 10 ms
+ *   trace.add("north", { sequence }, sequence * 50 + lateMs);
+ * }
+ * const result = calibrate(trace, { detectWithinMs: 500, falseAlarms: 1, perMs: 3_600_000 });
+ * console.log(result.type, Math.round(result.traffic.intervalMs)); // recommended 50
+ * ```
  */
 export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): CalibrationResult {
   const steps = calibrationSteps(trace, options);
@@ -136,6 +152,21 @@ export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): C
 /**
  * As {@link calibrate}, with a pause after each candidate: a long trace takes some seconds for
  * each.
+ *
+ * @example
+ * ```ts
+ * import { calibrationSteps, HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * for (let sequence = 0; sequence < 2_000; sequence++) {
+ *   trace.add("north", { sequence }, sequence * 50 + ((sequence * 7) % 11));
+ * }
+ * const goal = { detectWithinMs: 500, falseAlarms: 1, perMs: 3_600_000 };
+ * const steps = calibrationSteps(trace, goal);
+ * let step = steps.next();
+ * while (!step.done) step = steps.next(); // step.value: how many of the candidates are done
+ * console.log(step.value.type); // recommended
+ * ```
  */
 export function* calibrationSteps(
   trace: HeartbeatTrace,

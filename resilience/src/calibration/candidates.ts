@@ -12,7 +12,7 @@ import type { CalibrationGoal } from "./goal.ts";
 import { type LevelRange, PHI_LEVELS } from "./selection.ts";
 
 /** A model of the library's phi detector. */
-type PhiModel = NonNullable<PhiAccrualOptions["model"]>;
+export type PhiModel = NonNullable<PhiAccrualOptions["model"]>;
 
 /** A detector with everything but its threshold. */
 export interface DetectorCandidate {

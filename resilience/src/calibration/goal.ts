@@ -5,6 +5,7 @@
  */
 import { checked, DURATION_MS } from "../core/options.ts";
 
+/** The goal of a calibration. */
 export interface CalibrationOptions {
   /**
    * Silence after a node's last heartbeat within which it has to be declared down. In ms, above 0
@@ -28,6 +29,7 @@ export interface CalibrationOptions {
   readonly outageMs?: number | undefined;
 }
 
+/** The goal that a calibration was given, with its defaults filled in. */
 export interface CalibrationGoal {
   readonly detectWithinMs: number;
   /** Bearable false alarms of one node per ms. */

@@ -72,6 +72,7 @@ export class NodeTrace {
   #sequence = -1;
   #meanGapMs = Number.NaN;
 
+  /** Takes in an arrival; arrivals have to come in order. */
   add(beat: Heartbeat, arrivalMs: number): HeartbeatVerdict {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);
@@ -144,6 +145,20 @@ export class NodeTrace {
   }
 }
 
+/**
+ * A recorded stretch of heartbeats, of any number of nodes, for {@link calibrate}.
+ *
+ * @example
+ * ```ts
+ * import { HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * trace.add("north", { sequence: 1 }, 1_000);
+ * trace.add("north", { sequence: 2 }, 1_050);
+ * console.log(trace.add("north", { sequence: 2 }, 1_051)); // duplicate
+ * console.log(trace.beats, [...trace.nodes.keys()].join()); // 2 north
+ * ```
+ */
 export class HeartbeatTrace {
   readonly #nodes: Map<string, NodeTrace> = new Map();
   #beats = 0;

@@ -18,6 +18,7 @@ export interface GapQuantiles {
   readonly longestMs: number;
 }
 
+/** What a trace shows of its traffic. */
 export interface TrafficSummary {
   readonly nodes: number;
   /** Arrivals that proved life. */
@@ -57,8 +58,7 @@ export interface LossSummary {
   readonly runs: number;
   readonly longestRun: number;
   /**
-   * How many runs have at least so many lost beats: place 1 for one beat, up to
-   * {@link LONGEST_COUNTED_RUN}.
+   * How many runs have at least so many lost beats: place 1 for one beat, up to 64.
    */
   readonly runsOfAtLeast: readonly number[];
   /**

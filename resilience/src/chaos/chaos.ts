@@ -32,6 +32,7 @@ import type { FaultStatus } from "./injector.ts";
 import { Injector } from "./injector.ts";
 import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
+/** Options of faults on purpose: their chance and their clock. */
 export interface ChaosOptions {
   /**
    * Chance of all faults; forked for each kind. Default: the stream of the seed "chaos", so that
@@ -105,6 +106,24 @@ const FAULT_NAMES: Readonly<Record<FaultKind, Readonly<Record<string, true>>>> =
 
 const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
 
+/**
+ * Faults on purpose around your own operations. Everything ends when it is disposed.
+ *
+ * @example
+ * ```ts
+ * import { type AttemptContext, ResilientClient, seededRandom } from "ground-station-failover";
+ * import { Chaos } from "ground-station-failover/chaos";
+ *
+ * using chaos = new Chaos({ random: seededRandom(7) });
+ * const client = new ResilientClient({ name: "north", retry: { baseMs: 1 } });
+ * const read = chaos.wrap(async (_: AttemptContext) => "telemetry");
+ * chaos.setErrors({ probability: 0.5 });
+ * const calls = Array.from({ length: 8 }, () => client.call(read, { idempotent: true }));
+ * console.log((await Promise.allSettled(calls)).length); // 8
+ * chaos.off("errors");
+ * console.log(await client.call(read)); // telemetry
+ * ```
+ */
 export class Chaos implements Disposable {
   readonly #clock: Clock;
   readonly #injectors: ReadonlyMap<FaultKind, Injector>;

@@ -22,6 +22,7 @@ import type { Random } from "../core/random.ts";
 import type { DurationSource } from "./distribution.ts";
 import { slowed } from "./slow-body.ts";
 
+/** Kinds of faults, each set by a method of {@link Chaos}. */
 export type FaultKind = "latency" | "drops" | "errors" | "hangs" | "lying-success" | "slow-body";
 
 /**

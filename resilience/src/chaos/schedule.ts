@@ -22,6 +22,7 @@ export interface Ramp {
   readonly from?: number;
 }
 
+/** Options of every fault: how likely it is, for which calls, and how it grows. */
 export interface ScheduleOptions {
   /**
    * Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set,

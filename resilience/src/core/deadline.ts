@@ -23,6 +23,15 @@ export const NO_DEADLINE: Deadline = Number.POSITIVE_INFINITY as Deadline;
 /**
  * The deadline at `instantMs` on the axis of the clock in use, worked out by hand:
  * `deadlineAt(clock.nowMs() + 5_000)`.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAt, systemClock, timeLeftMs } from "ground-station-failover";
+ *
+ * const nowMs = systemClock.nowMs();
+ * const deadline = deadlineAt(nowMs + 5_000);
+ * console.log(Math.round(timeLeftMs(deadline, nowMs))); // 5000
+ * ```
  */
 export function deadlineAt(instantMs: number): Deadline {
   if (typeof instantMs === "number" && !Number.isNaN(instantMs)) return instantMs as Deadline;
@@ -38,7 +47,22 @@ export const TIME_LEFT_HEADER = "x-time-left-ms";
  */
 const CALENDAR_TIME_MS = 1e11;
 
-/** Milliseconds left at `nowMs`, never below zero. */
+/**
+ * Milliseconds left at `nowMs`, never below zero.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, timeLeftMs } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const deadline = deadlineAfter(5_000, clock);
+ * await clock.advanceBy(2_000);
+ * console.log(timeLeftMs(deadline, clock.nowMs())); // 3000
+ * await clock.advanceBy(4_000);
+ * console.log(timeLeftMs(deadline, clock.nowMs())); // 0
+ * ```
+ */
 export function timeLeftMs(deadline: number, nowMs: number): number {
   return deadline > nowMs ? deadline - nowMs : 0;
 }
@@ -117,6 +141,17 @@ function checkLeft(part: string, leftMs: unknown): void {
 /**
  * The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so
  * that it never grows. Throws {@link ConfigurationError} where it is no number.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, timeLeftMs, toGrpcTimeout } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const deadline = deadlineAfter(2_500, clock);
+ * const headers = { "grpc-timeout": toGrpcTimeout(timeLeftMs(deadline, clock.nowMs())) };
+ * console.log(headers["grpc-timeout"]); // 2500000u
+ * ```
  */
 export function toGrpcTimeout(leftMs: number): string {
   checkLeft("toGrpcTimeout", leftMs);
@@ -128,7 +163,19 @@ export function toGrpcTimeout(leftMs: number): string {
   return "99999999H";
 }
 
-/** Milliseconds of a `grpc-timeout` value, or undefined where the text is none. */
+/**
+ * Milliseconds of a `grpc-timeout` value, or undefined where the text is none.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, fromGrpcTimeout } from "ground-station-failover";
+ *
+ * const leftMs = fromGrpcTimeout("250m");
+ * console.log(leftMs); // 250
+ * const deadline = leftMs === undefined ? undefined : deadlineAfter(leftMs);
+ * console.log(typeof deadline, fromGrpcTimeout("soon")); // number undefined
+ * ```
+ */
 export function fromGrpcTimeout(text: string): number | undefined {
   const match = /^(\d{1,8})([HMSmun])$/.exec(text);
   if (match === null) return undefined;
@@ -139,13 +186,39 @@ export function fromGrpcTimeout(text: string): number | undefined {
 /**
  * The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down, 2⁵³ − 1 for
  * no deadline. Throws {@link ConfigurationError} where it is no number.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, timeLeftMs } from "ground-station-failover";
+ * import { TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const deadline = deadlineAfter(1_500, clock);
+ * const leftMs = timeLeftMs(deadline, clock.nowMs());
+ * const headers = new Headers({ [TIME_LEFT_HEADER]: toTimeLeftHeader(leftMs) });
+ * console.log(headers.get(TIME_LEFT_HEADER)); // 1500
+ * ```
  */
 export function toTimeLeftHeader(leftMs: number): string {
   checkLeft("toTimeLeftHeader", leftMs);
   return String(Math.floor(Math.max(0, Math.min(leftMs, Number.MAX_SAFE_INTEGER))));
 }
 
-/** Milliseconds of a {@link TIME_LEFT_HEADER} value, or undefined where the text is none. */
+/**
+ * Milliseconds of a {@link TIME_LEFT_HEADER} value, or undefined where the text is none.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, fromTimeLeftHeader, TIME_LEFT_HEADER } from "ground-station-failover";
+ *
+ * const headers = new Headers({ [TIME_LEFT_HEADER]: "1500" });
+ * const leftMs = fromTimeLeftHeader(headers.get(TIME_LEFT_HEADER) ?? "");
+ * console.log(leftMs); // 1500
+ * const deadline = leftMs === undefined ? undefined : deadlineAfter(leftMs);
+ * console.log(typeof deadline, fromTimeLeftHeader("soon")); // number undefined
+ * ```
+ */
 export function fromTimeLeftHeader(text: string): number | undefined {
   const ms = /^\d{1,16}$/.test(text) ? Number(text) : undefined;
   // 2⁵³ − 1 is the value that this library writes for no deadline.

@@ -7,6 +7,15 @@
 /**
  * The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given`
  * has more than 64 letters.
+ *
+ * @example
+ * ```ts
+ * import { nearestName } from "ground-station-failover/core";
+ *
+ * const options = ["timeoutMs", "deadlineMs", "retry"];
+ * console.log(nearestName("timoutMs", options)); // timeoutMs
+ * console.log(nearestName("colour", options)); // undefined
+ * ```
  */
 export function nearestName(given: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -24,6 +24,15 @@ export interface Random {
 /**
  * A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is
  * neither.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ *
+ * const [one, other] = [seededRandom(7), seededRandom(7)];
+ * console.log(one.next() === other.next()); // true
+ * console.log(one.fork("jitter").next() === one.fork("faults").next()); // false
+ * ```
  */
 export function seededRandom(seed: number | string): Random {
   if (typeof seed === "string" || Number.isFinite(seed)) return new Sfc32(String(seed));

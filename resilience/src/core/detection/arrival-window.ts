@@ -32,6 +32,19 @@ const SUM_LOW = 1;
 const SQUARES = 2;
 const SQUARES_LOW = 3;
 
+/**
+ * Mean and deviation of the newest samples, kept up to date with each sample in O(1) and without
+ * drift.
+ *
+ * @example
+ * ```ts
+ * import { ArrivalWindow } from "ground-station-failover/core";
+ *
+ * const gaps = new ArrivalWindow(3);
+ * for (const gapMs of [90, 40, 50, 60]) gaps.add(gapMs); // the first one leaves the window
+ * console.log(gaps.count, gaps.mean, gaps.deviation.toFixed(2)); // 3 50 8.16
+ * ```
+ */
 export class ArrivalWindow {
   /** How many samples are kept. */
   readonly size: number;

@@ -12,6 +12,7 @@
  */
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
+/** Options of a measurement of detection quality. */
 export interface DetectionQualityOptions {
   /**
    * If a node is heard again within this time after a declaration, without a restart, the
@@ -21,6 +22,7 @@ export interface DetectionQualityOptions {
   readonly mistakeWithinMs?: number | undefined;
 }
 
+/** What was measured; a copy, for status pages and metrics. */
 export interface DetectionQualityStatus {
   /**
    * Mean of the gaps between beats, without outages; the newest few hundred have most weight.
@@ -51,6 +53,22 @@ const MOST_COUNTED = 65_536;
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
+/**
+ * Measures how well the silence of one node is judged: how its heartbeats are spaced, how long a
+ * loss took to declare, and how many declarations were mistakes.
+ *
+ * @example
+ * ```ts
+ * import { DetectionQualityMachine } from "ground-station-failover/core";
+ *
+ * const quality = new DetectionQualityMachine();
+ * for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) quality.noteHeartbeat(1, nowMs);
+ * quality.noteDown(200, 1_200);
+ * quality.noteHeartbeat(1, 1_300); // the same run of the sender: it had not died
+ * const { meanMs, lastDetectionMs, falsePositivesPerDay } = quality.status(1_300);
+ * console.log(meanMs, lastDetectionMs, falsePositivesPerDay); // 50 200 1
+ * ```
+ */
 export class DetectionQualityMachine {
   readonly #mistakeWithinMs: number;
   readonly #buckets: Float64Array = new Float64Array(BUCKETS);
@@ -90,6 +108,7 @@ export class DetectionQualityMachine {
     this.#lastDetectionMs = silentForMs;
   }
 
+  /** What has been measured by `nowMs`. */
   status(nowMs: number): DetectionQualityStatus {
     this.#turnTo(nowMs);
     const known = this.#gaps > 0;

@@ -59,7 +59,9 @@ export interface SuspicionSource {
 
 /** A failure detector as a pure machine. */
 export interface DetectorMachine extends SuspicionSource {
+  /** Takes in a heartbeat that arrived at `nowMs`; only `counted` proves life. */
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict;
+  /** Is the level of `node` below `threshold`? */
   isAlive(node: string, threshold: number, nowMs: number): boolean;
   whenLevel(node: string, level: number): number | undefined;
   lastHeartbeatMs(node: string): number | undefined;

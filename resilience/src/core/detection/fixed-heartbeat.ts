@@ -15,6 +15,7 @@ import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { NodeRoom } from "./node-room.ts";
 
+/** Options of a fixed heartbeat detector. */
 export interface FixedHeartbeatOptions {
   /**
    * How often a node beats. In ms, above 0 and below 2^31. It only sets the default of `timeoutMs`,
@@ -70,6 +71,21 @@ class NodeState {
   }
 }
 
+/**
+ * The fixed heartbeat detector as a pure machine: suspects a node after one fixed silence, and
+ * calls it down after another.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FixedHeartbeatMachine({ intervalMs: 50, timeoutMs: 160 });
+ * machine.noteHeartbeat("north", { sequence: 1 }, 1_000);
+ * console.log(machine.status("north", 1_050)); // alive
+ * console.log(machine.status("north", 1_120)); // suspected
+ * console.log(machine.status("north", 1_160)); // down
+ * ```
+ */
 export class FixedHeartbeatMachine implements DetectorMachine {
   /** The options in force, including defaults. */
   readonly options: Complete<FixedHeartbeatOptions>;
@@ -83,6 +99,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     this.#room = new NodeRoom(maxNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
+  /** Takes in a heartbeat that arrived at `nowMs`; only `counted` proves life. */
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     let state = this.#nodes.get(node);
@@ -98,6 +115,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return "counted";
   }
 
+  /** What the detector says of `node` at `nowMs`; `unknown` for a node never heard from. */
   status(node: string, nowMs: number): HeartbeatStatus {
     const state = this.#nodes.get(node);
     if (state === undefined) return "unknown";
@@ -121,6 +139,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return (silenceMs / suspectAfterMs) * SUSPECTED_LEVEL;
   }
 
+  /** Is the level of `node` below `threshold`? */
   isAlive(node: string, threshold: number, nowMs: number): boolean {
     return this.suspicionLevel(node, nowMs) < threshold;
   }

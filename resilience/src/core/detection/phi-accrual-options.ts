@@ -7,6 +7,10 @@ import { COUNT, type Complete, checked, checkNames, DURATION_MS, type Names, sho
 import type { DetectorMachine } from "./detector.ts";
 import type { GapModelName } from "./gap-model.ts";
 
+/**
+ * Options of a phi accrual detector: the model, what it presumes before it has learned, and its
+ * bounds.
+ */
 export interface PhiAccrualOptions {
   /**
    * Distribution of the gaps. Default `normal`, as in the paper. `lognormal`: for skewed gaps, as

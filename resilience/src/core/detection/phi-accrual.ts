@@ -27,6 +27,16 @@ import { completePhiOptions, type PhiAccrualMachine, type PhiAccrualOptions } fr
 /**
  * The machine for the model that `given` asks for. Throws `ConfigurationError` where an option is
  * none, or out of range.
+ *
+ * @example
+ * ```ts
+ * import { phiAccrualMachine } from "ground-station-failover/core";
+ *
+ * const machine = phiAccrualMachine({ expectedIntervalMs: 50 });
+ * for (let beat = 0; beat <= 100; beat++) machine.noteHeartbeat("north", undefined, beat * 50);
+ * console.log(machine.isAlive("north", 8, 5_050)); // true
+ * console.log(machine.isAlive("north", 8, 5_300)); // false
+ * ```
  */
 export function phiAccrualMachine(given: PhiAccrualOptions = {}): PhiAccrualMachine {
   const options = completePhiOptions(given);

@@ -6,6 +6,9 @@
 import { ConfigurationError } from "../errors.ts";
 import { type Complete, checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
 
+/**
+ * Options that decide when suspicion becomes a declaration, and when a declaration is taken back.
+ */
 export interface SupervisorOptions {
   /**
    * Level from which on a node is suspected: no new traffic, but not yet down. Above

@@ -18,7 +18,8 @@
  * It uses one source of evidence, the silence of heartbeats. It distrusts itself only when a caller
  * says so ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
  * sets no timers: `nextWakeMs` says when to evaluate again. `accusations` says what an evaluation
- * would change, so that a caller can check first.
+ * would change, so that a caller can check first. It is one file because the picture shows one
+ * machine.
  */
 import type { Complete } from "../options.ts";
 import type { SuspicionSource } from "./detector.ts";
@@ -107,6 +108,25 @@ interface Look {
   readonly heard: boolean;
 }
 
+/**
+ * Decides which nodes are declared down, from levels of suspicion; told the time with each
+ * question.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine, SupervisorMachine } from "ground-station-failover/core";
+ *
+ * const detector = new FixedHeartbeatMachine({ timeoutMs: 150 });
+ * const supervisor = new SupervisorMachine(detector);
+ * supervisor.watch("north", 0);
+ * detector.noteHeartbeat("north", undefined, 0);
+ * supervisor.evaluate(0);
+ * console.log(supervisor.liveness("north")); // alive
+ * supervisor.evaluate(1_000); // suspected, …
+ * supervisor.evaluate(2_000); // … and for long enough
+ * console.log(supervisor.liveness("north")); // down
+ * ```
+ */
 export class SupervisorMachine {
   /** The options in force, including defaults. */
   readonly options: Complete<SupervisorOptions>;
@@ -134,6 +154,7 @@ export class SupervisorMachine {
     this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#watched.delete(node);
   }
@@ -151,6 +172,7 @@ export class SupervisorMachine {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  /** Are declarations suspended at `nowMs`? */
   isAbstaining(nowMs: number): boolean {
     return nowMs < this.#abstainUntilMs;
   }

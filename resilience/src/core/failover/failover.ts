@@ -16,7 +16,7 @@
  *   doubles with each recent failure of that station.
  *
  * This machine does not judge the evidence: heartbeats, calls and own stalls are weighed where they
- * are known.
+ * are known. It is one file because the decisions and the facts behind them share one vocabulary.
  */
 import { checked, WAIT_MS } from "../options.ts";
 
@@ -57,6 +57,7 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
+/** Causes of a promotion that was planned and not forced by a failure. */
 export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
 /** `station` is active from now on. */
@@ -70,6 +71,7 @@ export interface Promotion {
   readonly evidence: readonly Evidence[];
 }
 
+/** What the machine decided; `type` says which decision it is. */
 export type FailoverDecision =
   | Promotion
   | {
@@ -94,6 +96,7 @@ export type FailoverDecision =
       readonly evidence: readonly Evidence[];
     };
 
+/** Options of the return to a better-placed station. */
 export interface FailbackOptions {
   /**
    * `manual`: failback only on request. `automatic`: failback after the hold-down. Default
@@ -159,6 +162,22 @@ const HIGHEST_EPOCH = 999_999_999_999_999;
  */
 const MOST_FAILURES_KEPT = 16;
 
+/**
+ * Decides which station is active, from what is known of each, and raises the epoch with each
+ * promotion.
+ *
+ * @example
+ * ```ts
+ * import { FailoverMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FailoverMachine(["north", "south"], 1);
+ * const well = { silent: false, proven: true, confirmed: true, isProbed: false, evidence: [] };
+ * machine.assess("north", { ...well, eligible: false, silent: true, proven: false }, 1_000);
+ * machine.assess("south", { ...well, eligible: true }, 1_000);
+ * console.log(machine.decide(1_000)?.type); // promote
+ * console.log(machine.active, machine.epoch); // south 2
+ * ```
+ */
 export class FailoverMachine {
   readonly #stations: readonly Station[];
   readonly #automatic: boolean;

@@ -8,6 +8,7 @@ import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import type { Random } from "../random.ts";
 
+/** Options of the waits between attempts. */
 export interface BackoffOptions {
   /**
    * Upper bound of the first wait. In ms, above 0 and below 2^31. Default 100: most short failures
@@ -35,6 +36,21 @@ export interface BackoffOptions {
  */
 export const BACKOFF_NAMES: Names<BackoffOptions> = { baseMs: true, capMs: true, factor: true, jitter: true };
 
+/**
+ * How long to wait before each retry.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { Backoff } from "ground-station-failover/core";
+ *
+ * const backoff = new Backoff({ baseMs: 100, capMs: 1_000 }, seededRandom(7));
+ * const bounds = [1, 2, 3, 4, 5].map((attempt) => backoff.boundMs(attempt));
+ * console.log(bounds.join()); // 100,200,400,800,1000
+ * const waitMs = backoff.delayMs(3, 0);
+ * console.log(waitMs >= 0 && waitMs <= 400); // true
+ * ```
+ */
 export class Backoff {
   readonly #baseMs: number;
   readonly #capMs: number;

@@ -29,8 +29,12 @@
 import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** State of a circuit breaker. */
 export type BreakerState = "closed" | "open" | "half-open";
 
+/**
+ * Options of a circuit breaker: when it opens, for how long, and how it tries the service again.
+ */
 export interface BreakerOptions {
   /**
    * Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default
@@ -137,6 +141,23 @@ const CALLS = 0;
 const FAILURES = 1;
 const SLOW = 2;
 
+/**
+ * The circuit breaker as a pure machine: gives permits, and takes them back with what became of the
+ * call.
+ *
+ * @example
+ * ```ts
+ * import { REFUSED } from "ground-station-failover";
+ * import { BreakerMachine } from "ground-station-failover/core";
+ *
+ * const machine = new BreakerMachine({ minimumVolume: 2, openDurationMs: 5_000 });
+ * for (let nowMs = 0; nowMs < 2; nowMs++) machine.failure(machine.acquire(nowMs), nowMs);
+ * console.log(machine.state(10), machine.acquire(10) === REFUSED); // open true
+ * const probe = machine.acquire(6_000);
+ * machine.success(probe, 6_010);
+ * console.log(machine.state(6_010)); // closed
+ * ```
+ */
 export class BreakerMachine {
   readonly #failureRateThreshold: number;
   readonly #slowCallRateThreshold: number;
@@ -338,6 +359,7 @@ export class BreakerMachine {
     return nowMs;
   }
 
+  /** Numbers of the window at `nowMs`. */
   status(nowMs: number): BreakerStatus {
     const state = this.state(nowMs);
     const calls = this.#window.total(CALLS, nowMs);

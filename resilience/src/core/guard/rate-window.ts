@@ -10,6 +10,21 @@
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 
+/**
+ * Counts events of several kinds over a sliding window of time.
+ *
+ * @example
+ * ```ts
+ * import { RateWindow } from "ground-station-failover/core";
+ *
+ * const [CALLS, FAILURES] = [0, 1];
+ * const window = new RateWindow(10_000, 10, 2);
+ * for (let nowMs = 0; nowMs < 1_000; nowMs += 10) window.add(CALLS, nowMs);
+ * window.add(FAILURES, 500, 5);
+ * console.log(window.total(FAILURES, 1_000) / window.total(CALLS, 1_000)); // 0.05
+ * console.log(window.total(CALLS, 3_600_000)); // 0
+ * ```
+ */
 export class RateWindow {
   readonly #bucketMs: number;
   readonly #buckets: number;

@@ -19,6 +19,7 @@ import { invariant } from "../invariant.ts";
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** Options of a retry budget. */
 export interface RetryBudgetOptions {
   /**
    * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, and
@@ -69,6 +70,21 @@ function defaultReserve(ratio: number, windowMs: number): number {
   return Math.max(1, Math.floor(Number(((ratio * QUIET_CALLS_PER_SECOND * windowMs) / 1_000).toPrecision(12))));
 }
 
+/**
+ * The retry budget as a pure machine: each extra attempt is withdrawn, and then sent or refunded.
+ *
+ * @example
+ * ```ts
+ * import { RetryBudgetMachine } from "ground-station-failover/core";
+ *
+ * const budget = new RetryBudgetMachine({ ratio: 0.1, reserve: 1 });
+ * for (let call = 0; call < 20; call++) budget.deposit(0);
+ * console.log(budget.withdraw(0), budget.withdraw(0), budget.withdraw(0)); // true true false
+ * console.log(budget.send(50)); // true
+ * budget.refund(); // the second one's caller has gone
+ * console.log(budget.status(50).sent, budget.pending); // 1 0
+ * ```
+ */
 export class RetryBudgetMachine {
   readonly ratio: number;
   readonly windowMs: number;
@@ -138,6 +154,7 @@ export class RetryBudgetMachine {
     this.#pending--;
   }
 
+  /** What the budget holds at `nowMs`. */
   status(nowMs: number): RetryBudgetStatus {
     return {
       calls: this.#calls.total(0, nowMs),

@@ -72,6 +72,18 @@ export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhausted
  * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the
  * result it resolved with. Its message has the budget's numbers. Undefined where no retry was
  * refused. Of an object that is handed out again and again, it is that of the latest call.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, retryRefusalOf } from "ground-station-failover";
+ *
+ * const retry = { budget: { ratio: 0, reserve: 0 } };
+ * const client = new ResilientClient({ name: "north", retry });
+ * const fail = () => Promise.reject(new Error("connection lost"));
+ * const error = await client.call(fail, { idempotent: true }).catch((reason: Error) => reason);
+ * console.log((error as Error).message); // connection lost
+ * console.log(retryRefusalOf(error)?.code); // RETRY_BUDGET_EXHAUSTED
+ * ```
  */
 export function retryRefusalOf(failure: unknown): RetryBudgetExhaustedError | undefined {
   const refusal = propertyOf(failure, REFUSAL);

@@ -9,7 +9,23 @@
 import { invariant } from "../invariant.ts";
 import { COUNT, checked, PRIORITY } from "../options.ts";
 
-/** A place in the queue. Whoever waits extends this; the links belong to {@link Slots}. */
+/**
+ * A place in the queue. Whoever waits extends this; the links belong to {@link Slots}.
+ *
+ * @example
+ * ```ts
+ * import { Slots, Waiter } from "ground-station-failover/core";
+ *
+ * class Caller extends Waiter {
+ *   override granted(): void {}
+ * }
+ * const slots = new Slots(1, 10);
+ * slots.tryTake();
+ * const [telemetry, command] = [new Caller(0), new Caller(5)];
+ * console.log(slots.enqueue(telemetry), slots.enqueue(command)); // true true
+ * console.log(slots.giveBack() === command); // true
+ * ```
+ */
 export abstract class Waiter {
   /** Higher goes first. */
   readonly priority: number;
@@ -51,6 +67,24 @@ interface Level {
  */
 const MOST_EMPTY_LEVELS = 8;
 
+/**
+ * A bounded number of slots and a bounded queue. A slot that is given back goes to the first
+ * waiter.
+ *
+ * @example
+ * ```ts
+ * import { Slots, Waiter } from "ground-station-failover/core";
+ *
+ * class Caller extends Waiter {
+ *   override granted(): void {}
+ * }
+ * const slots = new Slots(1, 10);
+ * console.log(slots.tryTake(), slots.tryTake()); // true false
+ * const waiter = new Caller(0);
+ * slots.enqueue(waiter);
+ * console.log(slots.giveBack() === waiter, slots.running); // true 1
+ * ```
+ */
 export class Slots {
   readonly maxConcurrent: number;
   readonly maxQueue: number;

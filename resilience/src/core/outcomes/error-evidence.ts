@@ -135,6 +135,15 @@ export function isError(value: unknown): value is Error {
  * proof for an operation that sends one request; one that sends several must classify its errors
  * itself. Our own errors are no proof, whatever caused them: an *ambiguous outcome* may be caused
  * by a refused connection of its last attempt.
+ *
+ * @example
+ * ```ts
+ * import { wasNeverSent } from "ground-station-failover";
+ *
+ * const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+ * const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+ * console.log(wasNeverSent(refused), wasNeverSent(reset)); // true false
+ * ```
  */
 export function wasNeverSent(error: unknown): boolean {
   return proves(error, saysNeverSent);
@@ -152,6 +161,15 @@ function saysNeverSent(error: Error): boolean | undefined {
  * True where `error`, or what caused it, is a shortage of this machine that kept the request from
  * being sent: no descriptor, port, memory or name. Retrying elsewhere does not help; it says
  * nothing about the service.
+ *
+ * @example
+ * ```ts
+ * import { wasLocalShortage } from "ground-station-failover";
+ *
+ * const error = Object.assign(new Error("too many open files"), { code: "EMFILE" });
+ * console.log(wasLocalShortage(error)); // true
+ * console.log(wasLocalShortage(new Error("HTTP 503"))); // false
+ * ```
  */
 export function wasLocalShortage(error: unknown): boolean {
   return proves(error, saysLocalShortage);
@@ -169,6 +187,15 @@ function saysLocalShortage(error: Error): boolean | undefined {
 /**
  * True where `error`, or what caused it, says that there was no answer: the request may have been
  * executed or not.
+ *
+ * @example
+ * ```ts
+ * import { wasConnectionLost } from "ground-station-failover";
+ *
+ * const error = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+ * console.log(wasConnectionLost(error)); // true
+ * console.log(wasConnectionLost(new Error("fetch failed", { cause: error }))); // true
+ * ```
  */
 export function wasConnectionLost(error: unknown): boolean {
   return linksOf(error).some(saysConnectionLost);
@@ -185,6 +212,14 @@ function saysConnectionLost(error: Error): boolean {
  * `SyntaxError` that nothing caused. It is a bug of the caller, thrown at once: it says nothing
  * about the service, and no retry mends it. `fetch` throws a `TypeError` for a lost connection too;
  * that one has a cause, or says so in its message.
+ *
+ * @example
+ * ```ts
+ * import { isProgrammingError } from "ground-station-failover";
+ *
+ * console.log(isProgrammingError(new TypeError("undefined is not a function"))); // true
+ * console.log(isProgrammingError(new Error("connection lost"))); // false
+ * ```
  */
 export function isProgrammingError(error: unknown): boolean {
   if (!isError(error) || !isOfLanguage(error)) return false;

@@ -29,7 +29,9 @@ export interface Calendar {
  * the error.
  */
 export interface Classifier<T> {
+  /** Says what a result means. */
   result?(value: T, calendar?: Calendar): Outcome | Classification;
+  /** Says what an error means. */
   error?(error: unknown, calendar?: Calendar): Outcome | Classification;
 }
 
@@ -109,6 +111,18 @@ export type HttpAnswer = { readonly headers?: unknown } & (
  * `thrown-answer.ts`) are judged by that status in the same way, and so is a thrown `Response`: a
  * thrown 404 is delivered, and is no failure of the service. A result without a status is refused
  * with {@link ConfigurationError}.
+ *
+ * @example
+ * ```ts
+ * import { httpStatus, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 1_000, classify: httpStatus });
+ * const answer = await client.call(async ({ signal }) => {
+ *   const response = await fetch("http://127.0.0.1:9001/", { signal });
+ *   return { status: response.status, headers: response.headers, body: await response.text() };
+ * });
+ * console.log(answer.status); // 200
+ * ```
  */
 export const httpStatus: Classifier<HttpAnswer> = {
   result: judgeAnswer,
@@ -116,11 +130,19 @@ export const httpStatus: Classifier<HttpAnswer> = {
 };
 
 /** An answer with its parsed body: `body`, or `data` as in axios. */
-type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
+export type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
 
 /**
  * As {@link httpStatus}; in addition, a 2xx whose parsed body reports an error is a failure (see
  * {@link reportsError}).
+ *
+ * @example
+ * ```ts
+ * import { httpErrorBody } from "ground-station-failover";
+ *
+ * const answer = { status: 200, body: { error: "antenna is parked" } };
+ * console.log(httpErrorBody.result?.(answer)); // { outcome: 'failure' }
+ * ```
  */
 export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
   result: judgeErrorBody,
@@ -130,6 +152,15 @@ export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
 /**
  * As {@link httpErrorBody}; in addition, an answer of type `application/problem+json` (RFC 9457) is
  * judged by the status in its body.
+ *
+ * @example
+ * ```ts
+ * import { problemJson } from "ground-station-failover";
+ *
+ * const headers = { "content-type": "application/problem+json" };
+ * const answer = { status: 200, headers, body: { title: "Antenna is parked", status: 503 } };
+ * console.log(problemJson.result?.(answer)); // { outcome: 'overloaded', retry: true }
+ * ```
  */
 export const problemJson: Classifier<HttpAnswerWithBody> = {
   result(answer, calendar) {
@@ -217,6 +248,16 @@ const LAST_GRPC_CODE = 16;
 /**
  * Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves that
  * the service is alive, an UNAVAILABLE is a failure.
+ *
+ * @example
+ * ```ts
+ * import { grpcStatus } from "ground-station-failover";
+ *
+ * const notFound = Object.assign(new Error("5 NOT_FOUND"), { code: 5 });
+ * const unavailable = Object.assign(new Error("14 UNAVAILABLE"), { code: 14 });
+ * console.log(grpcStatus.error?.(notFound)); // { outcome: 'success' }
+ * console.log(grpcStatus.error?.(unavailable)); // { outcome: 'failure', retry: true }
+ * ```
  */
 export const grpcStatus: Classifier<unknown> = {
   error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
@@ -232,6 +273,14 @@ function judgeGrpcCode(link: object): Classification | undefined {
 /**
  * True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`,
  * `success` or `ok` false, `status` "error".
+ *
+ * @example
+ * ```ts
+ * import { reportsError } from "ground-station-failover/core";
+ *
+ * console.log(reportsError({ error: "antenna is parked" })); // true
+ * console.log(reportsError({ azimuth: 182.4 })); // false
+ * ```
  */
 export function reportsError(body: unknown): boolean {
   const object = asObject(body);

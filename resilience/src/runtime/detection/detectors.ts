@@ -94,6 +94,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.whenLevel(node, level);
   }
 
+  /** When `node` was last heard from, on the clock's axis; undefined if never. */
   lastHeartbeatMs(node: string): number | undefined {
     return this.machine.lastHeartbeatMs(node);
   }
@@ -122,6 +123,22 @@ function noLevel(option: string, given: unknown): ConfigurationError {
 /**
  * Learns how regular each node's heartbeats are; levels are phi. See
  * `core/detection/phi-accrual.ts` for what it learns.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+ * for (let beat = 0; beat < 100; beat++) {
+ *   await clock.advanceBy(50);
+ *   detector.noteHeartbeat("north", { sequence: beat });
+ * }
+ * console.log(detector.isAlive("north", 8)); // true
+ * await clock.advanceBy(300);
+ * console.log(detector.isAlive("north", 8)); // false
+ * ```
  */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
@@ -138,6 +155,20 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 /**
  * Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the
  * second.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, intervalMs: 50, timeoutMs: 150 });
+ * console.log(detector.status("north")); // unknown
+ * detector.noteHeartbeat("north");
+ * console.log(detector.status("north")); // alive
+ * await clock.advanceBy(150);
+ * console.log(detector.status("north")); // down
+ * ```
  */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
@@ -145,6 +176,7 @@ export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachin
     super(new FixedHeartbeatMachine(rules), clock);
   }
 
+  /** What the detector says of `node` now; `unknown` for a node never heard from. */
   status(node: string): HeartbeatStatus {
     return this.machine.status(node, this.clock.nowMs());
   }

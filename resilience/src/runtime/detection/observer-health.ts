@@ -22,6 +22,26 @@ const SEVERAL = 2;
 /** With thousands of supervisors that ask at once, one pass over the sources answers them all. */
 const LOOK_EVERY_MS = 5;
 
+/**
+ * Remembers when this process last heard anything, from all its supervisors together, so that an
+ * observer which is cut off suspects itself and not its nodes. Give one to all supervisors and
+ * failovers of a process.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, LivenessSupervisor } from "ground-station-failover";
+ * import { ObserverHealth } from "ground-station-failover";
+ *
+ * const observer = new ObserverHealth(); // one for the whole process
+ * const [north, south] = ["north", "south"].map((node) => {
+ *   const detector = new FixedHeartbeatDetector({ timeoutMs: 150 });
+ *   const supervisor = new LivenessSupervisor({ detector, observer });
+ *   supervisor.watch(node);
+ *   return supervisor;
+ * });
+ * console.log(north?.liveness("north"), south?.liveness("south")); // unknown unknown
+ * ```
+ */
 export class ObserverHealth {
   readonly #sources: Set<HeartbeatSource> = new Set();
   #newestMs = Number.NEGATIVE_INFINITY;

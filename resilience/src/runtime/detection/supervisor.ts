@@ -49,6 +49,9 @@ export interface Abstention {
   readonly error?: unknown;
 }
 
+/**
+ * Options of a supervisor: {@link SupervisorOptions}, and when it distrusts its own observation.
+ */
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
    * Whose levels are read. One of this library is waited on by timers; one of your own with just
@@ -94,6 +97,27 @@ interface Silent {
  */
 const ABSTENTIONS_IN_A_ROW = 3;
 
+/**
+ * Turns levels of suspicion into declarations: `unknown`, `alive`, `suspected` or `down` for each
+ * watched node. Declares nothing from what this process missed while it stood still or was cut off.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, LivenessSupervisor } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, timeoutMs: 150 });
+ * const supervisor = new LivenessSupervisor({ detector });
+ * supervisor.watch("north");
+ * const stop = new AbortController();
+ * void supervisor.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(1_000); // silence
+ * console.log(supervisor.liveness("north")); // down
+ * stop.abort();
+ * ```
+ */
 export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
@@ -190,6 +214,7 @@ export class LivenessSupervisor {
     this.#arm(nowMs);
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#machine.unwatch(node);
     this.#arm(this.#clock.nowMs());

@@ -27,6 +27,7 @@ export interface Crossing {
   readonly atMs: number;
 }
 
+/** Options of a watch. */
 export interface SuspicionWatchOptions {
   /** Whose levels are read; it may be shared with a supervisor and other watches. No default. */
   readonly detector: FailureDetector;
@@ -66,6 +67,27 @@ const NAMES: Names<SuspicionWatchOptions> = {
   maxAbstentionMs: true,
 };
 
+/**
+ * Tells one consumer when the level of a node reaches that consumer's own threshold, and when the
+ * node is heard again. Several watches can read one detector.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector, SuspicionWatch } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+ * const watch = new SuspicionWatch({ detector, threshold: 3 });
+ * watch.watch("north");
+ * const stop = new AbortController();
+ * void watch.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(500); // silence
+ * console.log(watch.isReached("north")); // true
+ * stop.abort();
+ * ```
+ */
 export class SuspicionWatch {
   readonly threshold: number;
   readonly #supervisor: LivenessSupervisor;
@@ -100,10 +122,12 @@ export class SuspicionWatch {
     return this.#crossings.add(listener);
   }
 
+  /** Watches `node` from now on. */
   watch(node: string): void {
     this.#supervisor.watch(node);
   }
 
+  /** Stops watching `node`. */
   unwatch(node: string): void {
     this.#supervisor.unwatch(node);
   }

@@ -40,6 +40,29 @@ const NO_OPTIONS: CallOptions = {};
 /** The take-over objective. */
 const DEFAULT_MAX_WAIT_MS = 30_000;
 
+/**
+ * Sends calls to the active one of a primary and its backups, and promotes another station when the
+ * active one fails. It decides while `run` runs; `call` sends.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, PrimaryBackupFailover } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, timeoutMs: 150 });
+ * const stations = { primary: { name: "north" }, backup: { name: "south" } };
+ * const failover = new PrimaryBackupFailover({ ...stations, detector });
+ * const stop = new AbortController();
+ * void failover.run(stop.signal);
+ * for (let beat = 0; beat < 40; beat++, await clock.advanceBy(50)) {
+ *   detector.noteHeartbeat("south");
+ *   if (beat < 20) detector.noteHeartbeat("north"); // then it falls silent
+ * }
+ * console.log(await failover.call(({ station }) => station.name), failover.epoch); // south 2
+ * stop.abort();
+ * ```
+ */
 export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #clock: Clock;
   readonly #options: FailoverOptions<S>;

@@ -161,6 +161,7 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
   readonly random?: Random | undefined;
 }
 
+/** What a failover shows of one station. */
 export interface StationStatus {
   readonly name: string;
   readonly role: "primary" | "backup";
@@ -197,6 +198,7 @@ export interface StationStatus {
   readonly holdDownMs: number;
 }
 
+/** Everything a failover shows of itself and its stations; a copy, for status pages. */
 export interface FailoverStatus {
   readonly active: string;
   readonly role: "primary" | "backup";

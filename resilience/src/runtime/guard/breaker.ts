@@ -25,6 +25,7 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a circuit breaker: {@link BreakerOptions}, its name and its clock. */
 export interface CircuitBreakerOptions extends BreakerOptions {
   /** What errors and events call it; a text that is not empty. Default "circuit". */
   readonly name?: string | undefined;
@@ -35,6 +36,26 @@ export interface CircuitBreakerOptions extends BreakerOptions {
   readonly clock?: Clock | undefined;
 }
 
+/**
+ * A circuit breaker: refuses calls to a service that fails too large a share of them, and lets a
+ * few probes through after a while to see whether it is well again.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const breaker = new CircuitBreaker({ minimumVolume: 5, openDurationMs: 10_000, clock });
+ * const fail = () => breaker.execute(() => Promise.reject(new Error("HTTP 500")));
+ * for (let call = 0; call < 5; call++) await fail().catch(() => {});
+ * console.log(breaker.state); // open
+ * await clock.advanceBy(10_000);
+ * console.log(breaker.state); // half-open
+ * await breaker.execute(async () => "HTTP 200");
+ * console.log(breaker.state); // closed
+ * ```
+ */
 export class CircuitBreaker {
   static {
     brand(CircuitBreaker, "CircuitBreaker");

@@ -30,6 +30,7 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 
+/** Options of a bulkhead. */
 export interface BulkheadOptions {
   /**
    * How many operations may run at once; a whole number from 1, below 2^31. No default: the right
@@ -56,6 +57,7 @@ export interface BulkheadOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** Options of one call through a bulkhead. */
 export interface BulkheadCallOptions {
   /**
    * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given
@@ -80,6 +82,20 @@ const NAMES: Names<BulkheadOptions> = {
 };
 const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
 
+/**
+ * Lets a bounded number of calls run at once, and a bounded number wait for a bounded time.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 2, acquireTimeoutMs: 1_000 });
+ * const work = async (name: string) => `${name} done, ${bulkhead.running} running`;
+ * const calls = ["one", "two", "three"].map((name) => bulkhead.execute(() => work(name)));
+ * console.log(bulkhead.running, bulkhead.waiting); // 2 1
+ * console.log((await Promise.all(calls)).length); // 3
+ * ```
+ */
 export class Bulkhead {
   static {
     brand(Bulkhead, "Bulkhead");

@@ -13,6 +13,7 @@ import type { AttemptContext } from "./attempt.ts";
  */
 export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
 
+/** Options of one call. */
 export interface CallOptions {
   /**
    * The caller's abort: ends any wait within a tick and rejects with `CallAbortedError`. A failover

@@ -43,6 +43,7 @@ import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
+/** Options of a client's retries. */
 export interface RetryOptions extends BackoffOptions {
   /**
    * Attempts a call may make in all, the first included; a whole number, 1 … 100. Default 3: more
@@ -69,6 +70,7 @@ export interface RetryOptions extends BackoffOptions {
   readonly maxRetryAfterMs?: number | undefined;
 }
 
+/** Options of a client. `T`: what its operations return, for `classify`. */
 export interface ClientOptions<T = unknown> {
   /**
    * Names the downstream in errors and events; a text that is not empty. No default: an error that
@@ -159,6 +161,24 @@ const CLASSIFIER_NAMES: Names<Classifier<unknown>> = { result: true, error: true
 const NO_OPTIONS: CallOptions = {};
 let clientsMade = 0;
 
+/**
+ * A client of one downstream service: guards each call with a deadline, a circuit breaker, a
+ * bulkhead, a timeout for each attempt, and retries within a budget.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, httpStatus, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 1_000, classify: httpStatus });
+ * const read = async (signal: AbortSignal) => {
+ *   const response = await fetch("http://127.0.0.1:9001/", { signal });
+ *   return { status: response.status, headers: response.headers, body: await response.text() };
+ * };
+ * const options = { idempotent: true, deadline: deadlineAfter(5_000) };
+ * const answer = await client.call(({ signal }) => read(signal), options);
+ * console.log(answer.status); // 200
+ * ```
+ */
 export class ResilientClient<T = unknown> {
   readonly name: string;
   readonly breaker: CircuitBreaker | undefined;

@@ -11,6 +11,7 @@ import { optionsOf } from "../../core/options.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a retry budget that several clients share. */
 export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
   /**
    * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
@@ -19,6 +20,22 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
   readonly clock?: Clock | undefined;
 }
 
+/**
+ * A retry budget to be shared by all clients of one downstream service: bounds their retries to a
+ * share of their calls.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, RetryBudget } from "ground-station-failover";
+ *
+ * const budget = new RetryBudget({ ratio: 0.1 });
+ * const reader = new ResilientClient({ name: "north", retry: { budget } });
+ * const writer = new ResilientClient({ name: "north", retry: { budget, maxAttempts: 2 } });
+ * await reader.call(async () => "telemetry");
+ * await writer.call(async () => "command");
+ * console.log(budget.status.calls, budget.status.sent); // 2 0
+ * ```
+ */
 export class RetryBudget {
   static {
     brand(RetryBudget, "RetryBudget");

@@ -31,7 +31,19 @@ function sharedStorage(): AsyncLocalStorage<Deadline> {
 
 const ambient = sharedStorage();
 
-/** The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one. */
+/**
+ * The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one.
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, NO_DEADLINE } from "ground-station-failover";
+ * import { withDeadline } from "ground-station-failover";
+ *
+ * const deadline = deadlineAfter(5_000);
+ * console.log(ambientDeadline() === NO_DEADLINE); // true
+ * console.log(withDeadline(deadline, () => ambientDeadline() === deadline)); // true
+ * ```
+ */
 export function ambientDeadline(): Deadline {
   return ambient.getStore() ?? NO_DEADLINE;
 }
@@ -43,6 +55,17 @@ export function ambientDeadline(): Deadline {
  * goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that one
  * alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the
  * system's monotonic clock).
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, withDeadline } from "ground-station-failover";
+ *
+ * const request = deadlineAfter(1_000);
+ * const handle = async () => ambientDeadline() === request; // what it calls is under it as well
+ * console.log(await withDeadline(request, handle)); // true
+ * const later = () => withDeadline(deadlineAfter(9_000), ambientDeadline);
+ * console.log(withDeadline(request, later) === request); // true
+ * ```
  */
 export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
   checkWork("withDeadline", work);
@@ -55,6 +78,15 @@ export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock 
  * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in
  * which it happens to begin, such as a poller, a pool of connections or a cache that are made when
  * they are first needed.
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, NO_DEADLINE } from "ground-station-failover";
+ * import { withDeadline, withoutDeadline } from "ground-station-failover";
+ *
+ * const startPoller = () => withoutDeadline(() => ambientDeadline());
+ * console.log(withDeadline(deadlineAfter(1_000), startPoller) === NO_DEADLINE); // true
+ * ```
  */
 export function withoutDeadline<R>(work: () => R): R {
   checkWork("withoutDeadline", work);
@@ -92,6 +124,15 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
 /**
  * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More
  * than three years (1e11 ms), as the longest times on the wire stand for, are no deadline.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const answer = await client.call(async () => "served", { deadline: deadlineAfter(5_000) });
+ * console.log(answer); // served
+ * ```
  */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
   if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");

@@ -7,6 +7,7 @@
 import { CallAbortedError } from "../../core/errors.ts";
 import { checkMethods } from "../../core/options.ts";
 
+/** A monotonic clock that can also be waited for. */
 export interface Clock {
   /**
    * Milliseconds on one monotonic axis with an origin of its own; fractions allowed; never goes
@@ -26,6 +27,7 @@ export interface Clock {
    * calls instead of a closure for each.
    */
   at(atMs: number, run: () => void): Disposable;
+  /** The same, with a `subject` for `run`. */
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject): Disposable;
   /**
    * Resolves when the clock has reached `atMs`; rejects with {@link CallAbortedError} within a tick

@@ -94,7 +94,18 @@ class SystemClock implements Clock {
   }
 }
 
-/** The clock everything uses unless it is given another one. */
+/**
+ * The clock everything uses unless it is given another one.
+ *
+ * @example
+ * ```ts
+ * import { systemClock } from "ground-station-failover";
+ *
+ * const startedMs = systemClock.nowMs();
+ * await systemClock.sleepUntil(startedMs + 10);
+ * console.log(systemClock.nowMs() >= startedMs + 10); // true
+ * ```
+ */
 export const systemClock: Clock = new SystemClock();
 
 /** May instants of `clock` be whole numbers? Not those of the system's. */

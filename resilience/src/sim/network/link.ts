@@ -38,6 +38,7 @@ export interface BurstDelay {
   readonly meanBurstMs: number;
 }
 
+/** How long a message takes from one node to another. */
 export type Delay = PlainDelay | BurstDelay;
 
 /** What a direction does to what is sent along it. */

@@ -104,6 +104,7 @@ interface Operation {
   readonly reject: (error: unknown) => void;
 }
 
+/** The disk of one machine, for those who make it fail. */
 export class SimDisk {
   readonly #world: Kernel;
   readonly #node: Host;
@@ -239,7 +240,7 @@ export class SimDisk {
     return totalMs;
   }
 
-  /** The instant of an operation's effect. Its process hears of it when it can. */
+  /** @internal The instant of an operation's effect. Its process hears of it when it can. */
   complete(operation: Operation): void {
     const faults = this.#faults.combined;
     if (faults.stalled) {

@@ -22,6 +22,17 @@ import { HOURLY_LEVEL } from "./level-scale.ts";
  * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38
  * for one a day. For rates of at most ten an hour, and for senders that beat every six minutes or
  * oftener. Throws `ConfigurationError` where `perHour` is no number above 0.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector } from "ground-station-failover";
+ * import { levelForMistakes } from "ground-station-failover/core";
+ *
+ * const detector = new PhiAccrualDetector({ model: "adaptive" });
+ * const onceADay = levelForMistakes(1 / 24);
+ * detector.noteHeartbeat("north");
+ * console.log(onceADay.toFixed(2), detector.isAlive("north", onceADay)); // 9.38 true
+ * ```
  */
 export function levelForMistakes(perHour: number): number {
   const range = { min: 0, aboveMin: true, max: Number.MAX_VALUE };

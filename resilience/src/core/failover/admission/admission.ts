@@ -36,6 +36,7 @@ import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Options that limit what a station is given. */
 export interface AdmissionOptions {
   /**
    * Maximum calls per second, spread evenly; at least 1. Default `Infinity`, not declared: what a
@@ -227,6 +228,22 @@ const MIN_ROUND_MS = 10;
 /** Maximum pause that a station can ask for. An answer from it ends the pause earlier. */
 const MAX_PAUSE_MS = 1_000;
 
+/**
+ * How many calls a station is given at once, and at what pace: what it has declared, or what its
+ * answers and refusals have shown it to take.
+ *
+ * @example
+ * ```ts
+ * import { Admission } from "ground-station-failover/core";
+ *
+ * const admission = new Admission({ capacityPerSecond: 100, burst: 2 });
+ * admission.enter(0);
+ * admission.enter(0);
+ * console.log(admission.admits(0), admission.nextMs(0)); // false 10
+ * admission.leave(); // one is answered
+ * console.log(admission.inFlight, admission.admits(10)); // 1 true
+ * ```
+ */
 export class Admission {
   readonly capacityPerSecond: number;
   readonly #initialConcurrent: number;

@@ -23,6 +23,20 @@ const LATENESS_MS = 10;
  */
 const MAX_KEPT = 2_048;
 
+/**
+ * A pace of so many calls a second.
+ *
+ * @example
+ * ```ts
+ * import { TokenBucket } from "ground-station-failover/core";
+ *
+ * const pace = new TokenBucket(100, true, 2); // 100 a second, two at once after a rest
+ * pace.take(0);
+ * pace.take(0);
+ * console.log(pace.allows(0), pace.nextMs); // false 10
+ * console.log(pace.allows(10)); // true
+ * ```
+ */
 export class TokenBucket {
   #ratePerSecond = 0;
   #fullAtMs: number = Number.NEGATIVE_INFINITY;

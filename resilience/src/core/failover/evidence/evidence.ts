@@ -24,6 +24,10 @@ import { LateAlone } from "./late-alone.ts";
 import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
+/**
+ * Options that decide when failing calls count as proof against a station that still sends
+ * heartbeats.
+ */
 export interface CommandPathOptions {
   /**
    * Minimum time for which failures that could not be compared must have lasted. In ms, from 0,
@@ -100,6 +104,22 @@ const PROVEN_SOURCES = MANY_SOURCES + 2;
 /** Failures of another source within this time count as recent. */
 const LATELY_MS = 10_000;
 
+/**
+ * What calls show of one station: whether new calls should avoid it (`isDoubted`), and whether it
+ * should be replaced (`isFailing`).
+ *
+ * @example
+ * ```ts
+ * import { StationEvidence } from "ground-station-failover/core";
+ *
+ * const evidence = new StationEvidence({ refusalsToDeclare: 2 });
+ * evidence.noteServed(0, 20);
+ * evidence.noteRefused(100); // a connection sent at 100 was refused
+ * console.log(evidence.isFailing(110)); // false
+ * evidence.noteRefused(120);
+ * console.log(evidence.isFailing(130)); // true
+ * ```
+ */
 export class StationEvidence {
   readonly #failingForMs: number;
   readonly #minFailures: number;

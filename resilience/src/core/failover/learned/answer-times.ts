@@ -37,6 +37,19 @@ const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
 /** The hedge bound is wider, because a second attempt is work for a station. */
 const HEDGE = { quantile: 0.999, ratio: 1.2, marginMs: 20 };
 
+/**
+ * How long answers of one station usually take, and from when on an attempt counts as overdue.
+ *
+ * @example
+ * ```ts
+ * import { AnswerTimes } from "ground-station-failover/core";
+ *
+ * const times = new AnswerTimes();
+ * console.log(times.overdueAfterMs()); // Infinity
+ * for (let answer = 0; answer < 100; answer++) times.add(20);
+ * console.log(times.usualMs, times.overdueAfterMs() < 1_000); // 20 true
+ * ```
+ */
 export class AnswerTimes {
   readonly #counts = new Uint16Array(BUCKETS);
   #total = 0;

@@ -18,6 +18,18 @@ import { brand } from "../../brand.ts";
  * Abort a call's signal with this where its caller broke off its own request before it was whole,
  * such as an upload: it was not waiting for an answer yet, so nothing is learned of how long
  * callers wait.
+ *
+ * @example
+ * ```ts
+ * import { RequestCutError, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const caller = new AbortController();
+ * const call = client.call(() => new Promise(() => {}), { signal: caller.signal });
+ * caller.abort(new RequestCutError()); // the upload stopped in the middle
+ * const error = await call.catch((reason: Error) => reason);
+ * console.log(error instanceof Error && error.cause instanceof RequestCutError); // true
+ * ```
  */
 export class RequestCutError extends Error {
   static {
@@ -53,6 +65,19 @@ const CONTRADICTIONS = 20;
 /** Timeouts that callers are likely to use, in ms. */
 const LIKELY_MS = [500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 30_000];
 
+/**
+ * How long callers wait before they hang up, learned from those that did.
+ *
+ * @example
+ * ```ts
+ * import { CallerPatience } from "ground-station-failover/core";
+ *
+ * const patience = new CallerPatience();
+ * console.log(patience.estimateMs, patience.doubtfulFromMs); // undefined 480
+ * for (let caller = 0; caller < 4; caller++) patience.noteHangUp(2_000, caller * 100);
+ * console.log(patience.estimateMs); // 1980
+ * ```
+ */
 export class CallerPatience {
   readonly #ages: number[] = [];
   readonly #atMs: number[] = [];
@@ -110,6 +135,7 @@ export class CallerPatience {
     return withCaution(this.#likelyMs());
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#takenAtMs = 0;
     this.#ages.length = 0;
