@@ -1,9 +1,8 @@
 /**
- * Every error this library raises on purpose, in one family. A caller branches on `code` and
- * `origin`, never on a message. `origin` is a property of the type and not a setting: a refusal
- * that we made ourselves (`local`) can therefore never be booked as a failure of the service behind
- * us, which is how breakers trip on their own bulkheads. They stand in one file, beside the one
- * table that lists them.
+ * All errors that this library raises on purpose, in one family. A caller branches on `code` and
+ * `origin`, never on a message. `origin` is a property of the type and not a setting. So a refusal
+ * of this library itself (`local`) can never count as a failure of the service; that mistake makes
+ * breakers trip on their own bulkheads. They are in one file, beside the one table that lists them.
  *
  * | code                     | origin     | raised when                                                              |
  * | ------------------------ | ---------- | ------------------------------------------------------------------------ |
@@ -13,7 +12,7 @@
  * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
  * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
- * | NO_ELIGIBLE_STATION           | local      | no station became eligible in time; `cause`: how its own last try ended, if any |
+ * | NO_ELIGIBLE_STATION      | local      | no station became eligible in time; `cause`: how its last attempt ended  |
  * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
@@ -24,7 +23,7 @@
  */
 import { brand } from "./brand.ts";
 
-/** What a caller branches on; each is explained in the table above. */
+/** The codes that a caller branches on; the table above explains each. */
 export type ErrorCode =
   | "INVALID_CONFIGURATION"
   | "BREAKER_OPEN"
@@ -41,11 +40,11 @@ export type ErrorCode =
   | "STALE_EPOCH"
   | "FAULT_INJECTED";
 
-/** What an error may carry besides its sentence. */
+/** What an error may carry in addition to its message. */
 export interface ErrorDetails {
-  /** What led to it. */
+  /** The error or value that caused it. */
   readonly cause?: unknown;
-  /** Milliseconds after which trying again can make sense, where that is known. */
+  /** Milliseconds after which trying again can make sense, if known. */
   readonly retryAfterMs?: number;
 }
 
@@ -80,7 +79,7 @@ export abstract class ResilienceError extends Error {
     this.#retryAfterMs = details?.retryAfterMs;
   }
 
-  /** Milliseconds after which trying again can make sense; undefined where nobody knows. */
+  /** Milliseconds after which trying again can make sense; undefined if unknown. */
   get retryAfterMs(): number | undefined {
     return this.#retryAfterMs;
   }
@@ -263,7 +262,7 @@ export class DeadlineExceededError extends LocalRejection {
   }
 
   readonly code: "DEADLINE_EXCEEDED" = "DEADLINE_EXCEEDED";
-  /** Had an attempt reached the service by then? False: nothing was executed, provably. */
+  /** Had an attempt reached the service by then? If false, provably nothing was executed. */
   readonly mayHaveRun: boolean;
 
   constructor(message: string, details?: ErrorDetails & { readonly mayHaveRun?: boolean }) {
@@ -452,7 +451,7 @@ export class StaleEpochError extends DownstreamError {
   }
 
   readonly code: "STALE_EPOCH" = "STALE_EPOCH";
-  /** The newest epoch that the station has seen, where it said so. */
+  /** The newest epoch that the station has seen, if it reported it. */
   readonly seenEpoch: number | undefined;
 
   constructor(message: string, details?: ErrorDetails & { readonly seenEpoch?: number }) {

@@ -1,10 +1,11 @@
 /**
- * One consumer of a detector with a threshold of its own: told when a node's level of suspicion has
- * reached it, and when the node is clearly heard again. So several of them can read one detector,
- * each acting at its own level: log at 3, send no new traffic at 5, and leave declaring, which is
- * dear, to a supervisor at 8. It sleeps until the instant at which the level could be reached, and
- * distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell, no flap
- * damping, no grace period; a node never heard from is not told of.
+ * One consumer of a detector, with a threshold of its own. It is informed when a node's level of
+ * suspicion has reached the threshold, and when the node is clearly heard again. So several
+ * consumers can read one detector, each with its own level: log at 3, send no new traffic at 5, and
+ * leave the declaration, which has large effects, to a supervisor at 8. The watch sleeps until the
+ * instant at which the level could be reached, and distrusts itself after a pause of this process,
+ * as a supervisor does. It declares nothing: there is no dwell, no flap damping and no grace
+ * period, and a node never heard from is not reported.
  */
 
 import type { LivenessChange } from "../../core/detection/supervisor.ts";
@@ -29,7 +30,7 @@ export interface Crossing {
 
 /** Options of a watch. */
 export interface SuspicionWatchOptions {
-  /** Whose levels are read; it may be shared with a supervisor and other watches. No default. */
+  /** The detector to read; it may be shared with a supervisor and other watches. No default. */
   readonly detector: FailureDetector;
   /**
    * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
@@ -37,22 +38,22 @@ export interface SuspicionWatchOptions {
    */
   readonly clock?: Clock | undefined;
   /**
-   * The level at which this consumer wants to be told, above 0. Default 3: one silence in a
-   * thousand, worth a line in a log.
+   * The level at which this consumer is informed, above 0. Default 3: one silence in a thousand
+   * reaches it, which is worth a line in a log.
    */
   readonly threshold?: number | undefined;
   /**
    * Below this level a node is clearly heard again; above 0, below `threshold`. Default half of it,
-   * so that the consumer is not told of each twitch.
+   * so that small changes are not reported.
    */
   readonly clearThreshold?: number | undefined;
   /**
-   * How often a node that is missed is looked at for its return. In ms, above 0 and below 2^31.
-   * Default 50: one beat of the fastest path planned for.
+   * How often a missing node is checked for its return. In ms, above 0 and below 2^31. Default 50:
+   * one beat of the fastest planned path.
    */
   readonly recheckMs?: number | undefined;
   /**
-   * For how long nobody is told of after this process stood still, at most. In ms, above 0 and
+   * Maximum time for which no node is reported after a pause of this process. In ms, above 0 and
    * below 2^31. Default 1,000: see LivenessSupervisor.
    */
   readonly maxAbstentionMs?: number | undefined;
@@ -105,8 +106,8 @@ export class SuspicionWatch {
       detector,
       suspectThreshold: threshold,
       clearThreshold,
-      // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no
-      // news.
+      // A supervisor's suspicion is reported; its declaration, at the detector's ceiling, is no
+      // further news.
       declareThreshold: Number.MAX_VALUE,
       minDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,
@@ -115,8 +116,8 @@ export class SuspicionWatch {
   }
 
   /**
-   * Tells `listener` of each crossing; dispose to stop. What it throws surfaces as an uncaught
-   * exception, and stops nothing.
+   * Calls `listener` for each crossing; dispose to stop. An error that it throws becomes an
+   * uncaught exception and stops nothing.
    */
   onCrossing(listener: (crossing: Crossing) => void): Disposable {
     return this.#crossings.add(listener);

@@ -1,9 +1,9 @@
 /**
- * Deadlines that travel by themselves within a process. A request handler that knows how long its
- * caller will wait says so once; every client call made under it, however deep, ends by then
- * without being handed anything. Entering costs about as much as five awaits (measured on Node 24),
- * reading next to nothing; therefore clients always read it, and enter it for their own operations
- * only where asked to (`propagateDeadline`).
+ * Deadlines that travel automatically within a process. A request handler that knows how long its
+ * caller will wait sets the deadline once. Every client call made under it, at any depth, ends by
+ * then without being passed anything. Entering costs about as much as five awaits (measured on Node
+ * 24), and reading next to nothing. So clients always read it, and enter it for their own
+ * operations only on request (`propagateDeadline`).
  */
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -13,10 +13,10 @@ import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
 /**
- * One for all copies of this library in this realm: a handler that uses one version bounds the
- * calls of a client of another, for the system's clock is the same axis in all. The number is
- * raised if what is stored ever changes. Realms (Jest's test files, `vm` contexts) and threads have
- * a storage of their own; there, hand the deadline on.
+ * One storage for all copies of this library in this realm: a handler that uses one version bounds
+ * the calls of a client of another version, because the system's clock has the same axis in all.
+ * The number is raised if the stored value ever changes. Realms (Jest's test files, `vm` contexts)
+ * and threads have storages of their own; pass the deadline explicitly there.
  */
 const STORAGE: unique symbol = Symbol.for("ground-station-failover/ambient-deadline/1");
 
@@ -97,24 +97,23 @@ const GENERATORS: ReadonlySet<string> = new Set(["[object GeneratorFunction]", "
 
 function checkWork(part: string, work: unknown): void {
   if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
-  // It would hand out an iterator and do nothing; what it does later is under the deadline of
-  // whoever iterates.
+  // A generator function would return an iterator and do nothing. Its later work would be under the
+  // deadline of the code that iterates.
   if (GENERATORS.has(Object.prototype.toString.call(work))) {
     throw refusal(part, "the work", work, "a function that does it, and not one that yields (function*)");
   }
 }
 
 /**
- * Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was
- * queued elsewhere.
+ * Runs `work` under exactly `deadline`, in any calling context: for work that was queued elsewhere.
  */
 export function runUnder<R>(deadline: Deadline, work: () => R): R {
   return ambient.run(deadline, work);
 }
 
 /**
- * Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined,
- * in the present one.
+ * Runs `work` in a kept context and under exactly `deadline`; if either is undefined, in the
+ * present one.
  */
 export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
   const limited = deadline === undefined ? work : () => runUnder(deadline, work);
