@@ -1,7 +1,7 @@
 /**
  * Promise [R4]: what happens inside an operation is bounded. A service sends the head of its answer
- * at once and the body never. The example of both READMEs that guards a call, taken from there as it
- * stands, ends with its timeout.
+ * at once and the body never. The example of both READMEs that guards a call, taken from there as
+ * it stands, ends with its timeout.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
