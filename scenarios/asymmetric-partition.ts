@@ -1,5 +1,5 @@
 /**
- * Half a cable: what one side says arrives, what the other side says does not. Two groups, one for
+ * Half a cable: messages of one side arrive, messages of the other side do not. Two groups, one for
  * each half.
  *
  *   deaf     gateway ──✗──► primary      commands never arrive; heartbeats do, every 50 ms, and prove nothing
@@ -7,8 +7,8 @@
  *   mute     gateway ─────► primary      commands arrive and are executed; the answers are lost,
  *            gateway ◄──✗── primary      and so are the heartbeats
  *
- * The deaf primary is alive by every heartbeat; only the calls show that it is of no use. The mute
- * one goes on executing what it has in hand while the backup is asked to do the same, so that only
+ * Every heartbeat shows the deaf primary as alive; only the calls show that it is useless. The mute
+ * primary goes on executing the commands that it has while the backup gets the same commands. Only
  * the spacecraft, which executes a key once and refuses the older epoch, keeps a command from
  * taking effect twice.
  *

@@ -1,10 +1,10 @@
 /**
  * Clocks that go wrong on every machine at once. Calendars are set forward and back, by seconds and
- * by days, as happens when time synchronisation comes back after an outage; and the clocks of all
- * machines run apart, by up to two seconds in a hundred, which is far more than quartz does and not
- * more than what virtual machines have been seen to do.
+ * by days, as happens when time synchronisation comes back after an outage. The clocks of all
+ * machines also run apart, by up to two seconds in a hundred. That is far more than quartz clocks
+ * do, and not more than virtual machines have been seen to do.
  *
- *   calendar    ──┐     ┌────         the calendar jumps; nothing may be measured with it
+ *   calendar    ──┐     ┌────         the calendar jumps; no duration may be measured with it
  *                 └─────┘
  *   monotonic   ⟋                     never goes back, and may run fast or slow
  *

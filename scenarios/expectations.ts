@@ -1,15 +1,15 @@
 /**
- * What several scenarios expect, as observers: that nothing happens, that commands are served, that
- * roles change no more often than told. Each takes the sentence's numbers as arguments and violates
- * under the name that its scenario gives. They look at what sources and spacecraft saw, not at what
- * the gateway says of itself, except for its role changes.
+ * Expectations that several scenarios share, as observers: that nothing happens, that commands are
+ * served, that roles change at most so often. Each takes the numbers of its sentence as arguments,
+ * and reports violations under the name that its scenario gives. They look at what sources and
+ * spacecraft saw, not at what the gateway reports of itself, except for its role changes.
  */
 import type { Evidence } from "ground-station-failover";
 import type { GatewayEvent } from "../gateway/src/compose.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Command, FleetObserver } from "./fleet/observer.ts";
 
-/** No declaration, no promotion, no circuit that opens: not in `group`, or nowhere. */
+/** No declaration, no promotion, no circuit that opens: in `group`, or in any group. */
 export function nothingHappens(fleet: Fleet, group?: string): FleetObserver {
   return {
     gatewayEvent(event) {
@@ -56,9 +56,9 @@ export function served(fleet: Fleet, invariant: string, withinMs: number, comman
 }
 
 /**
- * Somebody serves again soon after the fault: of all commands sent after `faultAtMs`, one is
+ * A station serves again soon after the fault: of all commands sent after `faultAtMs`, one is
  * acknowledged by `withinMs` after it. With ten commands a second that is when service is back;
- * with few, up to one gap later.
+ * with few commands, up to one gap later.
  */
 export function servedAgain(fleet: Fleet, faultAtMs: number, withinMs: number, group?: string): FleetObserver {
   const { world } = fleet;
@@ -87,7 +87,7 @@ export function roleChangesAtMost(fleet: Fleet, group: string, most: number): Fl
   };
 }
 
-/** `station` of `group` is active by `byMs`, and was made so by a failure. */
+/** `station` of `group` is active by `byMs`, because of a failure. */
 export function takenOver(fleet: Fleet, group: string, station: string, byMs: number): FleetObserver {
   const { world } = fleet;
   world.at(byMs, () => {
@@ -106,7 +106,7 @@ function isAmong(
   return (group === undefined || command.group === group) && !(repeatableOnly && command.kind === "once");
 }
 
-/** What an event says, short enough for a sentence. */
+/** An event, short enough for a sentence. */
 function sentenceOf(event: GatewayEvent): string {
   switch (event.type) {
     case "promoted":
@@ -122,7 +122,7 @@ function sentenceOf(event: GatewayEvent): string {
   }
 }
 
-/** What spoke against the station that was active, as sentences. */
+/** The evidence against the station that was active, as sentences. */
 export function reasonsOf({ evidence }: { readonly evidence: readonly Evidence[] }): string {
   return evidence.flatMap(({ verdict, detail }) => (verdict === "ineligible" ? [detail] : [])).join("; ");
 }

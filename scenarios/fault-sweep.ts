@@ -1,18 +1,18 @@
 /**
  * Every kind of fault, at several strengths and several moments, one at a time and in order:
- * nothing is drawn. A swarm meets what it happens to draw; a table shows what was tried, and a new
- * kind of fault is one more line of it.
+ * nothing is random. A swarm meets only what it happens to draw. A table shows what was tried, and
+ * a new kind of fault is one more line of it.
  *
  *                  mild   strong   absurd          × while all is ordinary
  *   paused         100 ms  2 s      5 s            × one second after the gateway has begun
  *   link lossy     1 %     30 %     95 %           × while an operator switches over
  *   …                                               (the last of these for the strongest only)
  *
- * Each cell is a run: one fault, then healed, then everything has to be served again. Disks are not
- * in the table, because the gateway has none yet. A seed picks a cell; the test of the scenarios
- * goes through all of them.
+ * Each cell is a run: one fault, then it is healed, then every command has to be served again.
+ * Disks are not in the table, because the gateway has none yet. A seed picks a cell; the test of
+ * the scenarios goes through all of them.
  *
- * Expected: what the general checks say, and that everything is served again soon after healing.
+ * Expected: the general checks hold, and every command is served again soon after healing.
  */
 import type { Random } from "ground-station-failover";
 import { pick } from "ground-station-failover/sim";
@@ -25,7 +25,7 @@ import type { Cell } from "./sweep/cells.ts";
 import { CELLS, GROUP, MOMENTS } from "./sweep/cells.ts";
 
 const HEALED_AT_MS = 12_000;
-/** Time for an open circuit (5 s) and what waited behind it. */
+/** Time for an open circuit (5 s) and the commands that waited behind it. */
 const SERVES_AFTER_MS = 7_000;
 
 /** The plan of one cell. */

@@ -1,16 +1,16 @@
 /**
- * A link that cannot make up its mind: the primary is cut off for two seconds, back for a few, and
- * gone again, for two minutes. A gateway that follows it moves the service with every turn, and
- * each move costs somebody an answer.
+ * An unstable link: the primary is cut off for two seconds, back for a few, and gone again, for two
+ * minutes. A gateway that follows it moves the service with every change, and each move costs a
+ * caller an answer.
  *
  *   primary   ──╲__╱────╲__╱────╲__╱────╲__╱──────────────────────────────
  *   active    primary ► backup ··· hold-down ··· (primary ► backup ··· twice as long ···) ► primary
  *
- * Failback is automatic here, after five seconds of proven health. A return that turns out to be a
- * mistake doubles the hold-down, so that a link that is up for less than that is not trusted again:
- * one move when it first fails, at most one mistake (there and back), and one return when it is
- * well for good. With a link that stays up for longer than ten seconds there would be more; this
- * one does not.
+ * Failback is automatic here, after five seconds of proven health. A return that fails doubles the
+ * hold-down, so that a link that is up for less than that is not used again. So there is one move
+ * when it first fails, at most one wrong return (there and back), and one return when it is well
+ * for good. A link that stays up for longer than ten seconds would cause more moves; this one does
+ * not.
  *
  * Expected: at most four role changes, one of them for good, and service for all of the time but
  * the first moment of each.
@@ -29,7 +29,10 @@ const FLAPS_FOR_MS = 120_000;
 const DOWN_FOR_MS = 2_000;
 const MOST_UP_MS = 9_000;
 const MOST_ROLE_CHANGES = 4;
-/** A command in hand when the link goes waits for the declaration, and for a place on the ramp. */
+/**
+ * A command that is under way when the link goes waits for the declaration, and for a place on the
+ * ramp.
+ */
 const SERVED_WITHIN_MS = 5_000;
 const PRIMARY = stationNode("atlantic", "primary");
 

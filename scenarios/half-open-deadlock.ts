@@ -2,16 +2,16 @@
  * The deadlock inside a resilience layer: the breaker's probe needs a slot of the pool, the pool's
  * only slot is held by a call that hangs, and the breaker waits for its probe. Everything here is
  * chosen so that the two meet all the time: one slot, a service that hangs, a circuit that is
- * half-open every second, and nobody to go to.
+ * half-open every second, and no other station.
  *
  *   breaker   closed ──► open ─1 s─► half-open ──► probe ··· needs a slot
  *   pool      one slot: ├─ hangs 500 ms ─┤  each call gives it back only when it has really ended
  *   backup    without power, for ever
  *
- * This is the third of the failures that resilience layers are known to have missed.
+ * This is the third of three failures that resilience layers are known to have missed.
  *
  * Expected: probes go on as long as the service hangs, at the pace of the open duration, and as
- * soon as it does not everything is served.
+ * soon as it does not, every command is served.
  */
 import { served } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -24,8 +24,8 @@ const BACKUP_LOST_AT_MS = 12_000;
 const HANGS_AT_MS = 15_000;
 const HEALED_AT_MS = 45_000;
 /**
- * Open for one second, a probe of half a second, and as much again for what hung at the moment of
- * healing.
+ * The circuit is open for one second, a probe takes half a second, and the calls that hung at the
+ * moment of healing take as much again.
  */
 const SERVES_AFTER_MS = 3_000;
 const PROBED_WITHIN_MS = 3_000;

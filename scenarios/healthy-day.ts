@@ -1,15 +1,15 @@
 /**
- * A day on which nothing is wrong, told in twelve minutes: half a minute stands for an hour,
- * because heartbeats every 50 ms make a real day of simulated time cost minutes of real time, and
- * nothing in the gateway looks back longer than its windows, which are shorter than half a minute.
+ * A day on which nothing is wrong, in twelve minutes: half a minute stands for an hour. With
+ * heartbeats every 50 ms a full simulated day would cost minutes of real time, and nothing in the
+ * gateway looks back longer than its windows, which are shorter than half a minute.
  *
  *   load      ▁▁▁▁▁▁▂▂▃▃▃▆▆▆▃▃▃▃▂▂▂▂▁▁      a third at night, double at noon
  *   network   · · · · · · · · · · ~ ~ ~ ~ ·  some jitter always, congestion from five till ten in the evening
  *             0     6     12    18    24
  *
  * Expected: nothing. No declaration, no promotion, no circuit that opens, no command that fails.
- * Every alarm of such a day is a false one, and a detector that raises one a day will be turned
- * off.
+ * Every alarm of such a day is a false one, and operators turn off a detector that raises one a
+ * day.
  */
 import type { Random } from "ground-station-failover";
 import { between } from "ground-station-failover/sim";

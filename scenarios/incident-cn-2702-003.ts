@@ -11,8 +11,8 @@
  *              the sources give up. 11:31 service.
  *   ours       11:23:00.3 declared and promoted; the next command is served.
  *
- * The three reasons stand with their numbers in what `present` prints: a detector tuned for another
- * path, a breaker that counts, and retries without a budget after a promotion without a ramp.
+ * `present` prints the three reasons with their numbers: a detector tuned for another path, a
+ * breaker that counts, and retries without a budget after a promotion without a ramp.
  * `incident/legacy-gateway.ts` is that day's gateway; the checks of this scenario run on ours.
  */
 import { served, takenOver } from "./expectations.ts";

@@ -1,16 +1,16 @@
 /**
- * A primary whose uplink is lost and whose web server does not mind: it answers every command with
- * HTTP 200, and in the body `{"error": "uplink lost"}`. Heartbeats arrive, connections open,
- * answers are quick, and nothing is ever executed.
+ * A primary whose uplink is lost and whose web server still answers: every command gets HTTP 200,
+ * with `{"error": "uplink lost"}` in the body. Heartbeats arrive, connections open, answers are
+ * quick, and nothing is ever executed.
  *
  *   source ──► gateway ──► primary    200 {"error": …}      a failure: held, and sent to the backup under its key
  *                     └──► backup     200 {"result": …}
  *
- * Who judges a reply by its status alone acknowledges every command and loses them all; this is the
- * second of the failures that resilience layers are known to have missed.
+ * A gateway that judges a reply by its status alone acknowledges every command and loses them all.
+ * This is the second of three failures that resilience layers are known to have missed.
  *
- * Expected: no lie reaches a source as a success, the backup takes over within seconds, and what
- * may be repeated is served without its source noticing.
+ * Expected: no such answer reaches a source as a success, the backup takes over within seconds, and
+ * repeatable commands are served without their sources noticing.
  */
 import { served, takenOver } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";

@@ -1,19 +1,19 @@
 /**
- * What makes a small failure a large one: everybody tries again. First half of the primary's
- * answers are errors, so that every second command wants a retry; then it loses power while the
- * sources, nervous, send four times as much.
+ * Retries make a small failure a large one. First half of the primary's answers are errors, so that
+ * every second command needs a retry; then it loses power while the sources send four times as
+ * much.
  *
  *   load      ───50/s───────────────────────────╔══200/s══╗───50/s───
  *   primary   ────────╔══every second fails══╗───✗
  *   backup                                        ─── 120/s is all it takes ───
  *
- * The service could carry neither: retries without a budget would double the load of a service that
- * is ill already, and the backlog of the take-over would come on top of the surge. The circuit is
- * set not to open, so that the budget alone is between the failure and the storm.
+ * Both would overload the service: retries without a budget would double the load of a service that
+ * is already failing, and the backlog of the take-over would come on top of the surge. The circuit
+ * is set not to open, so that only the budget prevents the storm.
  *
- * Expected: at the primary's door at most a tenth more attempts than commands, at the backup's door
- * never more in a second than it declares, and service as usual as soon as the surge and its
- * backlog are over.
+ * Expected: the primary gets at most a tenth more attempts than commands, the backup never gets
+ * more in a second than it declares, and service is as usual as soon as the surge and its backlog
+ * are over.
  */
 import { served, servedAgain, takenOver } from "./expectations.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -29,7 +29,7 @@ const SURGE_FOR_MS = 10_000;
 const COMMANDS_PER_SECOND = 50;
 const CAPACITY_PER_SECOND = 120;
 /**
- * Of the surge some 90 a second wait, and some 60 a second of them are worked off besides the usual
+ * Some 90 a second of the surge wait, and some 60 a second of them are worked off besides the usual
  * load.
  */
 const BACKLOG_GONE_AFTER_MS = SURGE_FOR_MS + 20_000;
@@ -83,13 +83,13 @@ export const retryStorm: Scenario = scenarioFrom({
   ],
 });
 
-/** Counted over the whole time of failing; the sliding windows are the general check's. */
+/** Counted over the whole time of the failures; the general check covers the sliding windows. */
 function noStorm({ world }: Fleet): FleetObserver {
   const seen = new Set<string>();
   let attempts = 0;
   world.at(FAILS_AT_MS + FAILS_FOR_MS, () => {
     const extra = attempts - seen.size;
-    // What was sent before counts for the budget of the first seconds: it looks back for ten.
+    // Commands sent before count for the budget of the first seconds: it looks back ten seconds.
     const allowed = BUDGET_RATIO * (seen.size + 10 * COMMANDS_PER_SECOND) + 1;
     const detail = `${attempts} attempts for ${seen.size} commands; ${Math.floor(allowed)} extra ones are allowed`;
     if (extra > allowed) world.violate("no-storm", detail);

@@ -1,9 +1,9 @@
 /**
- * What a scenario is: a simulation of the fleet that can be read before it is run. Prose says what
- * happened once or is feared to happen, a timeline says what the plan does and when, and the
- * expected outcome stands in words beside the checks that hold it (the shape of etcd raft's
- * `testdata`: prose, picture, commands, expected). Its own checks come on top of the general ones
- * in `checks/`, under names of their own.
+ * A scenario is a simulation of the fleet that can be read before it is run. Prose says what
+ * happened once or may happen, a timeline says what the plan does and when, and the expected
+ * outcome is written in words beside the checks for it (the shape of etcd raft's `testdata`: prose,
+ * picture, commands, expected). A scenario's own checks are added to the general ones in `checks/`,
+ * under names of their own.
  */
 import type { Random } from "ground-station-failover";
 import type { Simulation } from "ground-station-failover/sim";
@@ -20,22 +20,23 @@ interface Moment {
 }
 
 export interface Scenario extends Simulation<FleetPlan> {
-  /** What it is about. The first line alone says it in short. */
+  /** What it is about. The first line alone is the short form. */
   readonly story: string;
   /** What the plan does, in order. */
   readonly timeline: readonly Moment[];
-  /** What must come of it, a sentence each. */
+  /** The expected outcome, one sentence each. */
   readonly expected: readonly string[];
   /**
-   * Runs it from `seed` and tells what happened, where there is more to tell than whether all held.
+   * Runs it from `seed` and describes what happened, if there is more to say than whether all
+   * checks held.
    */
   present?(seed: number | string): Promise<string>;
 }
 
-/** What the file of a scenario writes down. */
+/** The values that the file of a scenario defines. */
 export interface ScenarioDraft extends Omit<Scenario, "build" | "untilMs"> {
   plan(random: Random): FleetPlan;
-  /** What is watched besides the general checks: observers that violate invariants of their own. */
+  /** The checks besides the general ones: observers with invariants of their own. */
   expect(fleet: Fleet): readonly FleetObserver[];
 }
 
@@ -52,7 +53,7 @@ export function scenarioFrom({ expect, ...draft }: ScenarioDraft): Scenario {
   };
 }
 
-/** Story, timeline and expected outcome, as somebody reads them in a terminal. */
+/** Story, timeline and expected outcome, formatted for a terminal. */
 export function scenarioText({ name, story, timeline, expected }: Scenario): string {
   const moments = timeline.map(({ atMs, what }) => `  ${(atMs / 1_000).toFixed(1).padStart(8)} s  ${what}`);
   return [name, "", story, "", ...moments, "", "expected:", ...expected.map((one) => `  - ${one}`)].join("\n");

@@ -1,18 +1,18 @@
 /**
- * A primary that answers every command, within the timeout, and yet slower than anybody in the
- * queue will wait.
+ * A primary that answers every command within the timeout, and yet slower than the commands in the
+ * queue can wait.
  *
  *   timeout 1,000 ms   ├───────────────────────────────────────┤
  *   answers after      ├────────────── 830 ms ──────────┤        a success, each of them
  *   the queue waits    ├───── 500 ms ─────┤                      then it is refused by the gateway itself
  *
  * With four at once, 830 ms each, five commands a second get through of the ten that come. No
- * attempt ever fails, so a breaker that looks at failures sees none; what fails is refused locally,
- * and that must not count against the station. This is the first of the failures that resilience
- * layers are known to have missed.
+ * attempt ever fails, so a breaker that looks at failures sees none. The other commands are refused
+ * locally, and that must not count against the station. This is the first of three failures that
+ * resilience layers are known to have missed.
  *
- * Expected: the calls are seen to be slow while others starve, the backup takes over, and
- * everything is served again.
+ * Expected: the gateway sees that calls are slow while others wait in vain, the backup takes over,
+ * and every command is served again.
  */
 import { served, servedAgain, takenOver } from "./expectations.ts";
 import type { Scenario } from "./scenario.ts";
@@ -21,8 +21,8 @@ import { configurationOf, planOf } from "./swarm/written.ts";
 
 const FAULT_AT_MS = 15_000;
 /**
- * The breaker wants twenty calls in its window of ten seconds, half of them slow: at five a second,
- * of which the older half was fast.
+ * The breaker needs twenty calls in its window of ten seconds, half of them slow. At five a second,
+ * the older half of them was fast.
  */
 const TAKEN_OVER_WITHIN_MS = 15_000;
 const SERVED_WITHIN_MS = 2_000;

@@ -1,22 +1,22 @@
 /**
- * The swarm: each seed another fleet on another network, with other settings, another load and
- * other things going wrong (swarm testing: what is left out matters as much as what is there).
- * Everything is drawn before the run, each concern from a stream of its own, and stands in the plan
- * as data: phases are warm-up, chaos, healing of all that is not lost for ever, drain, and a
- * verification in which every command must be served.
+ * The swarm: each seed is another fleet on another network, with other settings, another load and
+ * other faults (swarm testing: what is left out matters as much as what is there). Everything is
+ * drawn before the run, each concern from a stream of its own, and is data in the plan. The phases
+ * are warm-up, chaos, healing of everything that is not lost for ever, drain, and a verification in
+ * which every command must be served.
  *
  *   kind of seed   share   what happens
  *   overload        20 %   what is left after a loss has little room, or none, and callers do not wait for ever; or there is
  *                          room, and stations become 5 to 20 times slower for good
- *   ordinary        20 %   every station is well: errors of single commands, slow routes, uploads, callers who hang up,
+ *   ordinary        20 %   every station is well: errors of single commands, slow routes, uploads, callers that hang up,
  *                          a machine of our own without descriptors, ports or names; or a few callers come together, and
- *                          then nobody for a while
+ *                          then none for a while
  *
- * In these most operators write the least that there is. The other six of ten:
+ * In these most operators write the minimum configuration. The other six of ten:
  *
  *   storm           40 %   families of faults from harmless to absurd, stations lost for ever in some
- *   pressure        15 %   one group with little room, whose stations fail and dawdle in part: for what guards a call
- *   calm neighbour   5 %   the same, beside a group that nothing touches
+ *   pressure        15 %   one group with little room, whose stations fail and delay a part of the calls
+ *   calm neighbour   5 %   the same, beside a group that no fault touches
  *   loss            20 %   one primary is lost for ever, and nothing else; in some the gateway stands still just then
  *   relapse         10 %   an outage that heals, then a loss for ever
  *   healthy         10 %   nothing goes wrong, so nothing may happen; but in some a second process sends heartbeats as the
@@ -73,10 +73,7 @@ function swarmOf(name: string, width: Width): Simulation<FleetPlan> {
   };
 }
 
-/**
- * Which kind the seed of `random` is. A seed that two of the swarms have in common is the same in
- * both.
- */
+/** The kind of the seed of `random`. A seed that is in two of the swarms is the same in both. */
 export function drawKind(random: Random, width: Width = "all"): KindOfSeed {
   const wide = random.fork("wide").next();
   const isWide = width === "wide" || (width === "all" && wide < WIDE_SHARE);
@@ -92,11 +89,11 @@ export function drawKind(random: Random, width: Width = "all"): KindOfSeed {
 
 /** Share of the healthy seeds with pushed heartbeats in which a second process sends them, too. */
 const TWIN_SHARE = 0.3;
-/** Share of the seeds that are of the wide world. */
+/** Share of the seeds that belong to the wide world. */
 const WIDE_SHARE = 0.4;
 const NAMES: readonly string[] = ["atlantic", "baltic", "caspian"];
 const ANY_LOAD: LoadLimits = { fewestPerSecond: 1, mostPerSecond: 10, longestServiceMs: 200, mayRest: true };
-/** Enough that windows fill, budgets are used up and queues form. */
+/** Enough load to fill windows, use up budgets and form queues. */
 const PRESSING_LOAD: LoadLimits = {
   fewestPerSecond: 6,
   mostPerSecond: 25,
@@ -104,7 +101,7 @@ const PRESSING_LOAD: LoadLimits = {
   impatient: true,
   mayRest: true,
 };
-/** Enough commands that a dead command path is noticed by its commands. */
+/** Enough commands to notice a dead command path by them. */
 const STEADY_LOAD: LoadLimits = { fewestPerSecond: 5, mostPerSecond: 12, longestServiceMs: 50 };
 
 /** The groups of a plan, before anything goes wrong. */
@@ -137,8 +134,8 @@ function drawPlan(random: Random, width: Width): FleetPlan {
 }
 
 /**
- * Nothing goes wrong, but that the primary may have a twin; where it is struck beside its twin, it
- * is lost for ever.
+ * Nothing goes wrong, except that the primary may have a twin. If the primary is struck beside its
+ * twin, it is lost for ever.
  */
 function drawHealthy(random: Random, fleet: Fleet, phases: Phases, victim: Victim): FleetPlan {
   const draws = random.fork("twin");
@@ -151,7 +148,7 @@ function drawHealthy(random: Random, fleet: Fleet, phases: Phases, victim: Victi
 }
 
 /**
- * An outage of the primary that heals, in some seeds by halves only at first; when it is over and
+ * An outage of the primary that heals, in some seeds only partly at first. When it is over and
  * proven, the station that is active then is lost.
  */
 function relapse(random: Random, fleet: Fleet): FleetPlan {
@@ -200,7 +197,10 @@ function drawStorm(random: Random, kind: "storm" | "calm-neighbour", fleet: Flee
   });
 }
 
-/** Stations that fail and dawdle in part, surges, and now and then a machine or a line. */
+/**
+ * Stations that fail some calls and delay others, surges, and at times a fault of a machine or a
+ * line.
+ */
 function drawPressure(random: Random, fleet: Fleet): FleetPlan {
   const { configuration, groups } = fleet;
   const phases = drawPhases(random.fork("phases"), configuration, "pressure");
@@ -217,7 +217,7 @@ function drawPressure(random: Random, fleet: Fleet): FleetPlan {
 }
 
 /**
- * Where there is nobody to move to, a circuit has to open, probe and close in the middle of the
+ * If no other station can take calls, a circuit has to open, probe and close in the middle of the
  * traffic.
  */
 function drawAllButOne(random: Random, { groups }: WrittenConfiguration): string[] {
@@ -243,7 +243,7 @@ function drawLost(random: Random, configuration: WrittenConfiguration, groups: r
   return none ? [] : lost;
 }
 
-/** Modest settings and an ordinary network where a plan is held against the clock. */
+/** Modest settings and an ordinary network for plans that are timed. */
 function drawFleet(random: Random, kind: KindOfSeed): Fleet {
   const modest = kind === "loss" || kind === "relapse";
   const pressing = kind === "pressure";

@@ -1,6 +1,6 @@
 /**
- * For tests of the checks: has the running gateway of `fleet` say of each of its stations that it
- * is ineligible, whatever it knows.
+ * For the tests of the checks: makes the running gateway of `fleet` report each of its stations as
+ * ineligible, whatever it knows about them.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 

@@ -1,17 +1,18 @@
 /**
- * A group's settings as its operator understands them: what is written in the plan's configuration,
- * and for the rest the defaults that docs/guide/configuration.md promises. They are copied here on
- * purpose and not read from the parser, so that a default which moves by mistake breaks a promise
- * that somebody notices: the manual's tables follow the source, and `documented.test.ts` holds them
- * against what stands here.
+ * A group's settings as its operator understands them: the values written in the plan's
+ * configuration, and for all others the defaults that docs/guide/configuration.md promises. The
+ * defaults are copied here on purpose and not read from the parser: if a default changes by
+ * mistake, a check fails. The manual's tables follow the source, and `documented.test.ts` compares
+ * them with the copies here.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command } from "../fleet/observer.ts";
 import type { WrittenGroup } from "../fleet/plan.ts";
 
 /**
- * docs/guide/failover.md: where nobody knows what is usual, an attempt is worth a second one after
- * this, or after half of the time that callers are known to wait, but not before the least.
+ * docs/guide/failover.md: while the usual answer time is not known, an attempt is worth a second
+ * one after this time, or after half of the time that callers are known to wait, but not before the
+ * minimum.
  */
 export const WORTH_A_SECOND_MS = 1_000;
 export const LEAST_WORTH_A_SECOND_MS = 100;
@@ -59,7 +60,7 @@ export interface DocumentedGroup {
     readonly unansweredAfterMs: number;
   };
   readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
-  /** Are replaced stations probed? */
+  /** Whether replaced stations are probed. */
   readonly probes: boolean;
 }
 
@@ -74,7 +75,7 @@ export function documentedGroups(fleet: Fleet): ReadonlyMap<string, DocumentedGr
   return groups;
 }
 
-/** What the manual says of `written`. */
+/** The settings that the manual promises for `written`. */
 export function documented(written: WrittenGroup): DocumentedGroup {
   const heartbeat = section(written, "heartbeat");
   const kind = heartbeat["kind"] === "http" ? "http" : "udp";
@@ -154,7 +155,9 @@ function section(group: WrittenGroup, name: string): Readonly<Record<string, unk
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** A bare number counts milliseconds; else as a person writes it: `50ms`, `1.5s`, `2m`, `1h`. */
+/**
+ * A bare number counts milliseconds; otherwise a number with a unit: `50ms`, `1.5s`, `2m`, `1h`.
+ */
 function duration(given: unknown, byDefaultMs: number): number {
   if (given === undefined) return byDefaultMs;
   if (typeof given === "number") return given;
@@ -167,7 +170,7 @@ function number(given: unknown, byDefault: number): number {
   return typeof given === "number" ? given : byDefault;
 }
 
-/** Who sends it, and what kind of thing it asks for (`gateway/src/fleet/command.ts`). */
+/** The caller of the command, and the kind of request (`gateway/src/fleet/command.ts`). */
 export function sourceOf({ id, method, route }: Command): string {
   return `${id.split(".", 2).join(".")} ${method} ${route?.name ?? ""}`;
 }

@@ -1,15 +1,16 @@
 /**
- * What a plan does to whom, and from when to when, read off the plan and not off the run: so a
- * check can say whether something that a gateway did has a cause, and whether a promise was to be
- * kept at all. Replayed datagrams are no trouble: they promise to change nothing.
+ * Lists which fault of a plan strikes what, and from when until when. All of this is read from the
+ * plan and not from the run. So a check can say whether an action of a gateway has a cause, and
+ * whether the gateway had to keep a promise at that time. Replayed datagrams are not counted as
+ * faults: the gateway promises that they change nothing.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { FleetFault, Replayed } from "../fleet/plan.ts";
 import { ADVERSARY, GATEWAY, healedAtMs, stationNode } from "../fleet/plan.ts";
 
 /**
- * A fault in force from `fromMs` until `untilMs`, Infinity for ever. A thing of an instant lasts
- * for none.
+ * A fault in force from `fromMs` until `untilMs`; Infinity if it never ends. A fault of one instant
+ * lasts 0 ms.
  */
 export interface Span {
   readonly fault: FleetFault;
@@ -18,12 +19,12 @@ export interface Span {
 }
 
 const EVERYBODY = "*";
-/** In so much time a gateway that was stopped has found its own work. */
+/** A gateway that was stopped has caught up with its own work after this time. */
 const RECOVERY_MS = 1_000;
 
 const known: WeakMap<Fleet, FaultTimeline> = new WeakMap();
 
-/** The trouble of `fleet`'s plan. */
+/** The faults of `fleet`'s plan. */
 export function faultTimelineOf(fleet: Fleet): FaultTimeline {
   const read = known.get(fleet) ?? new FaultTimeline(fleet);
   known.set(fleet, read);
@@ -31,7 +32,7 @@ export function faultTimelineOf(fleet: Fleet): FaultTimeline {
 }
 
 export class FaultTimeline {
-  /** All there is, in the plan's order. */
+  /** All faults, in the plan's order. */
   readonly spans: readonly Span[];
   readonly #ofGroup: Map<string, Span[]> = new Map();
   readonly #ofGateway: Span[] = [];
@@ -48,22 +49,24 @@ export class FaultTimeline {
     }
   }
 
-  /** What touches `group`: its stations, links, load and people, and the gateway itself. */
+  /**
+   * The faults that touch `group`: its stations, links, load and operators, and the gateway itself.
+   */
   of(group: string): readonly Span[] {
     return this.#ofGroup.get(group) ?? [];
   }
 
-  /** Does anything touch `group` between two instants? */
+  /** Whether a fault touches `group` between two instants. */
   touches(group: string, fromMs: number, untilMs: number): boolean {
     return overlaps(this.of(group), fromMs, untilMs);
   }
 
-  /** Is the gateway's process stopped, slowed or gone between two instants? */
+  /** Whether the gateway's process is stopped, slowed or gone between two instants. */
   disturbsGateway(fromMs: number, untilMs: number): boolean {
     return overlaps(this.#stopsOfGateway, fromMs, untilMs);
   }
 
-  /** Does the gateway's machine lack ports or descriptors between two instants? */
+  /** Whether the gateway's machine lacks ports or descriptors between two instants. */
   isShort(fromMs: number, untilMs: number): boolean {
     return this.spans.some(
       (span) => span.fault.kind === "shortage" && span.fromMs <= untilMs && span.untilMs >= fromMs,
@@ -71,19 +74,22 @@ export class FaultTimeline {
   }
 
   /**
-   * Is it disturbed at `nowMs`, or was it a moment ago? A gateway that was stopped finds its own
-   * work first.
+   * Whether the gateway is disturbed at `nowMs`, or was a moment before. A gateway that was stopped
+   * first catches up with its own work.
    */
   disturbsGatewayLately(nowMs: number): boolean {
     return this.disturbsGateway(nowMs - RECOVERY_MS, nowMs);
   }
 
-  /** Are the gateway's process and its clock left alone for the whole run? */
+  /** Whether no fault touches the gateway's process or its clock during the whole run. */
   get leavesGatewayAlone(): boolean {
     return this.#ofGateway.length === 0;
   }
 
-  /** When the last of these is over that begins before `beforeMs`; -Infinity where none does. */
+  /**
+   * When the last of these faults is over, of those that begin before `beforeMs`; -Infinity if none
+   * does.
+   */
   lastEndMs(spans: readonly Span[], beforeMs: number): number {
     return spans.reduce(
       (lastMs, span) => (span.fromMs < beforeMs ? Math.max(lastMs, span.untilMs) : lastMs),
@@ -92,13 +98,13 @@ export class FaultTimeline {
   }
 }
 
-/** Is any of these in force between two instants? */
+/** Whether one of these faults is in force between two instants. */
 export function overlaps(spans: readonly Span[], fromMs: number, untilMs: number): boolean {
   for (const span of spans) if (span.fromMs <= untilMs && span.untilMs >= fromMs) return true;
   return false;
 }
 
-/** The nodes that a fault names; `*` for all. */
+/** The nodes that a fault names; `*` means all. */
 export function nodesOf(fault: FleetFault): readonly string[] {
   if ("node" in fault) return [fault.node];
   if ("from" in fault) return [fault.from, fault.to];
@@ -107,7 +113,8 @@ export function nodesOf(fault: FleetFault): readonly string[] {
 }
 
 /**
- * As the fleet has it: what is healed ends with the chaos, and what would begin later never does.
+ * The span that the fleet gives the fault: a fault that gets healed ends with the chaos phase, and
+ * a fault that would begin later never begins.
  */
 function spanOf({ plan }: Fleet, fault: FleetFault): Span {
   const forMs = durationMs(fault);
@@ -119,10 +126,9 @@ function spanOf({ plan }: Fleet, fault: FleetFault): Span {
 
 function durationMs(fault: FleetFault): number {
   if (fault.kind === "wall-step" || isReplay(fault)) return 0;
-  // Nothing heals it, and it is over at once: a station that is slower from now on is well.
+  // Nothing heals it, and it is over at once: a station that is slower from now on counts as well.
   if (fault.kind === "slowdown") return 0;
-  // What an operator asks for is done when it is done; how long that takes is not the plan's to
-  // say.
+  // What an operator asks for ends when it is done; the plan cannot say how long that takes.
   if (fault.kind === "operator") return fault.forMs ?? 0;
   return fault.forMs ?? Number.POSITIVE_INFINITY;
 }
@@ -139,7 +145,7 @@ function isOfTheGateway(fault: FleetFault): boolean {
 
 function touches(fault: FleetFault, group: string): boolean {
   if (fault.kind === "wall-step" || isReplay(fault)) return false;
-  // Whoever cannot open connections cannot open them to anybody.
+  // A gateway that cannot open connections cannot open them to any station.
   if (fault.kind === "shortage") return true;
   if ("group" in fault) return fault.group === group;
   const nodes = nodesOf(fault);

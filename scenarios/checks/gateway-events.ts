@@ -6,7 +6,7 @@
 export const OVERLOAD_EVENT = "overload";
 
 /**
- * Numbers that an {@link OVERLOAD_EVENT} carries: commands offered, answered with success and
- * refused, of the same span of time.
+ * The numbers in an {@link OVERLOAD_EVENT}: commands offered, ended, answered with success and
+ * refused, all in the same time span.
  */
 export const OVERLOAD_NUMBERS: readonly string[] = ["offered", "ended", "answered", "refused"];

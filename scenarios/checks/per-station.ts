@@ -1,7 +1,7 @@
 /**
- * One thing for each station of each group, made when it is first asked for. Checks ask at every
- * attempt and every beat, and a text made of both names would be built, hashed and thrown away each
- * time; two maps hold the names as they are.
+ * Keeps one object for each station of each group, made when it is first asked for. Checks look it
+ * up at every attempt and every heartbeat. A text key of both names would be built, hashed and
+ * thrown away each time, so two nested maps use the names as they are.
  */
 export class PerStation<Thing> {
   readonly #make: (group: string, station: string) => Thing;
@@ -27,13 +27,13 @@ export class PerStation<Thing> {
     return thing;
   }
 
-  /** Forgets all. */
+  /** Forgets all objects. */
   clear(): void {
     this.#groups.clear();
     this.#all = [];
   }
 
-  /** All that were made, in that order. */
+  /** All objects made so far, in the order of creation. */
   get all(): readonly Thing[] {
     return this.#all;
   }

@@ -1,10 +1,10 @@
 /**
  * What a group's plan promises while nothing is wrong: how long a command takes at most, how long a
- * healthy station is silent at most, and whether its settings bear both. A promise to serve, or to
- * accuse nobody, holds where they do; where they do not (a timeout below the round trip, a detector
- * that one late beat sets off), a group is simply not watched for it. All are upper ends of sums
- * whose terms are in the plan; delays have upper ends themselves
- * (`resilience/src/sim/faults/draws.ts`).
+ * healthy station is silent at most, and whether the group's settings allow for both. The promises
+ * to serve every command and to declare no healthy station down hold only for groups whose settings
+ * do. Other groups (a timeout below the round trip, a detector that one late heartbeat triggers)
+ * are not watched for these promises. All bounds are upper ends of sums whose terms are in the
+ * plan; delays have upper ends themselves (`resilience/src/sim/faults/draws.ts`).
  */
 import type { Delay, LinkConditions } from "ground-station-failover/sim";
 import { HEALTHY_LINK } from "ground-station-failover/sim";
@@ -20,15 +20,18 @@ export interface PlanBounds {
    * The slowest message between two machines. Infinity where the plan's network has no upper end.
    */
   readonly mostMs: number;
-  /** One attempt of the gateway at a station, connecting and waiting for a lane included. */
+  /**
+   * One attempt of the gateway at a station, with the time for connecting and for waiting for a
+   * lane.
+   */
   readonly attemptMs: number;
   /** A command, from its source and back to it. */
   readonly latencyMs: number;
-  /** The longest silence of a healthy station, as the gateway hears it. */
+  /** The longest silence of a healthy station, as the gateway observes it. */
   readonly silenceMs: number;
-  /** Is no healthy station ever declared down? */
+  /** Whether no healthy station is ever declared down. */
   readonly quiet: boolean;
-  /** Is every command of an ordinary day served, with room to spare? */
+  /** Whether every command of an ordinary day is served, with a margin. */
   readonly serves: boolean;
 }
 
@@ -51,16 +54,16 @@ export function planBoundsOf(fleet: Fleet, group: string): PlanBounds {
     latencyMs,
     silenceMs,
     quiet: isQuiet(settings, silenceMs, mostMs, skew),
-    // Of stations that slow down, callers in a hurry and routes of their own the sums here know
-    // nothing.
+    // These sums do not model stations that slow down, callers with short deadlines, or routes with
+    // their own settings.
     serves: !isWide(plan) && bears(settings, plan, { attemptMs, peak, rounds, latencyMs, skew }),
   };
 }
 
-/** An exponential draw is at most so many means. */
+/** Upper bound for an exponential draw, in means. */
 const MOST_MEANS = 22.2;
 
-/** Nothing but time and the fate of single datagrams. */
+/** Whether the network changes nothing except delays and the fate of single datagrams. */
 function steady(network: LinkConditions): boolean {
   const { lossRate, corruptRate, clogMs, cut, held, bytesPerSecond } = network;
   return (
@@ -86,13 +89,16 @@ function rangeOf(delay: Delay): { readonly leastMs: number; readonly mostMs: num
   }
 }
 
-/** How far two clocks of the plan run apart at most, as a factor. */
+/** The largest ratio between the rates of two clocks of the plan. */
 function skewOf({ plan }: Fleet): number {
   const rates = [1, ...Object.values(plan.clockRates)];
   return Math.max(...rates) / Math.min(...rates);
 }
 
-/** Sources send at most at twice their pace, and what was sent apart may arrive together. */
+/**
+ * Sources send at most at twice their usual rate, and commands that were sent apart may arrive
+ * together.
+ */
 function demandsOf(
   { commandsPerSecond, sources, serviceMs, lanes }: GroupPlan,
   mostMs: number,
@@ -106,8 +112,8 @@ function demandsOf(
 }
 
 /**
- * Stations that work at more than this share of what they can, on average, have queues that no sum
- * here bounds.
+ * A station whose average load is above this share of its capacity has queues that these sums do
+ * not bound.
  */
 const MOST_BUSY = 0.34;
 
@@ -126,18 +132,19 @@ function bears(
   const busy = (skew * commandsPerSecond * serviceMs) / (1_000 * lanes);
   return (
     busy <= MOST_BUSY &&
-    // Who waits for a slot waits for half a timeout at most, and must not take longer than that
-    // itself.
+    // A command waits for a slot for at most half a timeout, so the attempts before it must end
+    // within that time.
     commands.timeoutMs / 2 > skew * attemptMs * Math.max(1, rounds - 1) &&
     Math.min(commands.deadlineMs, patienceMs) > skew * latencyMs &&
     commands.maxConcurrent + commands.maxWaiting >= peak + 1 &&
-    // Who comes while as many are out as may be waits for a place, if it may.
+    // A command that arrives while all slots are taken waits in the queue, if the settings allow
+    // it.
     (rounds <= 1 || commands.maxWaitMs > skew * attemptMs * (rounds - 1)) &&
     stations.every(({ capacityPerSecond }) => capacityPerSecond >= 2.5 * skew * commandsPerSecond + peak)
   );
 }
 
-/** One in so many runs of missing beats is not asked about. */
+/** Runs of missing heartbeats that are rarer than this are not considered. */
 const RARE = 1e-11;
 
 function longestSilenceMs(
@@ -147,7 +154,7 @@ function longestSilenceMs(
   { leastMs, mostMs, skew }: { readonly leastMs: number; readonly mostMs: number; readonly skew: number },
 ): number {
   if (kind === "http") return skew * (intervalMs + 4 * mostMs) + 1;
-  // A beat that is overtaken by the next one counts as little as one that is lost.
+  // A heartbeat that the next one overtakes counts as little as a lost one.
   const missingRate = beatLossRate + reorderRate;
   const missing =
     missingRate === 0

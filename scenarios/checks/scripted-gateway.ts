@@ -1,7 +1,6 @@
 /**
- * A gateway for hand-made events: the one that ships, composed on the world's clock and never run,
- * so that it is there, has a status, and does nothing. Its stations can be written to and never
- * answer.
+ * A gateway for scripted events: the shipped gateway, composed on the world's clock and never run.
+ * So it exists and has a status, but does nothing. Its stations can be written to and never answer.
  */
 import { compose } from "../../gateway/src/compose.ts";
 import type { Uplink } from "../../gateway/src/fleet/uplink.ts";
@@ -9,7 +8,7 @@ import type { GatewayProcess } from "../fleet/observer.ts";
 import { GATEWAY } from "../fleet/plan.ts";
 import type { Scripted } from "./scripted.ts";
 
-/** Has the gateway of `made` start now, and tells its check so. */
+/** Starts the gateway of `made` now, and reports the start to its check. */
 export function startGateway(made: Scripted): GatewayProcess {
   const { world, fleet } = made;
   const gateway = compose({

@@ -1,6 +1,7 @@
 /**
- * Events written down by hand, for the tests of the checks: a world in which nothing runs, a fleet
- * that is planned and not built, and one thing after another that it might tell its observers.
+ * Scripted events for the tests of the checks: a world in which nothing runs, a fleet that is
+ * planned and not built, and the events that the fleet would report to its observers, one after
+ * another.
  */
 import { World } from "ground-station-failover/sim";
 import type { GatewayEvent } from "../../gateway/src/compose.ts";
@@ -13,7 +14,10 @@ import { planOf } from "../swarm/written.ts";
 
 type Told<Name extends keyof FleetObserver> = Parameters<NonNullable<FleetObserver[Name]>>;
 
-/** One check, and what it is told. Time is the world's; clocks of processes agree with it here. */
+/**
+ * One check, and the events that it gets. Time is the world's time; here the clocks of all
+ * processes agree with it.
+ */
 export class Scripted {
   readonly world: World = new World({ seed: "hand-made", traps: false });
   readonly fleet: Fleet;
@@ -25,7 +29,7 @@ export class Scripted {
     this.#observer = check(this.fleet);
   }
 
-  /** The names of what was found wrong so far. */
+  /** The names of the violations found so far. */
   get violated(): string[] {
     return this.world.violations.map(({ invariant }) => invariant);
   }
@@ -40,7 +44,7 @@ export class Scripted {
     told?.apply(this.#observer, given);
   }
 
-  /** A gateway process starts. Nobody asks it for anything here. */
+  /** A gateway process starts. The tests here ask it for nothing. */
   starts(): void {
     const gateway = {
       incarnation: 1,
@@ -82,14 +86,14 @@ export class Scripted {
     return sending;
   }
 
-  /** `sending` comes to an end at its source. */
+  /** `sending` ends at its source. */
   finishes(sending: Sending, end: NonNullable<Sending["end"]>): void {
     sending.end = end;
     sending.endedAtMs = this.world.nowMs;
     this.tell("sendingEnded", sending);
   }
 
-  /** `command` comes to the gateway. */
+  /** `command` arrives at the gateway. */
   arrives(command: Command, leftMs = 15_000): Visit {
     const { nowMs } = this.world;
     const deadlineMs = nowMs + leftMs;
@@ -131,7 +135,7 @@ export class Scripted {
     return attempt;
   }
 
-  /** `attempt` is over. */
+  /** `attempt` ends. */
   ends(attempt: Attempt, outcome: NonNullable<Attempt["outcome"]>, status?: number): void {
     attempt.outcome = outcome;
     attempt.status = status;

@@ -1,7 +1,7 @@
 /**
- * How many things happened within the last so many milliseconds, exactly: instants in a ring that
- * is trimmed from the front. Unlike the slices of `core/guard/rate-window.ts`, which it is used to
- * hold to their promise, it forgets nothing early.
+ * Counts exactly how many events happened within a sliding window. It keeps their instants in a
+ * ring that is trimmed from the front. The checks use it to test `core/guard/rate-window.ts`, whose
+ * buckets may drop events a little early; this one drops none early.
  */
 export class SlidingCount {
   readonly #windowMs: number;
@@ -13,14 +13,14 @@ export class SlidingCount {
     this.#windowMs = windowMs;
   }
 
-  /** Something happened at `atMs`, not before anything counted so far. */
+  /** Counts an event at `atMs`, which must not be before any event counted so far. */
   add(atMs: number): void {
     if (this.#count === this.#instants.length) this.#grow();
     this.#instants[(this.#first + this.#count) % this.#instants.length] = atMs;
     this.#count++;
   }
 
-  /** How many happened after `nowMs - windowMs` and up to `nowMs`. */
+  /** How many events happened after `nowMs - windowMs` and up to `nowMs`. */
   total(nowMs: number): number {
     while (this.#count > 0 && (this.#instants[this.#first] as number) <= nowMs - this.#windowMs) {
       this.#first = (this.#first + 1) % this.#instants.length;

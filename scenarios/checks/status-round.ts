@@ -1,7 +1,7 @@
 /**
- * What the living gateway says of itself, a group at a time: making a status costs more than all
- * other checks of one look round, so at each only one group is asked, the next each time, and
- * whoever looks shares the answer.
+ * Reads the status of the running gateway, one group at a time. A status costs more than all other
+ * checks of one round, so each round asks for the next group only, and all checks of the round
+ * share the answer.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -29,7 +29,7 @@ export function livingGateway({ world, gateway }: Fleet): GatewayProcess | undef
   return node?.up === true && gateway?.incarnation === node.incarnation ? gateway : undefined;
 }
 
-/** The group whose turn it is at this look round; undefined while no gateway runs. */
+/** The group whose turn it is in this round; undefined while no gateway runs. */
 export function lookAround(fleet: Fleet): StatusLook | undefined {
   const round = rounds.get(fleet) ?? { place: -1, atMs: Number.NEGATIVE_INFINITY, look: undefined };
   rounds.set(fleet, round);

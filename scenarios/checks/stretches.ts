@@ -1,7 +1,7 @@
 /**
  * Splits a run into stretches in which no fault of the plan begins or ends for a group, and says
  * which stations are well in each. After every beginning and end of a fault the system has a grace
- * period; from then on until the next change it must serve.
+ * period; from then until the next change it must serve.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
@@ -12,15 +12,18 @@ import { faultTimelineOf, nodesOf, overlaps } from "./fault-timeline.ts";
 
 export interface Stretch {
   readonly group: string;
-  /** When the last thing before it began or ended. */
+  /** When the last change before it happened: a fault began or ended. */
   readonly fromMs: number;
-  /** When the next thing happens, or sources fall silent. */
+  /** When the next change happens, or the sources stop sending. */
   readonly untilMs: number;
-  /** Stations that nothing strikes in it. */
+  /** Stations that no fault strikes in it. */
   readonly well: readonly string[];
-  /** Why nothing can be said of it, if so. */
+  /** Why this stretch cannot be judged; undefined if it can. */
   readonly spoiled: string | undefined;
-  /** The longest that all stations were struck together by what has just ended; 0 mostly. */
+  /**
+   * The longest time that all stations were struck together by the faults that have just ended;
+   * mostly 0.
+   */
   readonly outageMs: number;
 }
 
@@ -45,7 +48,7 @@ export function stretchesOf(fleet: Fleet, group: string): Stretch[] {
   });
 }
 
-/** Stations of `group` that none of these strikes. */
+/** Stations of `group` that none of these faults strikes. */
 function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
   const stations = documentedGroups(fleet).get(group)?.stations ?? [];
   return stations
@@ -53,7 +56,7 @@ function wellOf(fleet: Fleet, group: string, spans: readonly Span[]): string[] {
     .filter((name) => !spans.some(({ fault }) => nodesOf(fault).includes(stationNode(group, name))));
 }
 
-/** Stations of `group` that nothing strikes between two instants. */
+/** Stations of `group` that no fault strikes between two instants. */
 export function wellBetween(fleet: Fleet, group: string, fromMs: number, untilMs: number): string[] {
   const spans = faultTimelineOf(fleet).of(group);
   return wellOf(

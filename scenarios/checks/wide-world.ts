@@ -45,7 +45,7 @@ export function widePlan({ faults = [], lostForEver = [], group = {}, sections =
   };
 }
 
-/** The primary loses its power at 12 s, for ever. */
+/** The primary loses its power at 12 s and never gets it back. */
 export const LOST: WideDraft = {
   faults: [{ kind: "crash", node: stationNode("atlantic", "primary"), how: "power", atMs: 12_000 }],
   lostForEver: [stationNode("atlantic", "primary")],

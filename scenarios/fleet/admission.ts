@@ -22,7 +22,7 @@ export class StationAdmission {
     this.#atMs = nowMs;
   }
 
-  /** Is the command that comes at `nowMs` accepted? */
+  /** Whether the command that arrives at `nowMs` is accepted. */
   accepts(nowMs: number): boolean {
     if (this.#perSecond === Number.POSITIVE_INFINITY) return true;
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#atMs) / 1_000) * this.#perSecond);

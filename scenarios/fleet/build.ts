@@ -1,15 +1,15 @@
 /**
- * The fleet's world: the gateway that ships, in front of several groups of stations with a
- * spacecraft behind each, and the sources that command them, all from one plan. Only the adapters
- * are replaced: `compose`, the parser of the configuration, the station's guard and heartbeats, and
- * everything below them are the files that run in production.
+ * The fleet's world: the shipped gateway, several groups of stations behind it with a spacecraft
+ * behind each station, and the sources that send commands, all from one plan. Only the adapters are
+ * replaced: `compose`, the parser of the configuration, the station's guard and heartbeats, and
+ * everything below them are the production files.
  *
  *   source ──► gateway ──► station ──► spacecraft       each a process on a machine of its own,
  *                 ▲            │                        with the simulated network between them
  *                 └─heartbeats─┘
  *
- * There is one gateway, because several need a shared lease; it may crash and begin again. A lease
- * store and durable journals get nodes and disks here when the product has them.
+ * There is one gateway, because several need a shared lease; it may crash and restart. When the
+ * product has a lease store and durable journals, they get nodes and disks here.
  */
 import type { Program, SimNode, World } from "ground-station-failover/sim";
 import { inject } from "ground-station-failover/sim";
@@ -34,10 +34,7 @@ import { sourceProgram } from "./source-node.ts";
 import { spacecraftProgram } from "./spacecraft-node.ts";
 import { stationProgram, twinProgram } from "./station-node.ts";
 
-/**
- * What may stand in for the gateway, and what is checked then: to see what another one makes of the
- * same plan.
- */
+/** What may replace the gateway, and the checks for it: to run another system on the same plan. */
 export interface SystemUnderTest {
   readonly gateway: (fleet: Fleet) => Program;
   readonly checks: (fleet: Fleet) => readonly FleetObserver[];
@@ -45,7 +42,7 @@ export interface SystemUnderTest {
 
 const OURS: SystemUnderTest = { gateway: gatewayProgram, checks: checksOf };
 
-/** Makes everything in `world` that `plan` names, starts it, and has it checked. */
+/** Creates everything in `world` that `plan` names, starts it, and adds the checks. */
 export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: SystemUnderTest = OURS): Fleet {
   const fleet = new Fleet(world, plan);
   for (const check of checks(fleet)) fleet.observers.add(check);
@@ -80,7 +77,7 @@ function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
     nodes.push(world.node(spacecraftNode(settings.name), spacecraftProgram(fleet, settings.name)));
     for (const station of settings.stations) {
       nodes.push(world.node(stationNode(settings.name, station.name), stationProgram(fleet, settings, station, plan)));
-      // It begins with its fault.
+      // A twin begins with its fault.
       if (hasTwin(fleet.plan, settings.name, station.name))
         world.node(twinNode(settings.name, station.name), twinProgram(fleet, settings, station));
     }
@@ -91,7 +88,10 @@ function nodesOf(fleet: Fleet, gateway: Program): SimNode[] {
   return nodes;
 }
 
-/** Everything wrong on purpose is refused, with a sentence, before anything runs on it. */
+/**
+ * The parser refuses every configuration that is wrong on purpose, with a sentence, before anything
+ * runs on it.
+ */
 function refusesBroken({ world, plan }: Fleet): void {
   for (const text of plan.brokenConfigurations) {
     try {

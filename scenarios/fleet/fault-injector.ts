@@ -1,8 +1,8 @@
 /**
- * The faults of a plan that are not the engine's: services that fail, people who act, recordings
- * that are played again, sources that send more. It also sees to it that all that is to be healed
- * is healed: no fault of a node that belongs to the core outlives the chaos, whatever the plan
- * says.
+ * The faults of a plan that the engine does not implement: services that fail, operator actions,
+ * recordings that are replayed, sources that send more. This file also makes sure that everything
+ * gets healed that should be healed: no fault of a core node outlives the chaos phase, whatever the
+ * plan says.
  */
 import type { Fault, NodeEnv, World } from "ground-station-failover/sim";
 import { checkFaults } from "ground-station-failover/sim";
@@ -29,14 +29,17 @@ const OURS: ReadonlySet<string> = new Set([
   ...["surge", "slowdown", "shortage", "twin"],
 ]);
 
-/** Does the engine know how to do this? */
+/** Whether the engine implements this fault. */
 function isOfTheEngine(fault: FleetFault): fault is Fault {
   return !OURS.has(fault.kind);
 }
 
-/** How many of a station's newest beats, and of the challenges to it, an adversary has recorded. */
+/**
+ * How many of a station's newest heartbeats, and of the challenges to it, an adversary has
+ * recorded.
+ */
 const RECORDED = 64;
-/** What it can play. */
+/** What the adversary can replay. */
 const RECORDINGS = { "replayed-beats": "beat", "replayed-challenges": "challenge" } as const;
 
 /** The fleet that the faults strike. */
@@ -55,7 +58,7 @@ export class FaultInjector {
   readonly #surges: Map<string, Set<Surge>> = new Map();
   readonly #slowdowns: Map<string, number> = new Map();
   readonly #shortages: Set<Shortage> = new Set();
-  /** Does anybody ever play a recording? */
+  /** Whether the plan ever replays a recording. */
   readonly #recording: boolean;
   /** By kind of message and station. */
   readonly #recorded: Map<string, HeartbeatMessage[]> = new Map();
@@ -66,8 +69,8 @@ export class FaultInjector {
   }
 
   /**
-   * What of the plan's faults the engine is to do. Throws where any fault of the plan makes no
-   * sense, also one that never begins.
+   * The faults of the plan that the engine injects. Throws if any fault of the plan makes no sense,
+   * also one that never begins.
    */
   ofTheEngine(): Fault[] {
     const { plan, world } = this.#fleet;
@@ -82,7 +85,9 @@ export class FaultInjector {
     return this.#inTime().filter(isOfTheEngine);
   }
 
-  /** The same fault, ended when the chaos ends, unless it is of a node that is lost for ever. */
+  /**
+   * The same fault, ended when the chaos ends, unless it belongs to a node that is lost for ever.
+   */
   #clipped<F extends FleetFault>(fault: F): F {
     const { plan } = this.#fleet;
     if (this.#isForEver(fault)) return fault;
@@ -91,7 +96,7 @@ export class FaultInjector {
     return { ...fault, forMs: Math.min(forMs, leftMs) };
   }
 
-  /** Has all that is ours happen at its instant. */
+  /** Schedules each fault of this file at its instant. */
   schedule(): void {
     for (const fault of this.#inTime()) {
       if (!isOfTheEngine(fault)) this.#fleet.world.at(fault.atMs, () => this.#begin(fault));
@@ -110,7 +115,7 @@ export class FaultInjector {
   }
 
   /**
-   * What strikes a command at `station` now, given its draw in [0, 1); undefined where nothing
+   * The fault that strikes a command at `station` now, given its draw in [0, 1); undefined if none
    * does.
    */
   serviceFault(station: string, draw: number): ServiceFault | undefined {
@@ -123,21 +128,21 @@ export class FaultInjector {
     return Math.max(0, atMs + forMs - this.#fleet.world.nowMs);
   }
 
-  /** How many times its usual load a group's sources send now. */
+  /** The factor by which a group's sources exceed their usual load now. */
   surge(group: string): number {
     let factor = 1;
     for (const surge of this.#surges.get(group) ?? []) factor *= surge.factor;
     return factor;
   }
 
-  /** How many times as long as usual `station` takes now. */
+  /** The factor by which `station` exceeds its usual time now. */
   slowness(station: string): number {
     return this.#slowdowns.get(station) ?? 1;
   }
 
   /**
-   * Why the gateway's machine cannot open a connection now; undefined where it can. Draws from
-   * `luck` only where it may not. `isAddressKnown`: no name has to be looked up.
+   * Why the gateway's machine cannot open a connection now; undefined if it can. Draws from `luck`
+   * only if a shortage is in force. `isAddressKnown`: no name has to be looked up.
    */
   shortage(luck: { next(): number }, isAddressKnown: boolean): WireError | undefined {
     for (const { resource, rate } of this.#shortages) {
@@ -180,7 +185,7 @@ export class FaultInjector {
     world.at(world.nowMs + (fault.forMs ?? Number.POSITIVE_INFINITY), () => active.delete(fault));
   }
 
-  /** For good: nothing heals it. */
+  /** For good: the station is never healed of it. */
   #slowDown({ group, station, factor }: Slowdown): void {
     const node = stationNode(group, station);
     this.#slowdowns.set(node, this.slowness(node) * factor);
@@ -204,7 +209,7 @@ export class FaultInjector {
     const { group: name, station, action, forMs = 0 } = asked;
     world.nodeOf(GATEWAY).run(() => {
       const group = this.#fleet.gateway?.gateway.groups.get(name);
-      // An operator who is told "not eligible" has nothing else to do here.
+      // An operator who is told "not eligible" does nothing else here.
       const refused = (): void => world.sometimes("operator switchover refused");
       if (action === "switchover") group?.switchover(station, "an operator asked for it").catch(refused);
       else group?.setMaintenance(station, "an operator asked for it", forMs);

@@ -1,7 +1,7 @@
 /**
- * A fleet, as its parts and its checks see it: the plan, the settings that its gateway got, who
- * looks on, what is broken now, and the commands of its sources. How one is made of a plan stands
- * in `build.ts`.
+ * A fleet, as its parts and its checks see it: the plan, the settings that its gateway got, the
+ * observers, the faults in force now, and the commands of its sources. `build.ts` creates one from
+ * a plan.
  */
 import type { NodeEnv, World } from "ground-station-failover/sim";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";
@@ -22,7 +22,7 @@ export class Fleet {
   readonly commands: Map<string, Command> = new Map();
   /** The gateway process that runs now; undefined while none does. */
   gateway: GatewayProcess | undefined = undefined;
-  /** What somebody on the path can use. */
+  /** The node of an adversary on the network path. */
   adversary: NodeEnv | undefined = undefined;
 
   constructor(world: World, plan: FleetPlan) {
@@ -43,7 +43,7 @@ export class Fleet {
 
 const SECRET = "GSF_HEARTBEAT_SECRET";
 
-/** What the gateway makes of a configuration; throws its problems. */
+/** The settings that the gateway parses from a configuration; throws its problems. */
 export function parsedSettings(text: string): GatewaySettings {
   const environment = { [SECRET]: "a secret of more than sixteen bytes" };
   return parseConfiguration(text, "plan", { environment, readFile: () => "" }).settings;

@@ -1,7 +1,7 @@
 /**
- * The gateway as a process of the world: `compose` with simulated uplinks, and around it as little
- * as a listener does. What is noted here for the checks is noted beside the gateway's own code,
- * never through it.
+ * The gateway as a process of the world: `compose` with simulated uplinks, and around it only what
+ * a listener does. What is noted here for the checks is noted beside the gateway's own code, never
+ * through it.
  */
 
 import { RequestCutError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
@@ -53,7 +53,10 @@ export function gatewayProgram(fleet: Fleet): Program {
 }
 
 function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
-  /** The last one handed to each session: the same again means that it, or its answer, was lost. */
+  /**
+   * The last challenge handed to each session. If the same one is handed out again, it or its
+   * answer was lost.
+   */
   const challenges: Map<string, string> = new Map();
   env.network.onDatagram(HEARTBEAT_PORT, (payload, from) => {
     const message = payload as HeartbeatMessage;
@@ -80,7 +83,7 @@ async function answered(
   gone: HangUp,
   uploading: Promise<void> | undefined,
 ): Promise<WireReply> {
-  // As `request-body.ts`: what comes under a key is read whole first, the rest is passed on while
+  // As in `request-body.ts`: a body under a key is read whole first, any other is passed on while
   // it arrives.
   const isReadFirst = request.idempotencyKey !== undefined;
   if (uploading !== undefined && isReadFirst) await unlessGone(uploading, gone);
@@ -135,8 +138,8 @@ function begun(fleet: Fleet, env: NodeEnv, group: Group, { target, timeLeftMs }:
   const { world, observers } = fleet;
   const command = fleet.commands.get(commandIn(target));
   if (command === undefined) throw new Error(`nobody sent ${target}`);
-  // The header carries whole milliseconds; the group's own deadline holds only where the caller
-  // sets none.
+  // The header carries whole milliseconds; the group's own deadline holds only if the caller sets
+  // none.
   const leftMs = timeLeftMs === undefined ? group.settings.commands.deadlineMs : Math.floor(timeLeftMs);
   const visit: Visit = {
     command,

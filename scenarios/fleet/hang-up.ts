@@ -1,14 +1,14 @@
 /**
- * How the sender of a request says that it waits no longer: as much of an `AbortSignal` as the
- * simulated wire needs. A request passes three doors, each with a sender of its own, and making a
- * real signal and a listener for each costs more than all else that happens there. Where code that
- * ships is to be told, {@link signalOf} makes a real one.
+ * How the sender of a request signals that it no longer waits: the part of an `AbortSignal` that
+ * the simulated wire needs. A request passes three hops, each with a sender of its own. A real
+ * signal and a listener for each hop would cost more than all else that happens there. For
+ * production code that needs one, {@link signalOf} makes a real signal.
  */
 
-/** Is told of the end. */
+/** Called when the sender no longer waits. */
 export type AbortListener = (() => void) | { handleEvent(): void };
 
-/** What is asked of a signal here; a real one will do. */
+/** The part of a signal that is used here; a real signal has it too. */
 export interface Waiting {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -16,13 +16,13 @@ export interface Waiting {
   removeEventListener(type: "abort", listener: AbortListener): void;
 }
 
-/** Has one listener at a time: whoever has the request in hand. */
+/** Has one listener at a time: the code that has the request at that moment. */
 export class HangUp implements Waiting {
   aborted = false;
   reason: unknown = undefined;
   #listener: AbortListener | undefined = undefined;
 
-  /** Its sender waits no longer. */
+  /** The sender no longer waits. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
@@ -44,8 +44,8 @@ export class HangUp implements Waiting {
 }
 
 /**
- * A real signal that is aborted with `waiting`, which was not aborted before, for its reason or the
- * one that `reasonOf` gives.
+ * A real signal that is aborted together with `waiting`, for its reason or for the one that
+ * `reasonOf` gives. `waiting` must not be aborted yet.
  */
 export function signalOf(waiting: Waiting, reasonOf = (): unknown => waiting.reason): AbortSignal {
   const controller = new AbortController();

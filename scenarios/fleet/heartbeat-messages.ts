@@ -1,15 +1,15 @@
 /**
  * Heartbeats on the simulated wire. In production
- * `gateway/src/adapters/heartbeats/heartbeat-codec.ts` puts them into signed bytes; here they
- * travel as they are, so that everything that is not signature and layout is the code that ships. A
- * corrupted one is dropped on the way, as a signature would have it.
+ * `gateway/src/adapters/heartbeats/heartbeat-codec.ts` encodes them as signed bytes. Here they
+ * travel as objects, so that everything except signature and layout is production code. A corrupted
+ * heartbeat is dropped on the way, as the check of its signature would drop it.
  */
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 
-/** Where gateways hear heartbeats, and stations challenges. */
+/** The port on which gateways receive heartbeats, and stations receive challenges. */
 export const HEARTBEAT_PORT = 7071;
 
-/** A heartbeat, or what a gateway answers to one that begins a session. */
+/** A heartbeat, or the gateway's answer to one that begins a session. */
 export type HeartbeatMessage =
   | { readonly label: string; readonly type: "beat"; readonly beat: StationBeat }
   | { readonly label: string; readonly type: "challenge"; readonly beat: StationBeat; readonly challenge: string };

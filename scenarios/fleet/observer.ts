@@ -1,42 +1,39 @@
 /**
- * What is known of a run from outside: every command, what became of it, every attempt at a
- * station, every execution at a spacecraft, and whoever wants to be told of them. It is kept beside
- * the code under test and never asked by it, so that what a gateway claims can be held against what
- * really happened.
+ * What is known about a run from outside: every command and its outcome, every attempt at a
+ * station, every execution at a spacecraft, and the observers of these events. It is kept beside
+ * the code under test, which never reads it. So the checks can compare what a gateway reports with
+ * what really happened.
  */
 import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { OperatorAction, RoutePlan } from "./plan.ts";
 
 /**
- * `keyed`: carries an idempotency key. `once`: does not, and must never take effect twice. `read`:
- * asks only.
+ * `keyed`: carries an idempotency key. `once`: carries none, and must never take effect twice.
+ * `read`: has no effect.
  */
 export type CommandKind = "keyed" | "once" | "read";
 
 /**
  * What its source knows at the end. `acknowledged`: answered with success. `not-executed`: refused
- * by the gateway with the promise that it has not run and never will. `unknown`: anything else, a
- * station's own error among them.
+ * by the gateway with the promise that it has not run and never will. `unknown`: anything else,
+ * also a station's own error.
  */
 export type Told = "acknowledged" | "not-executed" | "unknown";
 
-/** A command as its source means it. All instants are true time. */
+/** A command as its source intended it. All instants are true time. */
 export interface Command {
   readonly id: string;
   readonly group: string;
   readonly kind: CommandKind;
-  /** As HTTP has it. */
+  /** The HTTP method. */
   readonly method: string;
   readonly sentAtMs: number;
-  /** How long its source said that it waits; undefined where it did not say. */
+  /** How long its source stated that it waits; undefined if it did not state it. */
   readonly patienceMs: number | undefined;
-  /** Undefined: the one of all other commands. */
+  /** Undefined: the route of all other commands. */
   readonly route: RoutePlan | undefined;
-  /**
-   * How much work it is, in ms of a station at leisure; attempts may differ from it by chance
-   * (`work.ts`).
-   */
+  /** Its work, in ms of an idle station; attempts may differ from it by chance (`work.ts`). */
   readonly workMs: number;
   /** How often its source has sent it. */
   sendings: number;
@@ -44,7 +41,7 @@ export interface Command {
   executions: number;
   told: Told | undefined;
   toldAtMs: number | undefined;
-  /** Status and code of the last answer; for sentences. */
+  /** Status and code of the last answer; for violation messages. */
   answer: string;
 }
 
@@ -52,27 +49,27 @@ export interface Command {
 export interface Sending {
   readonly command: Command;
   readonly atMs: number;
-  /** How long its source waits from here on, the time that its body takes included. */
+  /** How long its source waits from now on, including the time of its body. */
   readonly waitsMs: number;
-  /** How long its body takes; 0 where it has none to speak of. */
+  /** How long its body takes; 0 for a command without a slow body. */
   readonly uploadMs: number;
   endedAtMs: number | undefined;
   /**
-   * `served`: executed and acknowledged. `own-error`: what every station answers to this command.
-   * `refused`: the gateway promises that it has not run. `failed`: anything else. `left`: its
-   * source has waited in vain.
+   * `served`: executed and acknowledged. `own-error`: the answer that every station gives to this
+   * command. `refused`: the gateway promises that it has not run. `failed`: anything else. `left`:
+   * its source has waited in vain.
    */
   end: "served" | "own-error" | "refused" | "failed" | "left" | undefined;
 }
 
-/** A command at the door of the gateway, one for each sending that arrived. */
+/** A command at the gateway, one visit for each sending that arrived. */
 export interface Visit {
   readonly command: Command;
   readonly incarnation: number;
   readonly arrivedAtMs: number;
-  /** By when the gateway owes an answer, on the gateway's own clock. */
+  /** When the gateway must have answered, on the gateway's own clock. */
   readonly deadlineLocalMs: number;
-  /** The same in true time, if nothing happens to the clock. */
+  /** The same in true time, if no fault changes the clock. */
   readonly deadlineMs: number;
   answeredAtMs: number | undefined;
 }
@@ -88,29 +85,27 @@ export interface Attempt {
   readonly atMs: number;
   readonly localMs: number;
   /**
-   * On the gateway's clock, from when its age says something: when its body was out; `Infinity`
-   * while that goes out.
+   * When its age begins to count, on the gateway's clock: when its body was sent; `Infinity` while
+   * the body is being sent.
    */
   judgedFromLocalMs: number;
   readonly timeLeftMs: number;
-  /**
-   * Aborted from the instant on at which nobody waits for it any more, which may be before it ends.
-   */
+  /** Aborted from the instant at which its caller no longer waits, which may be before it ends. */
   readonly signal: AbortSignal;
   endedAtMs: number | undefined;
   /**
-   * How it ended: a reply, nothing was ever sent, the connection broke, nobody waited any more, the
-   * epoch is over.
+   * How it ended: a reply, nothing was ever sent, the connection broke, its caller no longer
+   * waited, its epoch was over.
    */
   outcome: "reply" | "never-sent" | "lost" | "aborted" | "stale" | undefined;
   status: number | undefined;
-  /** The reply claims success and reports an error. */
+  /** The reply reports success, and its body an error. */
   lies: boolean;
-  /** It came to nothing because the gateway's own machine was short of something. */
+  /** It failed because the gateway's own machine lacked a resource. */
   ours: boolean;
 }
 
-/** A command in the hands of a station. Its instants are on the station's own clock. */
+/** A command at a station. Its instants are on the station's own clock. */
 export interface Relay {
   readonly command: Command;
   readonly group: string;
@@ -119,9 +114,12 @@ export interface Relay {
   readonly incarnation: number;
   readonly epoch: number | undefined;
   readonly arrivedLocalMs: number;
-  /** As it came. */
+  /** As it arrived. */
   readonly timeLeftMs: number | undefined;
-  /** When it went on to the spacecraft, and with how much time left; undefined before that. */
+  /**
+   * When the station sent it on to the spacecraft, and with how much time left; undefined before
+   * that.
+   */
   sentLocalMs: number | undefined;
   sentTimeLeftMs: number | undefined;
 }
@@ -144,60 +142,57 @@ export interface GatewayProcess {
   nowMs(): number;
 }
 
-/** How often observers look round (`tick`). */
+/** How often observers check the world (`tick`). */
 export const LOOK_EVERY_MS = 250;
 
-/** What an observer may want to be told. Everything happens at the world's instant. */
+/** The events that an observer may handle. Each happens at the world's instant. */
 export interface FleetObserver {
   commandSent?(command: Command): void;
   commandTold?(command: Command): void;
-  /** A source sends a command, once more or for the first time. */
+  /** A source sends a command, for the first time or again. */
   sendingBegan?(sending: Sending): void;
   sendingEnded?(sending: Sending): void;
   gatewayStarted?(process: GatewayProcess): void;
   gatewayCrashed?(process: GatewayProcess): void;
   commandArrived?(visit: Visit): void;
   /**
-   * `code` where the gateway itself answers, when it asks its caller to come back, if it says so,
-   * and whether it says that the command may have been executed.
+   * `code`: set if the gateway itself answers. `retryAfterMs`: when it asks its caller to come
+   * back, if it says so. `outcomeUnknown`: whether it says that the command may have been executed.
    */
   commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number, outcomeUnknown?: boolean): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
   /**
-   * The way to a station itself has refused to send, because the body was gone; at `localMs` of the
-   * gateway's clock.
+   * The uplink to a station itself has refused to send, because the body was gone; at `localMs` of
+   * the gateway's clock.
    */
   turnedAway?(group: string, station: string, localMs: number): void;
-  /** A station has let a command in. */
+  /** A station has admitted a command. */
   relayAdmitted?(relay: Relay): void;
-  /** It carries the command on to the spacecraft. */
+  /** The station sends the command on to the spacecraft. */
   relaySent?(relay: Relay): void;
   /** The spacecraft has refused it, because it had seen a newer epoch. */
   relayRefused?(relay: Relay, epochSeen: number): void;
   executed?(execution: Execution): void;
-  /** A heartbeat was admitted by the gateway; `beat` where it was pushed. */
+  /** The gateway admitted a heartbeat; `beat` if it was pushed. */
   beatCounted?(group: string, station: string, beat?: StationBeat): void;
-  /**
-   * The gateway asks a station for a heartbeat that is pulled, where nothing else asks for the same
-   * page.
-   */
+  /** The gateway pulls a heartbeat from a station, and nothing else requests the same page. */
   pulled?(group: string, station: string): void;
-  /** What it asked has ended; `isRefused`: nobody took the connection. */
+  /** The pull has ended; `isRefused`: the connection was refused. */
   pullEnded?(group: string, station: string, isRefused: boolean): void;
   /** The gateway answers `beat` with a challenge. */
   challenged?(group: string, station: string, beat: StationBeat): void;
   /**
-   * A station takes in a challenge to `beat` of its session, the newest that it has sent being
-   * `sentSequence`.
+   * A station accepts a challenge to `beat` of its session; the newest heartbeat that it has sent
+   * is `sentSequence`.
    */
   challengeTaken?(group: string, station: string, beat: StationBeat, sentSequence: number): void;
   /** A probe of a station has ended. */
   probed?(group: string, station: string, well: boolean): void;
-  /** Somebody has asked the gateway for this. */
+  /** An operator has asked the gateway for this. */
   operated?(action: OperatorAction): void;
   gatewayEvent?(event: GatewayEvent, incarnation: number): void;
-  /** `LOOK_EVERY_MS` have passed: for what has to be looked at, not told. */
+  /** `LOOK_EVERY_MS` have passed: for state that has to be polled. */
   tick?(): void;
   /** The run has ended without a violation. */
   ended?(): void;
@@ -205,7 +200,7 @@ export interface FleetObserver {
 
 type Told1<Name extends keyof FleetObserver> = Parameters<NonNullable<FleetObserver[Name]>>;
 
-/** Tells all observers of one thing, those first that were added first. */
+/** Passes each event to all observers, in the order in which they were added. */
 export class Observers {
   readonly #told: Map<keyof FleetObserver, ((...given: never[]) => void)[]> = new Map();
 

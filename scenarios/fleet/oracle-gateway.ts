@@ -1,9 +1,9 @@
 /**
- * A gateway that knows the plan: it sends each command to the first station that no fault strikes
- * at this moment and whose true capacity has room, waits for room for a third of the caller's
+ * A gateway that knows the plan. It sends each command to the first station that no fault strikes
+ * at this moment and whose true capacity has room. It waits for room for a third of the caller's
  * patience, and asks a second station if the first one fails a command that may be repeated. It
- * shows that a gateway can satisfy the checks of the wide world: what these checks find in its runs
- * are false alarms. It has no epochs, no heartbeats and no promotions.
+ * shows that a gateway can satisfy the checks of the wide world: a violation in its runs is a false
+ * alarm. It has no epochs, no heartbeats and no promotions.
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
@@ -70,7 +70,7 @@ class OracleStation {
       .every((span) => !overlaps([span], nowMs - PAUSE_MS, nowMs) || !nodesOf(span.fault).includes(this.#node));
   }
 
-  /** Takes room for one command; false where there is none. */
+  /** Takes room for one command; false if there is none. */
   take(): boolean {
     const { nowMs } = this.#fleet.world;
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#atMs) / 1_000) * this.#perSecond);
@@ -98,7 +98,8 @@ class OracleGroup {
   }
 
   async answer(request: WireRequest, gone: HangUp, uploading: Promise<void> | undefined): Promise<WireReply> {
-    // No work is done for a command whose body is still under way, so it needs no room before that.
+    // A station does no work for a command whose body is still under way, so it needs no room
+    // before that.
     if (uploading !== undefined) await uploading;
     const signal = signalOf(gone);
     const isRepeatable = request.idempotencyKey !== undefined || SAFE.has(request.method);
@@ -111,7 +112,7 @@ class OracleGroup {
     return reply;
   }
 
-  /** Waits for room, as long as an answer can still be in time. */
+  /** Waits for room, for as long as an answer can still be in time. */
   async #room(station: OracleStation): Promise<boolean> {
     const { clock } = this.#env;
     const untilMs = clock.nowMs() + (this.#plan.callers?.patienceMs ?? DEFAULT_PATIENCE_MS) / 3;

@@ -1,22 +1,24 @@
 /**
- * What one run of the fleet's world is made of, as plain data: drawn from a seed by the swarm, or
- * written down by a scenario, or made smaller by the shrinker. Everything that chance decides about
- * the shape of a run stands here before it begins; what is left to chance later (the delay of a
+ * Everything that one run of the fleet's world consists of, as plain data: drawn from a seed by the
+ * swarm, or written by a scenario, or reduced by the shrinker. Everything that is random about the
+ * shape of a run is fixed here before the run begins. What stays random later (the delay of a
  * message) comes from streams of its own.
  */
 import type { DiskFaults, Fault, LinkConditions } from "ground-station-failover/sim";
 
 /**
- * `even`: from half to one and a half of the mean. `exponential`: most less than the mean, one in
- * fifty four times as much. `two-kinds`: one in ten is five times as much as each of the others.
- * `heavy`: a Pareto tail of shape 2, up to twenty times.
+ * `even`: from half to one and a half of the mean. `exponential`: most are less than the mean, one
+ * in fifty is four times as much. `two-kinds`: one in ten is five times as much as each of the
+ * others. `heavy`: a Pareto tail of shape 2, up to twenty times.
  */
 export type WorkShape = "even" | "exponential" | "two-kinds" | "heavy";
 
-/** How the work of a group's commands differs. Absent in a plan: not at all. */
+/** How the work of a group's commands differs. Absent in a plan: it does not differ. */
 export interface WorkSpread {
   readonly shape: WorkShape;
-  /** Is a command more or less work wherever it goes, or does each attempt differ by chance? */
+  /**
+   * Whether a command has more or less work at every station, or each attempt differs by chance.
+   */
   readonly of: "commands" | "attempts";
 }
 
@@ -43,7 +45,7 @@ export interface ServiceFault {
   readonly delayMs?: number;
 }
 
-/** What a person does at a bad moment. */
+/** An operator's action at a bad moment. */
 export interface OperatorAction {
   readonly kind: "operator";
   readonly group: string;
@@ -55,8 +57,8 @@ export interface OperatorAction {
 }
 
 /**
- * An adversary sends recorded heartbeats of a station again, or challenges that it was handed, up
- * to `count` of them.
+ * An adversary replays up to `count` recorded heartbeats of a station, or recorded challenges to
+ * it.
  */
 export interface Replayed {
   readonly kind: "replayed-beats" | "replayed-challenges";
@@ -76,9 +78,9 @@ export interface Surge {
 }
 
 /**
- * The gateway's own machine runs out of something, so that new connections fail before anything is
- * sent; connections that are open go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`:
- * EAI_AGAIN and ENOTFOUND, until an address was found once. No station is at fault.
+ * The gateway's own machine lacks a resource, so that new connections fail before anything is sent;
+ * open connections go on. `descriptors`: EMFILE. `ports`: EADDRNOTAVAIL. `names`: EAI_AGAIN and
+ * ENOTFOUND, until an address was found once. No station is at fault.
  */
 export interface Shortage {
   readonly kind: "shortage";
@@ -90,8 +92,8 @@ export interface Shortage {
 }
 
 /**
- * From an instant on, and for good, a station answers each command after `factor` times its usual
- * time. How many it can take a second stays as it is.
+ * From an instant on, and for good, a station takes `factor` times its usual time to answer each
+ * command. The number of commands that it can take a second stays the same.
  */
 export interface Slowdown {
   readonly kind: "slowdown";
@@ -102,8 +104,8 @@ export interface Slowdown {
 }
 
 /**
- * A second process sends heartbeats as a station (a copied unit file), from a machine of its own.
- * It takes no commands.
+ * A second process sends heartbeats under a station's name (a copied unit file), from a machine of
+ * its own. It takes no commands.
  */
 export interface Twin {
   readonly kind: "twin";
@@ -114,83 +116,86 @@ export interface Twin {
 }
 
 /**
- * All that can go wrong in the fleet's world. Faults of machines, links, doors and disks are the
- * engine's.
+ * Every fault of the fleet's world. The engine implements faults of machines, links, doors and
+ * disks.
  */
 export type FleetFault = Fault | ServiceFault | OperatorAction | Replayed | Surge | Slowdown | Shortage | Twin;
 
-/** What one station can take, and what it does beyond that. */
+/** What one station can take, and how it behaves beyond that. */
 export interface BreakingPoint {
   /**
-   * So many commands at once are worked on at full speed; more share it, and each takes longer. At
-   * least 1, not always whole.
+   * How many commands at once run at full speed. More commands share the processor, and each takes
+   * longer. At least 1, not always whole.
    */
   readonly parallelism: number;
   /**
    * The most commands that it accepts a second (a token bucket). Absent: it accepts all, however
-   * slow that makes it.
+   * slow it becomes.
    */
   readonly acceptsPerSecond?: number;
-  /** Room of that bucket, in commands. */
+  /** Size of that bucket, in commands. */
   readonly burst?: number;
   /** What it answers when its bucket is empty. */
   readonly refusal?: Refusal;
   /**
-   * It stops working on what nobody waits for any more. Default: it works off what it has taken on.
+   * Whether it stops work on commands whose callers have left. Default: it finishes every command
+   * that it accepted.
    */
   readonly noticesHangUps?: boolean;
 }
 
-/** How a station refuses a command for want of capacity. */
+/** How a station refuses a command for lack of capacity. */
 export interface Refusal {
   readonly status: 503 | 429;
-  /** Each refusal costs it so much of a command. */
+  /** The cost of each refusal, as a share of a command. */
   readonly costRatio: number;
-  /** `Retry-After`, in seconds; it may be far from the truth. Absent: it does not say. */
+  /** `Retry-After`, in seconds; it may be far from the truth. Absent: the station sends none. */
   readonly retryAfterS?: number;
 }
 
 /**
- * How callers of a group behave, where they are not the careful ones that a plan has by default.
+ * How callers of a group behave, if they are not the careful callers that a plan has by default.
  */
 export interface CallerHabits {
   /**
-   * How long each sending is waited for; what is said of it to the gateway is
-   * `GroupPlan.patienceMs`.
+   * How long the caller waits for each sending; `GroupPlan.patienceMs` is what it tells the
+   * gateway.
    */
   readonly patienceMs: number;
   /**
-   * `closing`: the connection is cut. `silently`: the answer is not looked at any more, and nobody
-   * is told.
+   * `closing`: the caller closes its connection. `silently`: the caller ignores the answer and
+   * signals nothing.
    */
   readonly leaves: "closing" | "silently";
-  /** How often a command that may be repeated is sent again after an error or a wait in vain. */
+  /** How often a repeatable command is sent again after an error or a wait in vain. */
   readonly retries: number;
   readonly retryAfterMs: number;
   readonly uploads?: Uploads;
 }
 
-/** Requests with bodies that take long to arrive; patience begins when they have. */
+/** Requests with bodies that take long to arrive; the caller's patience begins when they have. */
 interface Uploads {
-  /** Share of the commands that act, 0..1. */
+  /** Share of the commands with an effect, 0..1. */
   readonly ratio: number;
   readonly forMs: number;
   /** Share of them that the caller cuts off half-way, 0..1. */
   readonly cutRatio: number;
 }
 
-/** A part of a group's interface with a behaviour of its own, the same at each of its stations. */
+/** A part of a group's interface with its own behaviour, the same at each of its stations. */
 export interface RoutePlan {
   readonly name: string;
   /** Share of the group's commands, 0..1. */
   readonly ratio: number;
-  /** Work of one command. Absent: as the group's others. */
+  /** Work of one command. Absent: the same as the group's other commands. */
   readonly serviceMs?: number;
-  /** The command is wrong by its own fault, and every station says so. Absent: it is executed. */
+  /**
+   * The command is wrong by its own fault, and every station answers so. Absent: it is executed.
+   */
   readonly answers?: OwnError;
 }
 
-/** An answer that is a command's own fault; 200 stands for one with an error in its body. */
+/** An answer that is a command's own fault; 200 stands for an answer with an error in its body. */
 export interface OwnError {
   readonly status: 200 | 404 | 408 | 429 | 500 | 501 | 502 | 503 | 504;
   readonly retryAfterS?: number;
@@ -204,29 +209,28 @@ export interface GroupPlan {
   /** How many sources share that load. */
   readonly sources: number;
   /**
-   * Share of commands that carry an idempotency key. Those that do not are sent once by their
-   * source.
+   * Share of commands that carry an idempotency key. Their source sends all other commands once.
    */
   readonly keyedRatio: number;
-  /** Share that only asks (GET), and has no effect. */
+  /** Share of commands that only read (GET), and have no effect. */
   readonly readRatio: number;
   /**
-   * How long a source waits, as it says in its header; absent: it does not say, and the group's own
-   * deadline holds.
+   * How long a source waits, as stated in its header; absent: the source does not state it, and the
+   * group's own deadline holds.
    */
   readonly patienceMs?: number;
   /**
-   * How often a source sends a keyed command again when its gateway is lost, or does not answer in
-   * time.
+   * How often a source sends a command with a key again when its gateway is lost, or does not
+   * answer in time.
    */
   readonly sourceRetries: number;
   /** How long a station works on a command, and on how many at once. */
   readonly serviceMs: number;
   readonly lanes: number;
-  /** Commands differ in how much work they are. */
+  /** How the work of commands differs. */
   readonly spread?: WorkSpread;
   /**
-   * Sources send for so long and then are all silent for so long, over and over. Absent: they never
+   * Sources send for a time and then are all silent for a time, over and over. Absent: they never
    * rest.
    */
   readonly bursts?: Bursts;
@@ -237,11 +241,11 @@ export interface GroupPlan {
   readonly beatLossRate?: number;
   /** No fault of the plan touches it: then nothing at all may go wrong there. */
   readonly calm: boolean;
-  /** By station. Where one has none, it has `lanes` and an endless queue before them. */
+  /** By station. A station without one has `lanes` and an unbounded queue before them. */
   readonly breakingPoints?: Readonly<Record<string, BreakingPoint>>;
   /**
-   * Absent: careful callers, who wait for as long as they say and repeat only what their gateway
-   * lost.
+   * Absent: careful callers, which wait for as long as they state and repeat only commands that
+   * their gateway lost.
    */
   readonly callers?: CallerHabits;
   /** Besides the route of all other commands. */
@@ -249,22 +253,22 @@ export interface GroupPlan {
 }
 
 /**
- * Does `plan` have callers, stations or routes of the wide world, of which the sums of
- * `plan-bounds.ts` know nothing?
+ * Whether `plan` has callers, stations or routes of the wide world, which the sums of
+ * `plan-bounds.ts` do not cover.
  */
 export function isWide({ breakingPoints, callers, routes }: GroupPlan): boolean {
   return breakingPoints !== undefined || callers !== undefined || routes !== undefined;
 }
 
-/** How sources of a group work and rest, in ms. */
+/** How sources of a group alternate between sending and rest, in ms. */
 interface Bursts {
   readonly forMs: number;
   readonly restMs: number;
 }
 
 /**
- * Phases of a run, each a duration in ms: warm-up, chaos, (everything that is to be healed is
- * healed), drain, verify.
+ * Phases of a run, each a duration in ms: warm-up, chaos, (then everything is healed that should
+ * be), drain, verify.
  */
 export interface Phases {
   readonly warmUpMs: number;
@@ -274,24 +278,22 @@ export interface Phases {
 }
 
 export interface FleetPlan {
-  /** In order of their instants or not; each a fact of its own that can be left out. */
+  /** In any order; each is independent and can be left out. */
   readonly faults: readonly FleetFault[];
-  /**
-   * As an operator would write it (docs/guide/configuration.md); parsed by the parser that ships.
-   */
+  /** As an operator would write it (docs/guide/configuration.md); read by the production parser. */
   readonly configuration: WrittenConfiguration;
   /**
-   * Configurations that are wrong on purpose, as text: the parser must refuse each of them whole (a
-   * sentence for each problem), and the run goes on with the good one.
+   * Configurations that are wrong on purpose, as text: the parser must refuse each of them
+   * completely (a sentence for each problem), and the run goes on with the good one.
    */
   readonly brokenConfigurations: readonly string[];
   /** One for each group of the configuration, in its order. */
   readonly groups: readonly GroupPlan[];
   readonly phases: Phases;
-  /** Everything between any two machines, before faults. */
+  /** The conditions between any two machines, before faults. */
   readonly network: Partial<LinkConditions>;
   readonly disks?: Partial<DiskFaults>;
-  /** Rates of the machines' clocks by node, 1 where absent. */
+  /** Rates of the machines' clocks by node; 1 if absent. */
   readonly clockRates: Readonly<Record<string, number>>;
   /**
    * Nodes that are never healed, nor anything that touches them: dead for ever. Each group keeps a
@@ -300,7 +302,10 @@ export interface FleetPlan {
   readonly lostForEver: readonly string[];
 }
 
-/** The configuration file as data. Only what worlds vary is typed; the parser knows all of it. */
+/**
+ * The configuration file as data. Only the fields that worlds vary are typed; the parser knows all
+ * of them.
+ */
 export interface WrittenConfiguration {
   readonly heartbeats?: { readonly secretEnv: string };
   readonly groups: readonly WrittenGroup[];
@@ -313,23 +318,24 @@ export interface WrittenGroup {
   readonly [section: string]: unknown;
 }
 
-/** Does a second process ever send heartbeats as this station? */
+/** Whether a second process ever sends heartbeats as this station. */
 export function hasTwin({ faults }: FleetPlan, group: string, station: string): boolean {
   return faults.some((fault) => fault.kind === "twin" && fault.group === group && fault.station === station);
 }
 
-/** When the chaos ends and everything but `lostForEver` is healed. */
+/** When the chaos ends and everything except `lostForEver` is healed. */
 export function healedAtMs({ phases }: FleetPlan): number {
   return phases.warmUpMs + phases.chaosMs;
 }
 
-/** When the commands that are checked for service after healing begin. */
+/** When the commands begin that are checked for service after healing. */
 export function verifyFromMs(plan: FleetPlan): number {
   return healedAtMs(plan) + plan.phases.drainMs;
 }
 
 /**
- * When a run ends. Sources stop a little earlier (`QUIET_MS`), so that nothing is still under way.
+ * When a run ends. Sources stop a little earlier (`QUIET_MS`), so that no command is still under
+ * way.
  */
 export function endsAtMs(plan: FleetPlan): number {
   return verifyFromMs(plan) + plan.phases.verifyMs;
@@ -351,8 +357,8 @@ export function groupPort(place: number): number {
 }
 
 /**
- * What is asked for by a command's request. What names the command is no part of the route by which
- * a gateway tells kinds of requests apart (`gateway/src/fleet/command.ts`).
+ * The target of a command's request. The command's id is not part of the route by which a gateway
+ * tells kinds of requests apart (`gateway/src/fleet/command.ts`).
  */
 export function targetOf({ id, route }: { readonly id: string; readonly route: RoutePlan | undefined }): string {
   return `/commands/${route?.name ?? ""}?id=${id}`;

@@ -1,5 +1,5 @@
 /**
- * Processor sharing: a machine runs up to `parallelism` jobs at full speed and divides itself
+ * Processor sharing: a machine runs up to `parallelism` jobs at full speed, and divides itself
  * evenly among more, so that service time grows with concurrency (Kleinrock, "Time-shared systems",
  * 1967). All jobs progress at the same speed, so one axis of work done is enough: each job ends at
  * a point of this axis, and one timer waits for the first.
@@ -19,9 +19,9 @@ const ROUNDING = 1e-6;
 export class SharedProcessor {
   readonly #clock: Clock;
   readonly #parallelism: number;
-  /** Those that end first come first. */
+  /** Ordered by when they end. */
   readonly #jobs: Job[] = [];
-  /** Work done for each job so far, and when that was. */
+  /** Work done for each job so far, and when that was last computed. */
   #workedMs = 0;
   #atMs: number;
   #timer: Disposable | undefined = undefined;
@@ -38,9 +38,8 @@ export class SharedProcessor {
   }
 
   /**
-   * Resolves when a job has been done that takes `workMs` of a machine with nothing else to do.
-   * Where `gone` is given and aborted before that, it rejects with its reason, and the job is left
-   * undone.
+   * Resolves when the job is done; `workMs` is its time on an idle machine. If `gone` is given and
+   * aborted before that, it rejects with that reason, and the job is dropped.
    */
   work(workMs: number, gone?: HangUp): Promise<void> {
     this.#advance();
@@ -69,7 +68,7 @@ export class SharedProcessor {
     this.#plan();
   }
 
-  /** How much of a job is done in a millisecond. */
+  /** Work done for each job in a millisecond. */
   get #speed(): number {
     return Math.min(1, this.#parallelism / this.#jobs.length);
   }

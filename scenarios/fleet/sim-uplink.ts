@@ -1,7 +1,7 @@
 /**
- * The gateway's way to a station over the simulated network: `Uplink` as
- * `gateway/src/adapters/stations/http-uplink.ts` keeps it, with the same errors (never sent, lost,
- * epoch over), and a note for the checks of every attempt and its end.
+ * The gateway's way to a station over the simulated network: it implements `Uplink` as
+ * `gateway/src/adapters/stations/http-uplink.ts` does, with the same errors (never sent, lost,
+ * epoch over), and reports every attempt and its end to the checks.
  */
 import { NoEligibleStationError, StaleEpochError, wasNeverSent } from "ground-station-failover";
 import type { NodeEnv } from "ground-station-failover/sim";
@@ -21,12 +21,12 @@ import { commandIn, stationNode } from "./plan.ts";
 import type { WireError, WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 
-/** As the uplink that ships. */
+/** As in the production uplink. */
 const MAX_CONNECT_MS = 1_000;
-/** Where stations take commands. */
+/** The port on which stations take commands. */
 export const STATION_PORT = 9_001;
 
-/** What {@link FaultInjector.shortage} can say. */
+/** The codes that {@link FaultInjector.shortage} can give. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "EADDRNOTAVAIL", "EAI_AGAIN", "ENOTFOUND"]);
 
 export class SimUplink implements Uplink {
@@ -36,7 +36,7 @@ export class SimUplink implements Uplink {
   readonly #group: string;
   /** Answers at this path are heartbeats. */
   readonly #beatPath: string | undefined;
-  /** Answers at this one say whether its command path is well. */
+  /** Answers at this path say whether the station's command path is well. */
   readonly #probePath: string | undefined;
   readonly #pool: WirePool;
   /**
@@ -61,7 +61,7 @@ export class SimUplink implements Uplink {
   async send(request: CommandRequest, context: SendContext): Promise<CommandReply> {
     const { body } = request;
     if (body.kind === "stream" && body.started()) {
-      // As the uplink that ships.
+      // As in the production uplink.
       this.#fleet.observers.tell("turnedAway", this.#group, this.name, this.#env.clock.nowMs());
       throw new NoEligibleStationError("the body was streamed, and cannot be sent a second time");
     }
@@ -120,7 +120,7 @@ export class SimUplink implements Uplink {
     return status;
   }
 
-  /** Why no connection can be opened now; undefined where it can be. */
+  /** Why no connection can be opened now; undefined if one can. */
   #connect(luck: { next(): number }): WireError | undefined {
     const lacking = this.#fleet.faults.shortage(luck, this.#isAddressKnown);
     if (lacking === undefined) this.#isAddressKnown = true;
@@ -172,7 +172,7 @@ export class SimUplink implements Uplink {
   }
 }
 
-/** Passes a body on as it comes; resolves at its end. */
+/** Passes a body on as it arrives; resolves at its end. */
 async function readThrough(stream: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const _chunk of stream);
 }

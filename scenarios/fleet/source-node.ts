@@ -1,8 +1,8 @@
 /**
- * A source of commands as a process of the world. It sends at its pace, says how long it waits
- * where it has such a wish, hangs up when that time is over (or a little later), and sends a keyed
- * command again under the same key where its gateway was lost: what a careful caller does, and no
- * more. What it is told is what the checks compare with the truth.
+ * A source of commands as a process of the world. It sends at its own rate, states how long it
+ * waits if it has such a limit, and hangs up when that time is over (or a little later). It sends a
+ * command with a key again under the same key if its gateway was lost: what a careful caller does,
+ * and no more. The checks compare the answers that it gets with the truth.
  */
 
 import type { Random } from "ground-station-failover";
@@ -18,23 +18,25 @@ import type { WireReply, WireRequest } from "./wire.ts";
 import { lies, WirePool } from "./wire.ts";
 import { usualWorkMs, workFactor } from "./work.ts";
 
-/** Sources send nothing in the last part of a run, so that at its end nothing may be under way. */
+/** Sources send nothing in the last part of a run, so that no command is under way at its end. */
 export function quietFromMs(fleet: Fleet): number {
   const longestMs = Math.max(...fleet.settings.groups.map(({ commands }) => commands.deadlineMs));
   return endsAtMs(fleet.plan) - longestMs - QUIET_MARGIN_MS;
 }
 
-/** … so long before its end, besides the longest deadline. */
+/** … this long before the end, besides the longest deadline. */
 export const QUIET_MARGIN_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 1_000;
-/** Over the gateway's own deadline, so that its answer is heard if there is one. */
+/**
+ * Longer than the gateway's own deadline, so that a source gets the gateway's answer if there is
+ * one.
+ */
 const PATIENCE_MARGIN_MS = 2_000;
-/** Half of them hear what is answered in the last moment, too. */
+/** Half of the sources wait this much longer, and so get answers of the last moment, too. */
 const TOLERANCE_MS = 300;
 const RETRY_AFTER_MS = 500;
 /**
- * Whether a method may be repeated says itself only where it is safe (RFC 9110, 9.2.1); all others
- * act.
+ * A method is repeatable by itself only if it is safe (RFC 9110, 9.2.1); all others have an effect.
  */
 const ACTING = ["POST", "POST", "PUT", "DELETE", "PATCH"] as const;
 const METHODS: Readonly<Record<CommandKind, readonly string[]>> = {
@@ -135,7 +137,7 @@ class Source {
     this.#send(command, this.#upload(kind), true);
   }
 
-  /** The route of the next command; undefined for the one that all others take. */
+  /** The route of the next command; undefined for the route of all other commands. */
   #route(): RoutePlan | undefined {
     const { routes = [] } = this.#plan;
     if (routes.length === 0) return undefined;
@@ -146,7 +148,7 @@ class Source {
     });
   }
 
-  /** How long the body of the next command takes, and when its caller cuts it off, if so. */
+  /** How long the body of the next command takes, and when its caller cuts it off, if it does. */
   #upload(kind: CommandKind): Upload {
     const uploads = this.#plan.callers?.uploads;
     if (uploads === undefined || kind === "read" || this.#uploads.next() >= uploads.ratio) return NO_BODY;
@@ -171,7 +173,8 @@ class Source {
     const timer = clock.at(clock.nowMs() + sending.waitsMs, () => {
       if (this.#plan.callers?.leaves !== "silently" || upload.cutAfterMs !== undefined)
         return hangUp.abort(PATIENCE_OVER);
-      // It looks at no answer any more. The exchange goes on, and nobody takes what it brings.
+      // The source ignores every answer from now on. The exchange goes on, and its result is
+      // dropped.
       this.#failed(sending, upload, "unknown", PATIENCE_OVER.message, false);
     });
     this.#exchange(sending, upload, hangUp).then(
@@ -216,7 +219,7 @@ class Source {
     const own = isOwnError(command, reply);
     const end = own ? "own-error" : told === "acknowledged" ? "served" : told === "unknown" ? "failed" : "refused";
     const callers = this.#plan.callers;
-    // A careful source takes an answer for an answer.
+    // A careful source accepts any answer as an answer.
     if (end !== "served" && end !== "own-error" && callers !== undefined)
       return this.#failed(sending, upload, told, reply.label, sure && told === "not-executed", end);
     command.answer = reply.label;
@@ -225,8 +228,8 @@ class Source {
   }
 
   /**
-   * `sending` brought no answer that would do; `unsent`: it has certainly had no effect, nor any
-   * before it.
+   * `sending` brought no acceptable answer; `unsent`: it has certainly had no effect, and no
+   * earlier sending either.
    */
   #failed(
     sending: Sending,
@@ -264,13 +267,13 @@ class Source {
 /** The body of a command. */
 interface Upload {
   readonly forMs: number;
-  /** When its caller hangs up in the middle of it; undefined where it does not. */
+  /** When its caller hangs up in the middle of it; undefined if it does not. */
   readonly cutAfterMs: number | undefined;
 }
 
 const NO_BODY: Upload = { forMs: 0, cutAfterMs: undefined };
 
-/** Is `reply` what every station answers to `command`, by its own fault? */
+/** Whether `reply` is what every station answers to `command`, by its own fault. */
 function isOwnError({ route }: Command, reply: WireReply): boolean {
   const own = route?.answers;
   if (own === undefined || reply.code !== undefined || reply.status !== own.status) return false;

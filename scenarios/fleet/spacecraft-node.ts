@@ -1,7 +1,7 @@
 /**
- * A spacecraft as a process of the world: the one of the demo, which executes a key once and
- * refuses older epochs, on a machine that no fault of a plan touches. What it executes is written
- * down here, where it happens.
+ * A spacecraft as a process of the world: the spacecraft of the demo, which executes a key once and
+ * refuses older epochs, on a machine that no fault of a plan touches. Each execution is recorded
+ * here, where it happens.
  */
 import type { Program } from "ground-station-failover/sim";
 import { Spacecraft } from "../../gateway/src/demo/spacecraft.ts";

@@ -1,8 +1,7 @@
 /**
- * A station as a process of the world: it beats, and it carries commands on to the spacecraft
- * behind it, a few at a time and each for a while, so that it can be overloaded. What it decides
- * (epochs, deadlines, beats) is decided by the code of `gsf station`; the faults that strike it
- * come from the plan.
+ * A station as a process of the world. It sends heartbeats, and sends commands on to the spacecraft
+ * behind it, a few at a time and each for a while, so that it can be overloaded. The code of
+ * `gsf station` makes its decisions (epochs, deadlines, heartbeats); its faults come from the plan.
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import type { GroupSettings, StationSettings } from "../../gateway/src/fleet/settings.ts";
@@ -22,7 +21,7 @@ import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire, WirePool } from "./wire.ts";
 import { workFactor } from "./work.ts";
 
-/** Where spacecraft take commands. */
+/** The port on which spacecraft take commands. */
 export const CRAFT_PORT = 9_900;
 /** How long a station waits for a connection to its spacecraft. */
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -86,12 +85,12 @@ function beat(
     fleet.observers.tell("challengeTaken", group.name, station, message.beat, sentSequence);
     send();
   });
-  // Stations do not beat in step.
+  // Stations do not send heartbeats in step.
   clock.at(clock.nowMs() + env.random.fork("phase").next() * group.heartbeat.intervalMs, () => tick(clock.nowMs()));
 }
 
 const NO_SUCH: WireReply = { label: "502", status: 502 };
-/** In this world commands come from gateways only. */
+/** In this world only gateways send commands. */
 const isProven = (): boolean => true;
 const OUT_OF_TIME: WireReply = { label: "504 late", status: 504 };
 
@@ -199,15 +198,14 @@ class StationProcess {
   }
 
   /**
-   * What is slow is so for as long as the fault lasts: whatever held it up lets go of all that it
-   * held up.
+   * A slow fault delays commands for as long as it lasts: when it ends, all delayed commands go on.
    */
   #dawdlesMs(fault: ServiceFault | undefined): number {
     if (fault?.mode !== "slow") return 0;
     return Math.min(fault.delayMs ?? 0, this.#fleet.faults.leftMs(fault));
   }
 
-  /** `workMs` where it is worked on at once, and then a wait of `dawdlesMs`. */
+  /** The work of a command (`workMs` at full speed), and then a wait of `dawdlesMs`. */
   async #work(workMs: number, dawdlesMs: number, gone: HangUp): Promise<void> {
     const { clock } = this.#env;
     if (this.#processor !== undefined) {
@@ -256,7 +254,7 @@ function stale(epochSeen: number): WireReply {
   return { label: `412 seen ${epochSeen}`, status: 412, epochSeen };
 }
 
-/** Never, or until the sender hangs up. */
+/** Never resolves; rejects if the sender hangs up. */
 function gone_(gone: HangUp): Promise<never> {
   return new Promise((_resolve, reject) => gone.addEventListener("abort", () => reject(gone.reason)));
 }

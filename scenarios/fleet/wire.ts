@@ -1,8 +1,8 @@
 /**
- * Requests and replies over simulated connections, with the habits of the real wire: one request at
- * a time on a connection, connections kept and used again, an error before anything was sent told
- * apart from one after it, an abort cuts the connection. It stands where undici and node:http stand
- * in production (`gateway/src/adapters`).
+ * Requests and replies over simulated connections, which behave like the real wire: one request at
+ * a time on a connection; connections kept and used again; an error before anything was sent
+ * differs from an error after it; an abort cuts the connection. It replaces undici and node:http of
+ * production (`gateway/src/adapters`).
  */
 import type { Address, Connection, NodeEnv } from "ground-station-failover/sim";
 import type { Waiting } from "./hang-up.ts";
@@ -13,20 +13,17 @@ export interface WireRequest {
   readonly label: string;
   readonly method: string;
   readonly target: string;
-  /**
-   * Who is at the other end of the connection, where that is told: the address of a socket in
-   * production.
-   */
+  /** The peer of the connection, if it is known: the address of a socket in production. */
   readonly caller?: string;
   readonly idempotencyKey?: string | undefined;
   readonly epoch?: number | undefined;
   /** `Infinity` or absent: its sender waits for ever. */
   readonly timeLeftMs?: number | undefined;
-  /** Its body is still to come, and takes time. */
+  /** Its body follows later, and takes time. */
   readonly uploads?: boolean;
 }
 
-/** What follows the head of a request that `uploads`: the end of its body. */
+/** Follows the head of a request that `uploads`: the end of its body. */
 const BODY_END: { readonly label: string } = { label: "end of the body" };
 
 export interface WireReply {
@@ -42,16 +39,16 @@ export interface WireReply {
 }
 
 /**
- * Does a reply claim success and report an error in its body? As stations of this world lie; the
- * gateway's own judgement of bodies is under test and is not asked.
+ * Whether a reply reports success and has an error in its body, as lying stations of this world
+ * answer. The gateway's own judgement of bodies is under test and is not used here.
  */
 export function lies({ status, json }: Pick<WireReply, "status" | "json">): boolean {
   return status < 300 && typeof json === "object" && json !== null && "error" in json;
 }
 
 /**
- * An error of the wire; `code` as Node and undici have it, `syscall: connect` or `getaddrinfo`
- * where nothing was sent.
+ * An error of the wire; `code` as in Node and undici, `syscall: connect` or `getaddrinfo` if
+ * nothing was sent.
  */
 export class WireError extends Error {
   readonly code: string;
@@ -64,7 +61,7 @@ export class WireError extends Error {
   }
 }
 
-/** One for all, because making an error costs a walk over the stack. */
+/** One shared object, because creating an error costs a walk over the stack. */
 const HUNG_UP = new WireError("ECONNRESET", "read", "the caller hung up");
 
 interface Exchange {
@@ -74,17 +71,19 @@ interface Exchange {
   readonly body: (() => Promise<void>) | undefined;
   readonly resolve: (reply: WireReply) => void;
   readonly reject: (error: unknown) => void;
-  /** What cuts the wait short while there is no connection yet. */
+  /** Cuts the wait short while there is no connection yet. */
   ended: boolean;
 }
 
 /**
- * undici's default: an idle connection is not used again after this long, since nobody knows
- * whether its peer still knows it.
+ * undici's default: an idle connection is not used again after this long, because its peer may have
+ * dropped it.
  */
 const KEEP_ALIVE_MS = 4_000;
 
-/** Connections to one address: idle ones are used again, as many are opened as requests are out. */
+/**
+ * Connections to one address. Idle ones are used again, and as many are opened as requests are out.
+ */
 export class WirePool {
   readonly #env: NodeEnv;
   readonly #to: Address;
@@ -92,7 +91,7 @@ export class WirePool {
   readonly #shortage: () => WireError | undefined;
   readonly #idle: PooledConnection[] = [];
 
-  /** `shortage` says why this machine cannot open a connection now, if it cannot. */
+  /** `shortage` returns why this machine cannot open a connection now, if it cannot. */
   constructor(
     env: NodeEnv,
     to: Address,
@@ -106,9 +105,9 @@ export class WirePool {
   }
 
   /**
-   * Sends `request`; rejects with the signal's reason where it is aborted, and with a coded error
-   * where the wire fails. `body` is called when the head of a request that `uploads` is out, and
-   * resolves when its body is over.
+   * Sends `request`; rejects with the signal's reason if it is aborted, and with a coded error if
+   * the wire fails. `body` is called when the head of a request that `uploads` is out, and resolves
+   * when its body is over.
    */
   exchange(request: WireRequest, signal: Waiting, body?: () => Promise<void>): Promise<WireReply> {
     return new Promise((resolve, reject) => {
@@ -121,8 +120,7 @@ export class WirePool {
   }
 
   /**
-   * The connection used last, unless that was too long ago: then all of them have been idle for too
-   * long.
+   * The connection used last. If that was too long ago, all of them have been idle for too long.
    */
   #fresh(): PooledConnection | undefined {
     const oldestMs = this.#env.clock.nowMs() - KEEP_ALIVE_MS;
@@ -186,7 +184,7 @@ class PooledConnection {
       () => {
         if (this.#carried === exchange) this.#connection.send(BODY_END);
       },
-      // Its sender has given up, and says so with the signal.
+      // Its sender has given up, and reports that through the signal.
       () => undefined,
     );
   }
@@ -202,8 +200,8 @@ class PooledConnection {
   }
 
   /**
-   * Nobody waits for the reply any more: what comes on this connection would answer the wrong
-   * request.
+   * The sender no longer waits for the reply: the next message on this connection would answer the
+   * wrong request.
    */
   handleEvent(): void {
     const exchange = this.#carried;
@@ -233,8 +231,8 @@ class PooledConnection {
 }
 
 /**
- * Answers one request; `gone` is aborted when its sender hangs up, `body` resolves when a request
- * that `uploads` is there as a whole. What it resolves with is sent back.
+ * Answers one request. `gone` is aborted when its sender hangs up; `body` resolves when a request
+ * that `uploads` has arrived as a whole. The resolved value is sent back.
  */
 export type Answerer = (request: WireRequest, gone: HangUp, body: Promise<void> | undefined) => Promise<WireReply>;
 

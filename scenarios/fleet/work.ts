@@ -1,7 +1,7 @@
 /**
- * How much work single commands are. The mean is what the plan says; queries, caches and pauses of
- * a real service make some of them several times as much, and callers and gateways see only how
- * long it takes.
+ * How much work single commands have. The plan gives the mean. Queries, caches and pauses of a real
+ * service make some commands several times as much work, and callers and gateways see only how long
+ * an answer takes.
  */
 import type { GroupPlan, RoutePlan, WorkShape, WorkSpread } from "./plan.ts";
 
@@ -12,7 +12,7 @@ const FACTORS: Readonly<Record<WorkShape, (draw: number) => number>> = {
   heavy: (draw) => Math.min(20, 0.5 / Math.sqrt(1 - draw)),
 };
 
-/** So many times the mean, for a `draw` from 0 to 1. */
+/** A factor of the mean; `draw` returns numbers from 0 to 1. */
 export function workFactor(spread: WorkSpread | undefined, of: WorkSpread["of"], draw: () => number): number {
   return spread?.of === of ? FACTORS[spread.shape](draw()) : 1;
 }
@@ -27,10 +27,7 @@ export function mostWorkMs({ spread }: GroupPlan, workMs: number): number {
   return spread?.of === "attempts" ? workMs * FACTORS[spread.shape](1) : workMs;
 }
 
-/**
- * So many times the mean is the work of the greatest part of the commands, `share` of them at
- * least.
- */
+/** The factor of the mean that covers most commands: at least `share` of them have no more work. */
 export function workOfMost({ spread }: GroupPlan, share: number): number {
   return spread === undefined ? 1 : FACTORS[spread.shape](share);
 }

@@ -1,8 +1,8 @@
 /**
- * The incident's plan, and the two systems that meet it: ours, and the one of that day. One seed
- * gives both the same sources with the same patience, the same stations, network and fault; they
- * differ in the gateway and in how often stations beat, because that is a setting of the gateway's
- * owner.
+ * The incident's plan, and the two systems that run it: ours, and the legacy gateway of that day.
+ * One seed gives both the same sources with the same patience, and the same stations, network and
+ * fault. They differ in the gateway, and in the heartbeat interval of the stations, because the
+ * gateway's owner sets that.
  */
 import type { World } from "ground-station-failover/sim";
 import { runOnce } from "ground-station-failover/sim";
@@ -24,8 +24,8 @@ export const FAULT_AT_MS = 60_000;
 const PRIMARY = stationNode(GROUP, "primary");
 
 /**
- * Nine commands a minute, each a second of uplink at a station that does one at a time: a seventh
- * of its capacity.
+ * Nine commands a minute, each one second of uplink at a station that handles one at a time: a
+ * seventh of its capacity.
  */
 const LOAD = {
   name: GROUP,
@@ -33,7 +33,10 @@ const LOAD = {
   sources: 4,
   keyedRatio: 1,
   readRatio: 0,
-  /** Its source waits so long, hangs up, and sends it again under the same key, three times. */
+  /**
+   * Its source waits this long, hangs up, and sends the command again under the same key, three
+   * times.
+   */
   patienceMs: 40_000,
   sourceRetries: 3,
   serviceMs: 1_000,
@@ -45,8 +48,8 @@ const OUR_CONFIGURATION = configurationOf([
 ]);
 
 /**
- * As much of that day's settings as ours can be given: its detector. Ours has no breaker that
- * counts, cannot do without a budget or a ramp, and has a timeout of its own.
+ * The settings of that day that ours can take: its detector. Ours has no counting breaker, always
+ * has a retry budget and a ramp, and has a timeout of its own.
  */
 const OUR_CONFIGURATION_THAT_DAY = configurationOf([
   {
@@ -62,8 +65,8 @@ const OUR_CONFIGURATION_THAT_DAY = configurationOf([
 ]);
 
 /**
- * Only what the world needs to know of the old gateway: the beat of its stations, and the timeouts
- * of its connections.
+ * Only what the world needs to know of the legacy gateway: the heartbeats of its stations, and the
+ * timeouts of its connections.
  */
 const OLD_CONFIGURATION = configurationOf([
   {
@@ -75,11 +78,11 @@ const OLD_CONFIGURATION = configurationOf([
 
 /** Commands are sent for long enough to see that ours is steady. */
 const PLAN_CHAOS_MS = 90_000;
-/** … and here for as long as the old system takes, so that both can be shown side by side. */
+/** … and here for as long as the legacy system takes, so that both can be shown side by side. */
 const SHOWN_CHAOS_MS = 600_000;
 const OLD_CHAOS_MS = 800_000;
 
-/** The primary's uplink dies and never comes back; nobody is told. */
+/** The primary's uplink dies and never comes back; no signal reports it. */
 export function incidentPlan(): FleetPlan {
   return planLasting(PLAN_CHAOS_MS, OUR_CONFIGURATION);
 }
@@ -99,13 +102,13 @@ function planLasting(chaosMs: number, configuration: WrittenConfiguration): Flee
   });
 }
 
-/** The same for as long as the old system needs; its connections take minutes to end. */
+/** The same for as long as the legacy system needs; its connections take minutes to end. */
 function oldPlan(): FleetPlan {
   const plan = planLasting(OLD_CHAOS_MS, OLD_CONFIGURATION);
   return { ...plan, phases: { ...plan.phases, drainMs: 100_000, verifyMs: 250_000 } };
 }
 
-/** How our gateway goes through it. */
+/** Records how our gateway goes through it. */
 function recorderOfOurs(fleet: Fleet): Recorder {
   const recorder = new Recorder(fleet, FAULT_AT_MS, "backup");
   let failures = 0;
@@ -126,7 +129,7 @@ function recorderOfOurs(fleet: Fleet): Recorder {
   return recorder;
 }
 
-/** What both made of it, and ours with that day's detector. */
+/** The timelines of both systems, and of ours with that day's detector. */
 export interface IncidentTimelines {
   readonly old: IncidentTimeline;
   readonly ours: IncidentTimeline;
@@ -134,14 +137,14 @@ export interface IncidentTimelines {
 }
 
 /**
- * Both systems from one seed, `ours` for as long as the plan of the scenario. Rejects where a world
- * broke.
+ * Both systems from one seed, `ours` for as long as the plan of the scenario. Rejects if a world
+ * breaks.
  */
 export async function oldAndOurs(seed: number | string): Promise<Pick<IncidentTimelines, "old" | "ours">> {
   return { old: await oldTimeline(seed), ours: await ourTimeline(seed, incidentPlan) };
 }
 
-/** The same for as long as the old one takes. */
+/** The same for as long as the legacy system takes. */
 export async function allTimelines(seed: number | string): Promise<IncidentTimelines> {
   return {
     old: await oldTimeline(seed),

@@ -1,15 +1,14 @@
 /**
- * The gateway of the incident, built as such things are built: a heartbeat timeout, a counting
- * breaker, a loop that tries again. Each part does what it says, and nothing here is wrong by
- * accident; wrong are the settings, and what is not there: no budget for retries, no ramp after a
- * promotion, no deadline, no notice of callers that have hung up.
+ * The gateway of the incident, built in a common way: a heartbeat timeout, a counting breaker, a
+ * retry loop. Each part works as designed. The faults are the settings, and what is missing: no
+ * retry budget, no ramp after a promotion, no deadline, no check for callers that have hung up.
  *
  *   command ──► circuit closed? ──yes──► attempt at the active station ──answered──► reply
  *                  │ no: wait                   │ error, or 2 minutes: count it, try again at once
  *                  └──◄──────────────────◄──────┘
  *
- * It stands where the real gateway stands, on the same node with the same sources, stations and
- * network, and it tells the checks' observers of its attempts, so that one recorder can watch both.
+ * It replaces the real gateway, on the same node with the same sources, stations and network. It
+ * reports its attempts to the checks' observers, so that one recorder can watch both.
  */
 import { FixedHeartbeatDetector } from "ground-station-failover";
 import type { NodeEnv, Program } from "ground-station-failover/sim";
@@ -29,14 +28,14 @@ export const LEGACY_SETTINGS = {
   heartbeatMs: 500,
   timeoutMs: 2_000,
   /**
-   * So many timeouts in a row are an outage: that path was known to come back after two or three
-   * minutes.
+   * This many timeouts in a row count as an outage: that path was known to come back after two or
+   * three minutes.
    */
   timeoutsToDeclare: 120,
-  /** Failures since the count began; nothing but opening the circuit takes one back. */
+  /** Failures since the count began; only an opening of the circuit resets the count. */
   failuresToOpen: 50,
   openMs: 30_000,
-  /** Nobody had chosen one: that of TCP connections. */
+  /** Nobody had set a timeout: this is the one of TCP connections. */
   attemptTimeoutMs: 120_000,
 } as const;
 
@@ -74,7 +73,7 @@ class LegacyGateway {
     this.detector = new FixedHeartbeatDetector({ clock: env.clock, intervalMs: heartbeatMs, timeoutMs });
   }
 
-  /** Looks at the heartbeats once in each timeout. */
+  /** Checks the heartbeats once in each timeout. */
   watch(): void {
     const { clock } = this.#env;
     const { timeoutMs, timeoutsToDeclare } = LEGACY_SETTINGS;
@@ -129,8 +128,8 @@ class LegacyGateway {
   }
 
   /**
-   * The breaker: it counts, and after so many it lets nothing through for a while, and then
-   * everything.
+   * The breaker: it counts failures. After a fixed number it lets no call through for a while, and
+   * then every call.
    */
   #failed(): void {
     const { failuresToOpen, openMs } = LEGACY_SETTINGS;

@@ -1,11 +1,10 @@
 /**
  * The incident as a picture for the README (SVG, no script, no font of its own): for each half
  * minute, the commands that were served and those that their sources gave up, on that day's gateway
- * and on ours. `npm run incident:picture` draws it from seed 1, and a test compares what is
- * committed.
+ * and on ours. `npm run incident:picture` draws it from seed 1, and a test compares the committed
+ * picture with it.
  *
- * What does not show in it is the work that was wasted: attempts at the backup beyond what it can
- * do.
+ * The picture does not show the wasted work: attempts at the backup beyond its capacity.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -19,7 +18,7 @@ const LEFT = 44;
 const PANEL = 112;
 const GAP = 58;
 const TOP = 34;
-/** Half minutes from the fault on. */
+/** Half minutes after the fault. */
 const SHOWN = 18;
 /** Commands a half minute at the top of a panel. */
 const FULL = 12;
@@ -27,7 +26,7 @@ const FULL = 12;
 const SERVED = "#009e73";
 const GIVEN_UP = "#d55e00";
 
-/** Of that day's gateway and ours, as seed 1 has them. */
+/** That day's gateway and ours, as seed 1 runs them. */
 export async function incidentPicture(): Promise<string> {
   const { old, ours } = await allTimelines(1);
   const height = TOP + 2 * PANEL + GAP + 44;
@@ -80,7 +79,7 @@ function panel(top: number, title: string, { halfMinutes, promotedMs }: Incident
   ];
 }
 
-/** The number, where a bar ends at the top of its panel and should not. */
+/** The number above a bar that exceeds the top of its panel. */
 function beyond(count: number, x: number, top: number): string[] {
   return count > FULL
     ? [`<text x="${x.toFixed(1)}" y="${top + 13}" text-anchor="middle" fill="#fff">${count}</text>`]

@@ -1,28 +1,28 @@
 /**
- * Writes down how one system went through the incident, from what sources, stations and spacecraft
- * saw; only what no one else can know (declared, promoted, its circuit) is taken from the system
- * itself. Both systems are measured by the same definitions, which stand beside the numbers.
+ * Records how one system went through the incident, from what sources, stations and spacecraft saw.
+ * Only facts that nothing else can know (declared, promoted, its circuit) come from the system
+ * itself. Both systems are measured by the same definitions, which are written beside the numbers.
  */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Command, FleetObserver } from "../fleet/observer.ts";
 import type { GroupPlan } from "../fleet/plan.ts";
 
-/** How it went. Instants count from the fault; undefined is never. */
+/** The course of the incident. Instants count from the fault; undefined means never. */
 export interface IncidentTimeline {
   readonly declaredMs: number | undefined;
   /** Why, in the system's own numbers. */
   readonly declaredBecause: string;
   readonly promotedMs: number | undefined;
-  /** Requests that it had in hand then, and sent or let go from there. */
+  /** Requests that it had at that time, and sent or dropped from there. */
   readonly backlog: number;
-  /** Failures on its breaker's books when it declared, and when its circuit first opened. */
+  /** Failures counted by its breaker when it declared, and when its circuit first opened. */
   readonly failuresAtDeclaration: number;
   readonly circuitOpenedMs: number | undefined;
-  /** The first command sent after the fault whose source was told that it is done. */
+  /** When the first command sent after the fault was acknowledged to its source. */
   readonly firstServedMs: number | undefined;
   /**
-   * From here on every command is acknowledged within {@link STEADY_WITHIN_MS}; Infinity where that
-   * never came.
+   * From this instant every command is acknowledged within {@link STEADY_WITHIN_MS}; Infinity if
+   * that never happened.
    */
   readonly steadyMs: number;
   /** What the backup can work on, and the most that it was offered, in commands a second. */
@@ -30,7 +30,7 @@ export interface IncidentTimeline {
   readonly offeredPeakPerSecond: number;
   /**
    * Commands sent between the fault and `steadyMs`, those of them that their sources gave up, and
-   * the longest that one took.
+   * the longest time that one took.
    */
   readonly commands: number;
   readonly givenUp: number;
@@ -44,18 +44,18 @@ export interface IncidentTimeline {
 export interface HalfMinute {
   /** Attempts at the backup. */
   offered: number;
-  /** Commands whose sources were told that they are done, and that gave up. */
+  /** Commands that were acknowledged to their sources, and commands that their sources gave up. */
   acknowledged: number;
   givenUp: number;
 }
 
-/** What only a system itself can tell. */
+/** Facts that only the system itself can report. */
 export interface SystemEvents {
-  /** The active station is down, for this reason. */
+  /** The active station was declared down, for this reason. */
   declared(because: string): void;
-  /** The backup is active, with so many requests in hand. */
+  /** The backup is active, with this many requests in the gateway. */
   promoted(backlog: number): void;
-  /** So many failures are on the breaker's books. */
+  /** The breaker has counted this many failures. */
   counted(failures: number): void;
   circuitOpened(): void;
 }
@@ -111,7 +111,7 @@ export class Recorder implements SystemEvents {
     this.#circuitOpenedMs ??= this.#sinceFaultMs();
   }
 
-  /** What has to be watched in the world of that system. */
+  /** The events of that system's world that have to be watched. */
   get observer(): FleetObserver {
     return {
       commandTold: ({ told, sentAtMs }) => {
@@ -131,7 +131,7 @@ export class Recorder implements SystemEvents {
     };
   }
 
-  /** All that was seen. Asked at the end of a run. */
+  /** Everything that was recorded. Called at the end of a run. */
   timeline(): IncidentTimeline {
     const { plan } = this.#fleet;
     const { lanes, serviceMs } = plan.groups[0] as GroupPlan;
@@ -174,12 +174,12 @@ export class Recorder implements SystemEvents {
   }
 }
 
-/** Until its source knew that it is done; Infinity where it never did. */
+/** Until its source knew that it was done; Infinity if it never did. */
 function tookMs({ told, toldAtMs, sentAtMs }: Command): number {
   return told === "acknowledged" && toldAtMs !== undefined ? toldAtMs - sentAtMs : Number.POSITIVE_INFINITY;
 }
 
-/** Of a list with gaps, which stand for 0. */
+/** For a list with gaps, which count as 0. */
 function sum(counts: readonly (number | undefined)[], add: (left: number, right: number) => number): number {
   let total = 0;
   for (const count of counts) total = add(total, count ?? 0);

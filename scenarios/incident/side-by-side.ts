@@ -1,6 +1,6 @@
 /**
- * The two timelines of the incident as somebody reads them in a terminal: instants side by side,
- * then the three reasons with their numbers, then the half minutes in which the storm can be seen.
+ * Prints the two timelines of the incident for a terminal: instants side by side, then the three
+ * reasons with their numbers, then the half minutes of the storm.
  */
 import type { IncidentTimelines } from "./both-systems.ts";
 import { LEGACY_SETTINGS } from "./legacy-gateway.ts";
@@ -61,7 +61,7 @@ function storm({ backlog, offeredPeakPerSecond, capacityPerSecond, attempts, com
   );
 }
 
-/** Later half minutes are like the last. */
+/** Later half minutes are like the last one. */
 const MOST_SHOWN_MS = 15 * 60_000;
 
 function halfMinutes(old: readonly HalfMinute[], ours: readonly HalfMinute[], untilMs: number): string[] {

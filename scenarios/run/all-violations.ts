@@ -1,8 +1,8 @@
 /**
  * `npm run sim:all -- --seeds 300`: for every invariant, in how many seeds of the swarm it is
  * violated, and in which. A batch ends a run at its first violation, so one invariant hides
- * another; here the run goes on. Use it to see what a change of the code or of the world moves. It
- * does not decide whether the code is correct: after a violation a run proves nothing new.
+ * another; here the run goes on. Use it to see the effects of a change in the code or in the world.
+ * It does not decide whether the code is correct: after a violation a run proves nothing new.
  */
 import { Command } from "commander";
 import type { Violation } from "ground-station-failover/sim";
@@ -11,7 +11,7 @@ import type { FleetPlan } from "../fleet/plan.ts";
 import { swarm } from "../swarm.ts";
 import { hearing } from "./hear-only.ts";
 
-/** What is said of an invariant without `--show`: so many seeds, and the sentence of the first. */
+/** Printed for an invariant without `--show`: this many seeds, and the sentence of the first. */
 const SEEDS_SHOWN = 12;
 
 interface Seen {
@@ -31,7 +31,7 @@ const program = new Command("npm run sim:all --")
   .option("--first-seed <n>", "where they start", Number, 1)
   .option("--show <invariant>", "every sentence of this one");
 
-/** Runs one seed to its end; the first violation of each invariant, by name. */
+/** Runs one seed to its end. Returns the first violation of each invariant, by name. */
 async function violationsOf(seed: number): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const goingOn = hearing<FleetPlan, typeof swarm>(swarm, (invariant, detail) => {

@@ -1,4 +1,4 @@
-/** What a worker thread of a batch runs. The pool asks for a default export. */
+/** The code that a worker thread of a batch runs. The pool needs a default export. */
 import { runPortion } from "./batch.ts";
 
 // biome-ignore lint/style/noDefaultExport: the worker pool calls the default export of its file.

@@ -1,7 +1,7 @@
 /**
- * A batch of seeds, on one core or several: the seeds are handed out in small portions to a pool of
- * worker threads, so that a slow one holds up nobody. Which thread runs a seed changes nothing in
- * it.
+ * A batch of seeds, on one core or several. The seeds are handed out in small portions to a pool of
+ * worker threads, so that a slow seed delays no other thread. The thread that runs a seed does not
+ * affect the run.
  */
 import type { ExploreProgress, ExploreReport, Failure } from "ground-station-failover/sim";
 import { explore } from "ground-station-failover/sim";
@@ -15,13 +15,13 @@ export interface BatchOptions {
   readonly scenario: string;
   readonly seeds: number;
   readonly firstSeed: number;
-  /** Worker threads; 1 runs here. */
+  /** Worker threads; with 1 the batch runs in this thread. */
   readonly jobs: number;
-  /** Only these invariants count; empty, as by default: all. */
+  /** Only these invariants count; empty, the default: all. */
   readonly only?: readonly string[];
   /**
-   * End at the first failure of one of these invariants; empty: never. `any`: at the first failure
-   * at all.
+   * Ends at the first failure of one of these invariants; empty: never. `any`: at the first failure
+   * of any invariant.
    */
   readonly until: readonly string[] | "any";
   /** Share of the seeds that run twice. */
@@ -31,13 +31,13 @@ export interface BatchOptions {
 
 export type BatchProgress = Pick<ExploreProgress, "runs" | "seeds" | "failures" | "simulatedMs">;
 
-/** All seeds of a batch together. `cpuMs` is of this process, all threads. */
+/** All seeds of a batch together. `cpuMs` is the CPU time of this process, all threads. */
 export type BatchReport = Pick<
   ExploreReport,
   "runs" | "failed" | "failures" | "ranTwice" | "met" | "dark" | "simulatedMs" | "cpuMs"
 >;
 
-/** What a worker is asked to do. */
+/** The task of one worker. */
 export interface Portion {
   readonly scenario: string;
   readonly seeds: number;
@@ -99,7 +99,7 @@ class Totals {
     this.#options = options;
   }
 
-  /** Is there nothing more to find? */
+  /** Whether there is nothing more to find. */
   get over(): boolean {
     const { until } = this.#options;
     if (until === "any") return this.#failed > 0;

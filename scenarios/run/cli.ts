@@ -1,8 +1,8 @@
 /**
- * `npm run sim`: runs scenarios from many seeds, says what failed and with which command it comes
- * back, shrinks it and keeps it in a file; `--replay` runs such a file again and shows what
- * happened. Exit code 0: all is well; 1: something was violated, or a batch large enough to meet
- * every rare situation did not; 2: this command line is wrong.
+ * `npm run sim`: runs scenarios from many seeds, prints which failed and the command that repeats
+ * each failure, shrinks the failure and writes it to a file. `--replay` runs such a file again and
+ * shows what happened. Exit code 0: all is well; 1: an invariant was violated, or a batch large
+ * enough to meet every rare situation did not; 2: this command line is wrong.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -42,12 +42,12 @@ interface Flags {
 
 /** Fewer seeds than this need not meet every rare situation. */
 const SEEDS_TO_MEET_ALL = 2_000;
-/** More failures than this are counted; these are shrunk and kept. */
+/** More failures than this are only counted; these are shrunk and kept. */
 const MOST_SHRUNK = 5;
 
 /**
- * What is said of a batch of seeds says nothing of one replay, and the other way round: it is
- * refused, not ignored.
+ * Options of a batch of seeds do not apply to one replay, and the other way round: such an option
+ * is refused, not ignored.
  */
 const OF_A_BATCH = [
   ...["scenario", "seeds", "firstSeed", "jobs", "until", "stopAtFirst", "determinism"],
@@ -174,7 +174,7 @@ function invariantOf({ violation }: Failure): string {
 }
 
 /**
- * A line that replaces itself where a person watches, and one each tenth of a long batch where the
+ * A line that replaces itself on a terminal, and one line for each tenth of a long batch if the
  * output goes into a file.
  */
 function showProgress(scenario: string, progress: BatchProgress): void {

@@ -1,5 +1,5 @@
 /**
- * Prints the trace hashes of the swarm's first seeds on whatever Node this is (see
+ * Prints the trace hashes of the swarm's first seeds on the Node that runs it (see
  * test/process/sim-determinism.test.ts).
  */
 import { runOnce } from "ground-station-failover/sim";

@@ -14,7 +14,10 @@ const FATAL: ReadonlySet<string> = new Set([
   "time-passes",
 ]);
 
-/** `simulation`, whose violations go to `hear` first; true: it counts, and ends the run. */
+/**
+ * `simulation`, whose violations go to `hear` first; if it returns true, the violation counts and
+ * ends the run.
+ */
 export function hearing<Plan extends FaultPlan, Given extends Simulation<Plan>>(
   simulation: Given & Simulation<Plan>,
   hear: (invariant: string, detail: string) => boolean,
@@ -31,7 +34,7 @@ export function hearing<Plan extends FaultPlan, Given extends Simulation<Plan>>(
   };
 }
 
-/** `simulation` with only these invariants; none named: all of them. */
+/** `simulation` with only these invariants; if none is named, all of them. */
 export function onlyOf<Plan extends FaultPlan, Given extends Simulation<Plan>>(
   simulation: Given & Simulation<Plan>,
   only: readonly string[],

@@ -1,14 +1,14 @@
-/** What a batch, a failure and a replay look like to the person who runs them. */
+/** Formats a batch, a failure and a replay for the terminal. */
 import type { Failure, ReplayFile, ReplayReport, TraceRecord, Violation } from "ground-station-failover/sim";
 import { sequenceDiagram, traceJsonl, traceText } from "ground-station-failover/sim";
 import type { BatchProgress, BatchReport } from "./batch.ts";
 
-/** A failure that was looked into. */
+/** A failure that was examined. */
 export interface KeptFailure {
   readonly failure: Failure;
-  /** Where it is kept; undefined where it did not come again. */
+  /** The file that keeps it; undefined if it did not repeat. */
   readonly file: string | undefined;
-  /** What the smallest case violates. */
+  /** The violation of the smallest case. */
   readonly smallest: Violation | undefined;
   /** How far it was shrunk. */
   readonly summary: string | undefined;
@@ -53,10 +53,10 @@ export function failureText(scenario: string, { failure, file, smallest, summary
   return lines.join("\n");
 }
 
-/** More than these are counted. */
+/** If there are more, they are only counted. */
 const MOST_NAMED = 100;
 
-/** Failures that were not looked into, a line each. */
+/** Failures that were not examined, one line each. */
 export function furtherText(failures: readonly Failure[]): string {
   const lines = failures
     .slice(0, MOST_NAMED)

@@ -1,23 +1,24 @@
 /**
- * A plan's configuration made wrong, as text: each entry of the table is one mistake that somebody
- * makes, from a field misspelt to two groups on one port, and the parser must refuse each of them.
- * Some take two at once, because a reader that stops at the first mistake, or forgives one beside
- * another, is a defect too.
+ * Makes a plan's configuration wrong, as text. Each entry of the table is one mistake of an
+ * operator, from a misspelt field to two groups on one port, and the parser must refuse each of
+ * them. Some texts have two mistakes at once, because a parser that stops at the first mistake, or
+ * overlooks one beside another, has a defect too.
  */
 import type { Random } from "ground-station-failover";
 import { chance, pick, wholeBetween } from "ground-station-failover/sim";
 import type { WrittenConfiguration } from "../fleet/plan.ts";
 
-/** A configuration that is being taken apart. */
+/** A configuration before the mistakes are made in it. */
 type Draft = Record<string, unknown> & { groups: GroupDraft[] };
 type GroupDraft = Record<string, unknown> & { stations: Record<string, unknown>[] };
 
-/** Makes one mistake in `draft`; `group` is the group in which it is made, if in one. */
+/** Makes one mistake in `draft`; `group` is the group for mistakes that belong to a group. */
 type Mistake = (draft: Draft, group: GroupDraft, random: Random) => void;
 
 /**
- * Values that a field refuses, below, above, and of another kind. They are not taken from the
- * product's schema: bounds that are wrong there would be right here as well.
+ * Values that a field refuses: below its range, above it, and of another type. They are not taken
+ * from the product's schema: with wrong bounds there, the values here would be wrong in the same
+ * way.
  */
 const OUT_OF_RANGE: Readonly<Record<string, readonly unknown[]>> = {
   "heartbeat.interval": [0, -50, "4ms", "2h", "soon", null, true],
@@ -203,7 +204,7 @@ const MISTAKES: Readonly<Record<string, Mistake>> = {
   },
 };
 
-/** Kinds of mistakes that there are. */
+/** The names of all mistakes. */
 export const MISTAKE_NAMES: readonly string[] = Object.keys(MISTAKES);
 
 /** Mistakes in the text itself. */
@@ -217,7 +218,7 @@ const GARBLED: readonly ((text: string) => string)[] = [
   () => "\t- :\n  :",
 ];
 
-/** Up to two texts, each wrong in one way or two. */
+/** Up to two texts, each with one mistake or two. */
 export function drawBroken(random: Random, configuration: WrittenConfiguration): string[] {
   return Array.from({ length: wholeBetween(random, 0, 2) }, (_, place) =>
     brokenOnce(random.fork(`${place}`), configuration),
@@ -235,8 +236,8 @@ function brokenOnce(random: Random, configuration: WrittenConfiguration): string
 }
 
 /**
- * `configuration` as text, with these mistakes in it, one after the other as far as the ones before
- * leave room for it.
+ * `configuration` as text, with these mistakes in it. They are made one after the other, and one is
+ * left out if the earlier ones leave no room for it.
  */
 export function withMistakes(random: Random, configuration: WrittenConfiguration, names: readonly string[]): string {
   const draft = structuredClone(configuration) as unknown as Draft;

@@ -1,8 +1,8 @@
 /**
- * What goes wrong in a seed of the swarm: the engine's families of faults over gateway, stations
- * and links, and the fleet's own (services that fail, people who act, recorded heartbeats, surges).
- * Spacecraft and sources keep their machines; their links may suffer. A seed has few families or
- * many; what each does follows from a stream of its own.
+ * The faults of a seed of the swarm: the engine's families of faults over gateway, stations and
+ * links, and the fleet's own (services that fail, operator actions, replayed heartbeats, surges).
+ * Machines of spacecraft and sources are spared; their links may suffer. A seed has few families or
+ * many, and each family draws from a stream of its own.
  */
 import type { Random } from "ground-station-failover";
 import type { Fault, FaultFamily, Link } from "ground-station-failover/sim";
@@ -27,12 +27,12 @@ import type {
 } from "../fleet/plan.ts";
 import { GATEWAY, sourceNode, spacecraftNode, stationNode } from "../fleet/plan.ts";
 
-/** Whom the faults of a seed may strike, and when. */
+/** What the faults of a seed may strike, and when. */
 export interface Stage {
   readonly configuration: WrittenConfiguration;
   /** Those that are not calm. */
   readonly groups: readonly GroupPlan[];
-  /** Nothing may happen to the gateway where a group is calm: it would feel it. */
+  /** No fault may touch the gateway if a group is calm: that group would be affected. */
   readonly sparesGateway: boolean;
   readonly fromMs: number;
   readonly untilMs: number;
@@ -65,7 +65,7 @@ export const MODES: readonly ServiceFault["mode"][] = [
   "hang-after",
   "slow",
 ];
-/** As the engine has it: off in four seeds of ten. */
+/** As in the engine: off in four seeds of ten. */
 export function family<F extends FleetFault>(random: Random, draw: (random: Random) => F[]): F[] {
   return chance(random, 0.4) ? [] : draw(random);
 }
@@ -78,8 +78,8 @@ export function drawEngineFaults(random: Random, stage: Stage): Fault[] {
   ];
   const links = groups.flatMap((group) => linksOf(configuration, group));
   const ends = [...new Set(links.map(({ from }) => from))].filter((node) => node !== GATEWAY || !sparesGateway);
-  // All families at once hide from each other what they do: one to all of them, each number of
-  // digits as likely.
+  // If all families are on at once, they hide each other's effects. So the number of families is
+  // drawn from one to all of them, each order of magnitude equally likely.
   const breadth = random.fork("breadth");
   const some = shuffled(breadth, [...OF_MACHINES, ...OF_LINKS]).slice(0, Math.round(logUniform(breadth, 1, 20)));
   const times = { fromMs, untilMs };
@@ -105,7 +105,7 @@ export function drawEngineFaults(random: Random, stage: Stage): Fault[] {
   ];
 }
 
-/** A partition alone is a fault of each line that it cuts; more than this many say no more. */
+/** A partition alone is a fault of each line that it cuts; more than this many add nothing. */
 const MOST_LINK_FAULTS = 300;
 
 export function stationsOf({ groups }: WrittenConfiguration, name: string): string[] {
@@ -130,8 +130,8 @@ function linksOf(configuration: WrittenConfiguration, { name, sources }: GroupPl
 const CLOG_AFTER_HEALING_MS = 2_000;
 
 /**
- * What is sent behind a clog waits for it, also when the fault is over: all clogs of a line
- * together must end with the chaos.
+ * Messages sent behind a clog wait for it, also when the fault is over. So the total of all clogs
+ * of a line must end with the chaos.
  */
 function unclogged(faults: readonly Fault[], healedAtMs: number): Fault[] {
   const clogsOn = new Map<string, number>();
@@ -165,8 +165,8 @@ function drawServiceFaults(random: Random, stage: Stage): ServiceFault[] {
 }
 
 /**
- * People act when they like, or just when something else goes wrong: while a handover is under way,
- * or before it is known.
+ * Operators act at any time, or just when something else goes wrong: while a handover is under way,
+ * or before the fault is known.
  */
 export function drawOperator(random: Random, stage: Stage, others: readonly Fault[]): OperatorAction[] {
   const count = Math.round(logUniform(random, 1, 8));
@@ -194,9 +194,12 @@ function drawReplays(random: Random, stage: Stage, kind: Replayed["kind"]): Repl
   }));
 }
 
-/** The most that a group's sources send a second, surging. */
+/** The most that a group's sources send a second during a surge. */
 const MOST_PER_SECOND = 250;
-/** Surges times their lengths: what piles up must be worked off before the verification begins. */
+/**
+ * Bound for surge factors times their lengths: the backlog must be worked off before the
+ * verification begins.
+ */
 const MOST_SURGE_MS = 40_000;
 
 export function drawSurges(random: Random, stage: Stage): Surge[] {
@@ -223,7 +226,7 @@ export function drawStation(
   return { group: name, station: pick(random, [primary, pick(random, [primary, ...others])]) };
 }
 
-/** Within the chaos, as likely short as long. */
+/** Within the chaos; short and long times are equally likely. */
 export function drawTimes(
   random: Random,
   { fromMs, untilMs }: Stage,

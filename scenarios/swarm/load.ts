@@ -1,30 +1,30 @@
 /**
- * What a group's sources send and what its stations can take. Load is drawn first and stations are
- * given room for it, from twice to twenty times as much: without faults everybody serves in time,
- * and a surge, a slow service or a fleet of retries can still drown them. The sums here are upper
- * ends, so that settings can be chosen which bear them.
+ * What a group's sources send and what its stations can take. The load is drawn first, and stations
+ * get from twice to twenty times the capacity for it. So without faults every command is served in
+ * time, and a surge, a slow service or many retries can still overload them. The sums here are
+ * upper ends, so that settings can be chosen that allow for them.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
 import type { GroupPlan } from "../fleet/plan.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** What the load of a group means for its settings. */
+/** What the load of a group requires of its settings. */
 export interface Demands {
-  /** One attempt, connections and waiting for a lane included, at most. */
+  /** Upper bound of one attempt, with connections and the wait for a lane. */
   readonly attemptMs: number;
-  /** Commands in hand at once, at most. */
+  /** Upper bound of the commands under way at once. */
   readonly peak: number;
 }
 
 export interface LoadLimits {
   readonly fewestPerSecond: number;
   readonly mostPerSecond: number;
-  /** Commands long enough in hand that their stations feel it. */
+  /** Upper limit of the drawn service time. */
   readonly longestServiceMs: number;
   /** Sources wait little longer than a healthy group takes. */
   readonly impatient?: boolean;
-  /** Sources may all rest now and then, so that a group has only itself to wake it. */
+  /** All sources may rest at times, so that no arriving command wakes the group. */
   readonly mayRest?: boolean;
 }
 
@@ -34,7 +34,7 @@ export function drawLoad(random: Random, name: string, path: Surroundings, limit
   const sources = wholeBetween(random.fork("sources"), 1, 5);
   const serviceMs = digits(logUniform(random.fork("service"), 1, longestServiceMs));
   const headroom = logUniform(random.fork("headroom"), 4, 40);
-  // Sources send at most at twice their pace, for a while.
+  // Sources send at most at twice their usual rate, for a while.
   const lanes = Math.max(
     wholeBetween(random.fork("lanes"), 1, 8),
     Math.ceil((commandsPerSecond * serviceMs * headroom) / 1_000),
@@ -63,8 +63,8 @@ export function drawLoad(random: Random, name: string, path: Surroundings, limit
 
 /** The upper ends of what `load` demands on `path`. */
 export function demandsOf({ commandsPerSecond, sources, serviceMs, lanes }: GroupPlan, path: Surroundings): Demands {
-  // Two connections may have to be made, and two requests answered. One wait for a lane per round
-  // of sources.
+  // Up to two connections must be opened, and two requests answered. One wait for a lane for each
+  // round of sources.
   const attemptMs = 1.1 * (8 * path.mostMs + serviceMs * (1 + Math.ceil(sources / lanes)));
   const peak = sources * (1 + Math.ceil((2 * commandsPerSecond * attemptMs) / (1_000 * sources)));
   return { attemptMs, peak };

@@ -1,8 +1,7 @@
 /**
- * Seeds in which nothing is wrong and hardly anything happens: a few commands come together, more
- * than a station takes in a second as it is declared, and then nobody comes for a while. Each of
- * the rest has to go by the clock alone: no other command comes by, and no answer, that would make
- * a gateway look at what waits.
+ * Seeds without faults and almost without traffic: a few commands arrive together, more than a
+ * station's declared capacity for a second, and then none for a while. Each of the waiting commands
+ * must go by the clock alone: no other command and no answer makes the gateway look at its queue.
  */
 import type { Random } from "ground-station-failover";
 import { between, pick, wholeBetween } from "ground-station-failover/sim";
@@ -14,7 +13,8 @@ import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
 /**
- * Callers wait so many times as long as it takes until the last of those who come together goes.
+ * Callers wait this many times as long as it takes until the last of the commands that arrive
+ * together is sent.
  */
 const PATIENCES = 3;
 

@@ -33,7 +33,7 @@ import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
-/** Share of the seeds in which a few callers come together, and then nobody. */
+/** Share of the seeds in which a few callers come together, and then none. */
 const LONE_SHARE = 1 / 15;
 const QUIET_MS = 5_000;
 
@@ -55,8 +55,8 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
   const routes = day === "stalled" ? [] : drawRoutes(draws.fork("routes"));
   const group: GroupPlan = {
     ...bare,
-    // What comes under a key is read whole before it goes anywhere: only the rest keeps a station
-    // waiting.
+    // A body under a key is read whole before it goes anywhere: only the other bodies keep a
+    // station waiting.
     ...(callers.uploads === undefined ? {} : { keyedRatio: bare.keyedRatio / 4, readRatio: bare.readRatio / 2 }),
     callers,
     breakingPoints,
@@ -92,8 +92,8 @@ export function drawOrdinaryDay(random: Random): FleetPlan {
 }
 
 /**
- * Room for what the sources may have out at once, also on the slowest route, and for what they may
- * send at once.
+ * Room for the commands that the sources may have out at once, also on the slowest route, and for
+ * those that they may send at once.
  */
 function roomy(point: BreakingPoint): BreakingPoint {
   const { acceptsPerSecond, burst = 0, parallelism } = point;
@@ -103,14 +103,14 @@ function roomy(point: BreakingPoint): BreakingPoint {
 }
 
 /**
- * `hasty`: callers do not wait for what a command takes. `stalled`: much is under way, and our own
- * process stands still.
+ * `hasty`: callers do not wait for as long as a command takes. `stalled`: many commands are under
+ * way, and the gateway's process stands still.
  */
 type Day = "mixed" | "hasty" | "stalled";
 
 const DAYS: readonly Day[] = ["mixed", "mixed", "mixed", "mixed", "mixed", "hasty", "hasty", "stalled"];
 
-/** The hasty wait for little, some of them not even for what a command takes. */
+/** Hasty callers wait for a short time, some of them not even for as long as a command takes. */
 function drawHabits(
   random: Random,
   serviceMs: number,
@@ -148,7 +148,7 @@ function drawShortages(random: Random, fromMs: number, untilMs: number): Shortag
   });
 }
 
-/** Our own process stands still, with answers of stations waiting at its door. */
+/** The gateway's process stands still, with unread answers of stations. */
 function drawStalls(random: Random, fromMs: number, untilMs: number, day: Day): FleetFault[] {
   if (chance(random, 0.85) && day !== "stalled") return [];
   return Array.from({ length: wholeBetween(random, 1, 4) }, () => ({

@@ -1,10 +1,10 @@
 /**
- * Seeds in which the remaining capacity is small or too small: the primary is lost, fails, hangs or
+ * Seeds in which the remaining capacity is small or too small. The primary is lost, fails, hangs or
  * slows down, for a while or for ever; or both stations are gone for some seconds; or the load
  * rises up to five times; or the primary has become slower for good when it is made active again.
  * The backup has a breaking point, and callers have limited patience. In some seeds there is room
- * for everything, and one station, or each, answers 5 to 20 times slower from some instant on, any
- * number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is
+ * for everything, and one station, or each, answers 5 to 20 times slower from some instant on, for
+ * any number of commands at once: no limit makes that quicker. `goodput-comes-back` says what is
  * expected.
  */
 import type { Random } from "ground-station-failover";
@@ -17,7 +17,7 @@ import { drawWideSettings } from "./wide-settings.ts";
 import { configurationOf } from "./written.ts";
 
 const GROUP = "atlantic";
-/** Where stations have room, their capacity is so many times what it is elsewhere. */
+/** If stations have room, their capacity is this many times the usual one. */
 const ROOM = 20;
 
 export function drawOverload(random: Random): FleetPlan {
@@ -59,26 +59,26 @@ export function drawOverload(random: Random): FleetPlan {
   };
 }
 
-/** Four of five callers wait for what a command may take, most of them not for much longer. */
+/** Four of five callers wait for as long as a command may take, most of them not much longer. */
 function drawPatience(random: Random, serviceMs: number): ReturnType<typeof drawCallers> {
   const leastMs = chance(random, 0.8) ? 4 * serviceMs + 200 : 200;
   const mostMs = chance(random, 0.8) ? 5_000 : 30_000;
   return drawCallers(random, leastMs, Math.max(mostMs, 2 * leastMs));
 }
 
-/** Three of four backups can bear the load. */
+/** Three of four backups can take the load. */
 function drawBackupLoad(random: Random): number {
   const bears = chance(random, 0.75);
   return bears ? between(random, 0.5, 0.9) : between(random, 0.9, 2);
 }
 
-/** A load of which more and more is under way at once as its station takes longer. */
+/** A load with more and more commands under way at once as its station gets slower. */
 interface DrawnSlowdown {
   readonly perSecond: number;
   readonly serviceMs: number;
   readonly factor: number;
   /**
-   * How long the backup is active meanwhile; undefined where stations become slower under the load,
+   * How long the backup is active meanwhile; undefined if stations become slower under the load,
    * and have room for it.
    */
   readonly awayMs: number | undefined;
@@ -187,7 +187,7 @@ function ofService(random: Random): Loss {
   return (station, times) => ({ kind: "service", group: GROUP, station, mode, rate, ...slow, ...times });
 }
 
-/** Sources stop sending so long before the end, besides the longest deadline (source-node.ts). */
+/** Sources stop sending this long before the end, besides the longest deadline (source-node.ts). */
 const QUIET_MS = 5_000;
 /** `goodput-comes-back`. */
 const BACK_MS = 5_000;

@@ -1,8 +1,8 @@
 /**
- * How long the phases of a run last. Drain and verification follow from what is written in the
- * configuration: the one is over when the slowest thing that may still follow from the chaos has
- * happened (a station kept down for its dwell, a circuit that is open, a window that remembers
- * failures), the other has room for commands that must all be served, and for their deadlines.
+ * How long the phases of a run last. Drain and verification follow from the written configuration.
+ * The drain is over when the slowest consequence of the chaos has ended (a station kept down for
+ * its dwell, an open circuit, a window that remembers failures). The verification has room for
+ * commands that must all be served, and for their deadlines.
  */
 import type { Random } from "ground-station-failover";
 import { between, logUniform } from "ground-station-failover/sim";
@@ -10,19 +10,19 @@ import { documented } from "../checks/documented.ts";
 import type { Phases, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 import type { WrittenSections } from "./written.ts";
 
-/** What kind of thing happens in a run; the table is at the top of `swarm.ts`. */
+/** The kind of a seed; the table is at the top of `swarm.ts`. */
 export type KindOfSeed = NarrowKind | "overload" | "ordinary";
 
-/** Those whose stations never break, and whose callers are careful. */
+/** Kinds whose stations never break, and whose callers are careful. */
 type NarrowKind = "storm" | "pressure" | "calm-neighbour" | "loss" | "relapse" | "healthy";
 
-/** What the product does where nothing is written. */
+/** The product's settings if nothing is written. */
 const UNWRITTEN = documented({ name: "by default", listen: "", stations: [] });
 const DEFAULTS = {
   dwell: UNWRITTEN.detector.minDwellMs,
   grace: UNWRITTEN.detector.gracePeriodMs,
   deadline: UNWRITTEN.commands.deadlineMs,
-  /** Nothing waits for longer. */
+  /** No command waits for longer. */
   wait: UNWRITTEN.commands.maxWaitMs,
   openDuration: UNWRITTEN.breaker.openDurationMs,
   window: UNWRITTEN.breaker.windowMs,
@@ -30,7 +30,7 @@ const DEFAULTS = {
 };
 /** Where the doubling of the dwell ends. */
 const LONGEST_DWELL_MS = 30_000;
-/** Sources fall silent so long before the end, besides the longest deadline (source-node.ts). */
+/** Sources stop sending this long before the end, besides the longest deadline (source-node.ts). */
 const QUIET_MS = 5_000;
 
 export function drawPhases(random: Random, configuration: WrittenConfiguration, kind: NarrowKind): Phases {
@@ -44,7 +44,7 @@ export function drawPhases(random: Random, configuration: WrittenConfiguration, 
 }
 
 /**
- * How long it may take after faults of `chaosMs` until every group serves as if there had been
+ * How long it may take, after faults of `chaosMs`, until every group serves as if there had been
  * none.
  */
 export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number): number {
@@ -54,8 +54,8 @@ export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number)
     const { openDuration = DEFAULTS.openDuration, window = DEFAULTS.window } = numbers(breaker);
     const dwell = minDwell ?? DEFAULTS.dwell;
     const interval = Number(heartbeat?.interval ?? 1_000);
-    // Each declaration doubles the dwell of the one before, which had to be over: all together they
-    // fill the chaos.
+    // Each declaration doubles the dwell of the one before, which must be over by then: together
+    // they fill the chaos.
     const dwellMs = dwell === 0 ? 0 : Math.min(LONGEST_DWELL_MS, chaosMs + 2 * dwell);
     const knownMs = Math.max(dwellMs, gracePeriod) + sustain + 4 * interval;
     const servedMs = Math.max(knownMs + openDuration, window, longestWaitMs(group) + 3_000);
@@ -63,7 +63,7 @@ export function recoveryMs(configuration: WrittenConfiguration, chaosMs: number)
   });
 }
 
-/** One failback, well before anything is verified. */
+/** One failback, well before the verification. */
 function failbackMs(group: WrittenGroup): number {
   const { failback } = sectionsOf(group);
   return failback?.mode === "automatic" ? Number(failback.holdDown ?? DEFAULTS.holdDown) + 2_000 : 0;

@@ -1,7 +1,7 @@
 /**
- * Trouble for a group under pressure: several stations that fail and dawdle in part and for long,
- * all of them at once, a process that falls over in the middle of it, heartbeats that flutter, a
- * gateway that stands still. What decides there is how attempts end, one by one.
+ * Faults for a group under pressure: several stations that fail some calls and delay others for a
+ * long time, all of them at once, a process that crashes in the middle of it, heartbeats that come
+ * and go, a gateway that stands still. The outcome depends on how each single attempt ends.
  */
 import type { Random } from "ground-station-failover";
 import type { LinkFault, PauseFault } from "ground-station-failover/sim";
@@ -63,7 +63,7 @@ function drawBlackout(random: Random, stage: Stage): ServiceFault[] {
   );
 }
 
-/** The gateway stands still now and then, with commands in hand whose time runs out meanwhile. */
+/** The gateway stands still at times, with commands whose time runs out meanwhile. */
 function drawStalls(random: Random, stage: Stage): PauseFault[] {
   return Array.from({ length: wholeBetween(random, 1, 5) }, () => ({
     kind: "pause",
@@ -74,8 +74,8 @@ function drawStalls(random: Random, stage: Stage): PauseFault[] {
 }
 
 /**
- * The heartbeats of one station come and go: silences of a few beats, and single beats between
- * them.
+ * The heartbeats of one station come and go: silences of a few heartbeats, and single heartbeats
+ * between them.
  */
 function drawFlutter(random: Random, stage: Stage): LinkFault[] {
   const { group, station } = drawStation(random, stage);
@@ -99,8 +99,8 @@ function drawFlutter(random: Random, stage: Stage): LinkFault[] {
 }
 
 /**
- * One station fails whatever it is sent, and its process falls over again and again: refusals
- * between other failures.
+ * One station fails whatever it is sent, and its process crashes again and again: refusals between
+ * other failures.
  */
 function drawStumbles(random: Random, stage: Stage): FleetFault[] {
   const { group, station } = drawStation(random, stage);

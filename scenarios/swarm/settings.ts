@@ -1,9 +1,9 @@
 /**
- * What an operator writes for a group, drawn: every setting within its documented range, around
- * values that somebody would use and sometimes at the ends of the range, and whole sections left
- * out so that the product's defaults rule. An operator knows the network and the load, so a healthy
- * day stays one under any of these settings: a draw that the network could not bear is moved to the
- * nearest one that it can, and a section is left out only where its defaults fit.
+ * Draws what an operator writes for a group. Every setting is within its documented range, near
+ * values that operators would use and sometimes at the ends of the range. Whole sections are left
+ * out, so that the product's defaults apply. An operator knows the network and the load, so a
+ * healthy day stays healthy under any of these settings: a draw that does not suit the network is
+ * moved to the nearest value that does, and a section is left out only if its defaults suit it.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -52,8 +52,8 @@ export function drawSettings(random: Random, load: GroupPlan, path: Surroundings
 }
 
 /**
- * Settings of an operator without strange wishes: defaults where they fit, errors in bodies
- * believed, nobody turned away.
+ * Settings of an operator with ordinary wishes: defaults if they fit, errors in bodies count, no
+ * command is refused.
  */
 export function drawModestSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
   const drawn = drawHeartbeat(random.fork("heartbeat"), path);
@@ -76,7 +76,7 @@ export function drawModestSettings(random: Random, load: GroupPlan, path: Surrou
 export function drawTightSettings(random: Random, load: GroupPlan, path: Surroundings): DrawnSettings {
   const draws = random.fork("tight");
   const ample = Math.ceil(load.commandsPerSecond * between(draws, 1.6, 4) + 4);
-  // Less than what comes, now and then: what waits for it may wait in vain.
+  // At times less than the load: commands may wait for it in vain.
   const scarce = draws.fork("scarce");
   const capacityPerSecond = chance(scarce, 0.3) ? Math.ceil(load.commandsPerSecond * between(scarce, 0.7, 1.3)) : ample;
   const patientPath = {
@@ -108,7 +108,9 @@ export function drawTightSettings(random: Random, load: GroupPlan, path: Surroun
   };
 }
 
-/** A capacity that is reached makes even a healthy group wait: somewhere, and for long enough. */
+/**
+ * If a capacity is reached, even a healthy group waits, so it needs a queue and enough time for it.
+ */
 function roomy(commands: Commands | undefined): Commands | undefined {
   if (commands === undefined) return undefined;
   const { maxWaiting = 0, deadline = 15_000 } = commands;
@@ -120,8 +122,8 @@ function drawHeartbeat(random: Random, path: Surroundings): WrittenHeartbeat {
   const byDefault = chance(random, 0.3);
   const intervalMs = milliseconds(logUniform(random, 30, 2_000));
   if (pushed) return byDefault ? { kind: "udp" } : { kind: "udp", interval: intervalMs };
-  // A probe may have to connect first, and the next one does not begin before it is answered or
-  // given up.
+  // A probe may have to connect first, and the next one does not begin before this one is answered
+  // or given up.
   const leastMs = Math.ceil(10 + 6 * path.mostMs);
   const interval = byDefault ? 1_000 : Math.max(intervalMs, leastMs);
   const timeout = milliseconds(between(random, Math.min(leastMs, interval), interval));
@@ -164,8 +166,8 @@ function drawDetector(random: Random, heartbeat: WrittenHeartbeat, path: Surroun
 }
 
 /**
- * The plain models have checks of their own, the normal one most of all; the adaptive one is what
- * most operators leave.
+ * The plain models have checks of their own, the normal one most of all; most operators keep the
+ * adaptive one.
  */
 const MODELS = [
   ...Array<"normal">(6).fill("normal"),
@@ -193,7 +195,7 @@ function defaultFits(model: Model, heartbeat: WrittenHeartbeat, path: Surroundin
 }
 
 /**
- * Time for a station to be heard from that starts with the gateway: its first beats are challenged.
+ * Time until a station that starts with the gateway is heard: its first heartbeats are challenged.
  */
 function leastGraceMs(heartbeat: WrittenHeartbeat, path: Surroundings): number {
   return 500 + 2 * longestSilenceMs(heartbeat, path) + 8 * path.mostMs;
@@ -201,7 +203,7 @@ function leastGraceMs(heartbeat: WrittenHeartbeat, path: Surroundings): number {
 
 interface CommandLimits {
   /**
-   * May a healthy gateway run out of room now and then? Not where it has planned changes, or a
+   * Whether a healthy gateway may run out of room at times. Not if it has planned changes, or a
    * declared capacity to wait for.
    */
   readonly mayRefuse: boolean;
@@ -216,8 +218,8 @@ function drawCommands(
   const byDefault = chance(random, 0.3);
   const narrow = Math.ceil(Math.max(1, (4 * load.commandsPerSecond * attemptMs) / 1_000));
   const maxConcurrent = pick(random, [narrow, 256, milliseconds(narrow * logUniform(random, 1, 50))]);
-  // Who waits for a slot waits at most for half the timeout, and must not be slower than that
-  // itself.
+  // A command waits for a slot for at most half the timeout, so the attempts before it must end
+  // within that time.
   const leastTimeoutMs = 2.5 * attemptMs * (1 + Math.ceil(peak / maxConcurrent)) + 50;
   const timeout = milliseconds(logUniform(random, leastTimeoutMs, Math.max(2 * leastTimeoutMs, 3_000)));
   const leastDeadlineMs = Math.max(1_500, 1.2 * timeout);
@@ -267,14 +269,14 @@ function drawCommandPath(random: Random): NonNullable<WrittenSections["commandPa
   };
 }
 
-/** Left out in four of ten seeds: then the product's defaults rule. */
+/** Left out in four of ten seeds: then the product's defaults apply. */
 function section<Section>(random: Random, draw: (random: Random) => Section): Section | undefined {
   const byDefault = chance(random, 0.4);
   const drawn = draw(random);
   return byDefault ? undefined : drawn;
 }
 
-/** `{ [name]: value }`, or nothing where the value was left out. */
+/** `{ [name]: value }`, or nothing if the value was left out. */
 function given<Name extends keyof WrittenSections>(name: Name, value: WrittenSections[Name]): WrittenSections {
   return value === undefined ? {} : { [name]: value };
 }

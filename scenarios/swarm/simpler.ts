@@ -1,8 +1,8 @@
 /**
- * Smaller plans than one that fails, for the shrinker: fewer groups, stations and sources, a lower
- * rate, shorter phases, settings at their defaults, a plain network, right clocks. Faults are not
- * touched, except those of what is gone: the shrinker leaves them out by itself. The boldest step
- * comes first.
+ * Smaller plans than a failing one, for the shrinker: fewer groups, stations and sources, a lower
+ * rate, shorter phases, settings at their defaults, a plain network, right clocks. Faults stay,
+ * except those of removed nodes: the shrinker leaves them out by itself. The largest step comes
+ * first.
  */
 import type { CallerHabits, FleetFault, FleetPlan, GroupPlan, WrittenGroup } from "../fleet/plan.ts";
 import { sourceNode, stationNode } from "../fleet/plan.ts";
@@ -25,7 +25,7 @@ export function* simplerPlans(plan: FleetPlan): Iterable<FleetPlan> {
   if (Object.keys(plan.clockRates).length > 0) yield { ...plan, clockRates: {} };
   if (Object.keys(plan.network).length > 0) yield { ...plan, network: {} };
   yield* fewerStations(plan);
-  // On a network with habits of its own the defaults could fail for another reason.
+  // On a network with unusual conditions the defaults could fail for another reason.
   if (Object.keys(plan.network).length === 0) yield* defaultSections(plan);
   for (const place of plan.groups.keys()) {
     for (const group of plainerGroups(plan.groups[place] as GroupPlan))
@@ -71,7 +71,7 @@ function* fewerStations(plan: FleetPlan): Iterable<FleetPlan> {
         (node) => node === gone,
         (fault) => "station" in fault && fault.group === group.name && fault.station === name,
       );
-      // Somebody has to be left who can serve.
+      // At least one station must be left that can serve.
       if (!stations.every((station) => smaller.lostForEver.includes(stationNode(group.name, station.name))))
         yield smaller;
     }
@@ -103,7 +103,7 @@ const TOGETHER: readonly (readonly string[])[] = [
   ["threshold", "suspectThreshold", "clearThreshold"],
   ["timeout", "deadline", "interval"],
 ];
-/** What a section cannot do without. */
+/** Fields that a section requires. */
 const REQUIRED: ReadonlySet<string> = new Set(["kind", "path", "mode"]);
 
 function* defaultFields(plan: FleetPlan, place: number, section: string, left: unknown): Iterable<FleetPlan> {
@@ -149,8 +149,8 @@ function* lighterLoads(plan: FleetPlan, place: number): Iterable<FleetPlan> {
 }
 
 /**
- * Groups with less of the wide world in them: fewer routes, calmer callers, stations that refuse
- * for nothing.
+ * Groups with less of the wide world in them: fewer routes, calmer callers, stations that refuse at
+ * no cost.
  */
 function* plainerGroups(group: GroupPlan): Iterable<GroupPlan> {
   const { routes = [], callers, breakingPoints = {} } = group;
@@ -186,10 +186,7 @@ function* calmerCallers({ uploads, ...callers }: CallerHabits): Iterable<CallerH
 
 const LEAST_MS = 1_000;
 
-/**
- * The chaos may end when the last fault has begun; the drain and the verification keep what they
- * need.
- */
+/** The chaos may end when the last fault has begun; drain and verification keep their durations. */
 function* shorterPhases(plan: FleetPlan): Iterable<FleetPlan> {
   const { warmUpMs, chaosMs } = plan.phases;
   const lastMs = Math.max(warmUpMs, ...plan.faults.map(({ atMs }) => atMs));
@@ -200,11 +197,11 @@ function* shorterPhases(plan: FleetPlan): Iterable<FleetPlan> {
 
 function withGroup(plan: FleetPlan, place: number, group: WrittenGroup): FleetPlan {
   const groups = plan.configuration.groups.map((other, at) => (at === place ? group : other));
-  // By default heartbeats are pushed, and then somebody has to listen for them.
+  // By default heartbeats are pushed, and then the gateway must listen for them.
   return { ...plan, configuration: { heartbeats: { secretEnv: SECRET_ENV }, ...plan.configuration, groups } };
 }
 
-/** `plan` without what names a node that is gone. */
+/** `plan` without everything that names a removed node. */
 function without(plan: FleetPlan, gone: (node: string) => boolean, ofGone: (fault: FleetFault) => boolean): FleetPlan {
   return {
     ...plan,

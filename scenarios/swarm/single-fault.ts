@@ -1,8 +1,9 @@
 /**
- * Plans with clean arithmetic: one station lost for ever and nothing else, so that a take-over can
- * be held against the clock; or an outage that heals and then a loss for ever, so that a detector
- * which has taken the outage for a habit is late. Whatever can end a primary's service is here,
- * from a machine without power to one that answers 200 and lies.
+ * Plans with simple arithmetic. Either one station is lost for ever and nothing else happens, so
+ * that a take-over can be timed. Or an outage heals and then a loss lasts for ever, so that a
+ * detector is late if it has learned the outage as normal. The faults cover everything that can end
+ * a primary's service, from a machine without power to one that answers 200 with an error in the
+ * body.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick } from "ground-station-failover/sim";
@@ -58,7 +59,7 @@ const DEAF: readonly Loss[] = [
   service("hang-after"),
 ];
 
-/** What a probe at the station's door does not miss. */
+/** Losses that a probe of the station's command path detects. */
 const FOUND_BY_PROBES: readonly Loss[] = [
   (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { cut: true }, ...times }),
   (victim, times) => ({ kind: "link", from: GATEWAY, to: node(victim), conditions: { held: true }, ...times }),
@@ -73,8 +74,8 @@ export function drawLoss(random: Random, victim: Victim, fromMs: number): FleetF
 }
 
 /**
- * In one seed of five the gateway stands still a moment after `loss`: what it held against the
- * station by then may be its own doing.
+ * In one seed of five the gateway stands still a moment after `loss`: the evidence that it has by
+ * then may come from its own stall.
  */
 export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
   if (chance(random, 0.8)) return [];
@@ -83,8 +84,8 @@ export function drawOwnStall(random: Random, loss: FleetFault): FleetFault[] {
 }
 
 /**
- * A second process sends heartbeats as `victim` until the chaos ends; in half of the seeds the true
- * station loses its power, or stands still, while it does.
+ * A second process sends heartbeats as `victim` until the chaos ends. In half of the seeds the true
+ * station loses its power, or stands still, meanwhile.
  */
 export function drawTwin(random: Random, victim: Victim, fromMs: number, untilMs: number): FleetFault[] {
   const atMs = Math.round(between(random, fromMs, (fromMs + untilMs) / 2));
@@ -103,9 +104,9 @@ export function drawTwin(random: Random, victim: Victim, fromMs: number, untilMs
 export const LONGEST_OUTAGE_MS = 20_000;
 
 /**
- * `first` has an outage that heals; `againAfterMs` later, all being well again, `second` is lost
- * for ever. Where that is the same station, the gateway goes back by itself, and would go back
- * again and again to one that still beats, unless it probes (`probed`).
+ * `first` has an outage that heals; `againAfterMs` later, when all is well again, `second` is lost
+ * for ever. If that is the same station, the gateway goes back on its own, and would go back again
+ * and again to a station that still sends heartbeats, unless it probes (`probed`).
  */
 export function drawRelapse(
   random: Random,
@@ -118,20 +119,20 @@ export function drawRelapse(
   const again = { atMs: atMs + forMs + Math.round(againAfterMs) };
   const alone = probed ? [...SILENT, ...FOUND_BY_PROBES] : SILENT;
   const losses = first === second ? alone : [...SILENT, ...SILENT, ...DEAF];
-  // An outage that heals may leave heartbeats going, too: then only a probe can tell when it is
+  // An outage that heals may leave the heartbeats going: then only a probe can tell when it is
   // over.
   return [pick(random, probed ? alone : SILENT)(first, { atMs, forMs }), pick(random, losses)(second, again)];
 }
 
 /**
- * What a station that is up again may still do with a part of what it is given: its heartbeats show
- * nothing of it.
+ * How a station that is up again may still fail a part of its commands: its heartbeats show nothing
+ * of it.
  */
 const BY_HALVES = ["errors", "errors", "lying-200", "hang"] as const;
 
 /**
  * In half of the seeds: when its outage is over, `victim` fails a part of the commands and probes
- * for a while longer, so that going back to it shows that, once and again.
+ * for a while longer. The gateway finds that out when it goes back to the station, once and again.
  */
 export function drawHalfWell(random: Random, victim: Victim, outage: FleetFault, loss: FleetFault): FleetFault[] {
   if (chance(random, 0.5)) return [];

@@ -1,8 +1,8 @@
 /**
  * The network of a seed before any fault, from one rack to another continent, and what settings
- * have to bear on it: how long a message is under way at most, and how many heartbeats in a row go
- * missing. Every delay drawn here has an upper end, because a world in which nothing is wrong must
- * be one in which nothing may happen.
+ * must allow for on it: how long a message is under way at most, and how many heartbeats in a row
+ * are missing. Every delay drawn here has an upper end, because in a world without faults nothing
+ * may go wrong.
  */
 import type { Random } from "ground-station-failover";
 import type { LinkConditions, PlainDelay } from "ground-station-failover/sim";
@@ -22,12 +22,12 @@ export interface Surroundings {
   readonly missingBeats: number;
 }
 
-/** An exponential draw is at most so many means (draws.ts). */
+/** Upper bound for an exponential draw, in means (draws.ts). */
 const MOST_MEANS = 22.2;
 /** -ln 1e-12 */
 const NEVER = 27.6;
 
-/** One rack; without loss or disorder. */
+/** One rack; without loss or reordering. */
 export const PLAIN: Surroundings = { network: {}, leastMs: 0.2, mostMs: 7, beatLossRate: 0, missingBeats: 0 };
 
 export function drawSurroundings(random: Random): Surroundings {
@@ -80,8 +80,8 @@ function rangeOf(delay: LinkConditions["delay"]): { readonly leastMs: number; re
 }
 
 /**
- * Rates of machines' clocks: right in six of ten seeds, else each wrong by up to `strength`, 10 ppm
- * to 5 %.
+ * Rates of machines' clocks: right in six of ten seeds, otherwise each wrong by up to `strength`,
+ * 10 ppm to 5 %.
  */
 export function drawClockRates(random: Random, nodes: readonly string[]): Record<string, number> {
   const off = chance(random, 0.6);

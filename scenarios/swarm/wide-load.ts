@@ -1,7 +1,7 @@
 /**
  * The load of the wide world: stations with a breaking point, callers with a patience that they may
- * or may not state, and routes with a behavior of their own. The ranges are wider than what the
- * checks can judge; a check counts what it could not judge, by reason.
+ * or may not state, and routes with a behavior of their own. The ranges are wider than the checks
+ * can judge; a check counts what it could not judge, by reason.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -16,7 +16,7 @@ import type {
 } from "../fleet/plan.ts";
 
 /**
- * The sources, the pace and the kinds of commands of a group whose callers are not the careful
+ * The sources, the rate and the kinds of commands of a group whose callers are not the careful
  * ones.
  */
 export function drawWideLoad(random: Random, name: string, commandsPerSecond: number, serviceMs: number): GroupPlan {
@@ -34,7 +34,7 @@ export function drawWideLoad(random: Random, name: string, commandsPerSecond: nu
   };
 }
 
-/** In two of five groups commands differ in how much work they are. */
+/** In two of five groups the work of commands differs. */
 export function drawSpread(random: Random): { readonly spread?: WorkSpread } {
   if (!chance(random, 0.4)) return {};
   const shape = pick(random, ["even", "exponential", "exponential", "two-kinds", "heavy"] as const);
@@ -65,8 +65,8 @@ function drawRefusal(random: Random): Refusal {
 }
 
 /**
- * Callers with a patience between `leastMs` and `mostMs`; `patienceMs` of the result is what they
- * say of it.
+ * Callers with a patience between `leastMs` and `mostMs`; `patienceMs` of the result is the
+ * patience that they state.
  */
 export function drawCallers(
   random: Random,
@@ -97,7 +97,7 @@ export function drawWrongRoute(random: Random): RoutePlan {
   };
 }
 
-/** A route that takes longer than attempts may by default. */
+/** A route that takes longer than an attempt may by default. */
 export function drawSlowRoute(random: Random): RoutePlan {
   return {
     name: "slow",

@@ -1,15 +1,15 @@
 /**
- * Configurations and plans from the little that a scenario wants to say: names, ports and addresses
- * are filled in here, everything that is left out of a section has the product's own default, and
- * everything that is left out of a plan is an ordinary day. It knows what must be written down, not
- * what is wise; drawing is in `swarm.ts`.
+ * Builds configurations and plans from the few values that a scenario gives. Names, ports and
+ * addresses are filled in here; everything left out of a section has the product's own default;
+ * everything left out of a plan is an ordinary day. This file knows which values are required, not
+ * which are sensible; `swarm.ts` draws them.
  */
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 import type { FleetPlan, GroupPlan, WrittenConfiguration, WrittenGroup } from "../fleet/plan.ts";
 
 /**
- * The sections of a group as an operator writes them (docs/guide/configuration.md); one left out is
- * all defaults.
+ * The sections of a group as an operator writes them (docs/guide/configuration.md); one left out
+ * has its defaults.
  */
 export interface WrittenSections {
   readonly heartbeat?: WrittenHeartbeat;
@@ -22,33 +22,33 @@ export interface WrittenSections {
   readonly probePath?: string;
 }
 
-/** Settings as they are written: each may be left out, and a unit stands behind the value. */
+/** Settings as they are written: each may be left out, and the value carries its unit. */
 type Written<Settings> = {
   readonly [Name in keyof Settings as Name extends `${infer Plain}Ms` ? Plain : Name]?: Name extends `${string}Ms`
     ? Duration
     : NonNullable<Settings[Name]>;
 };
 
-/** Milliseconds, or as a person writes it: `250ms`, `1.5s`. */
+/** Milliseconds, or a number with a unit: `250ms`, `1.5s`. */
 type Duration = number | string;
 
 export type WrittenHeartbeat =
   | { readonly kind: "udp"; readonly interval?: Duration }
   | { readonly kind: "http"; readonly interval?: Duration; readonly path: string; readonly timeout?: Duration };
 
-/** A group as a scenario names it. */
+/** A group as a scenario describes it. */
 export interface GroupDraft extends WrittenSections {
   readonly name: string;
   /** How many, or their names, the primary first. Default 2: `primary` and `backup`. */
   readonly stations?: number | readonly string[];
-  /** Declared by each of them. Default: by none. */
+  /** The capacity that each of them declares. Default: none. */
   readonly capacityPerSecond?: number;
 }
 
 const STATION_NAMES: readonly string[] = ["primary", "backup", "backup-2", "backup-3"];
 /**
- * Worlds have slow heartbeats, too, and paths that lose many: longer than any ceiling that is drawn
- * or follows from an interval.
+ * Some worlds have slow heartbeats and paths that lose many of them: this is longer than any
+ * ceiling that is drawn or follows from an interval.
  */
 const OBJECTIVE = "10m";
 const FIRST_LISTEN_PORT = 8_080;
@@ -78,8 +78,8 @@ function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: Gr
 }
 
 /**
- * A group's load and stations on an ordinary day: 10 commands a second, four fifths keyed, a tenth
- * of what it can take.
+ * A group's load and stations on an ordinary day: 10 commands a second, four fifths with a key, a
+ * tenth of its capacity.
  */
 const ORDINARY_GROUP: Omit<GroupPlan, "name"> = {
   commandsPerSecond: 10,
@@ -92,14 +92,14 @@ const ORDINARY_GROUP: Omit<GroupPlan, "name"> = {
   calm: false,
 };
 
-/** What a scenario says of its plan; `groups` are changes to {@link ORDINARY_GROUP} by name. */
+/** What a scenario says about its plan; `groups` are changes to {@link ORDINARY_GROUP} by name. */
 export interface PlanDraft extends Partial<Omit<FleetPlan, "groups">> {
   readonly groups?: readonly (Partial<GroupPlan> & { readonly name: string })[];
 }
 
 /**
  * The plan of an ordinary minute without faults, changed as `draft` says. Without a configuration:
- * one group of two.
+ * one group of two stations.
  */
 export function planOf({ groups = [], ...draft }: PlanDraft): FleetPlan {
   const configuration = draft.configuration ?? configurationOf([{ name: "atlantic" }]);

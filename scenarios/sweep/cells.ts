@@ -1,18 +1,21 @@
 /**
- * The table of the sweep: what can go wrong with a machine, a link, the service and people, each at
- * up to three strengths from harmless to absurd, and the moments at which it is tried. A new kind
- * of fault is a line here.
+ * The table of the sweep: the faults of a machine, a link, the service and operators, each at up to
+ * three strengths from harmless to absurd, and the moments at which each is tried. A new kind of
+ * fault is one line here.
  */
 import type { LinkConditions } from "ground-station-failover/sim";
 import type { FleetFault, Replayed, ServiceFault } from "../fleet/plan.ts";
 import { GATEWAY, stationNode } from "../fleet/plan.ts";
 
-/** The strongest of those that differ in how long they last, and all others. */
+/**
+ * The duration of the strongest fault, for kinds whose strengths are durations; and of all other
+ * faults.
+ */
 const FOR_MS = 5_000;
 export const GROUP = "atlantic";
 const PRIMARY = stationNode(GROUP, "primary");
 
-/** What can go wrong at `atMs`. */
+/** The faults that begin at `atMs`. */
 type FaultAt = (atMs: number) => readonly FleetFault[];
 
 /** A cell of the table. */
@@ -94,7 +97,7 @@ const OF_PEOPLE: Record<string, FaultAt[]> = {
   "replayed challenges": strengths(replayed("replayed-challenges"), 1, 64),
 };
 
-/** Where, and what there: the rows of the table. */
+/** The rows of the table: the place of the fault, and the faults there. */
 const ROWS: readonly (readonly [string, Record<string, FaultAt[]>])[] = [
   ["primary", OF_A_NODE(PRIMARY)],
   ["backup", OF_A_NODE(stationNode(GROUP, "backup"))],
@@ -112,11 +115,11 @@ interface When {
   readonly name: string;
   readonly atMs: number;
   readonly besides: readonly FleetFault[];
-  /** Only the strongest of a kind is tried then. */
+  /** Only the strongest of a kind is tried at this moment. */
   readonly strongestOnly: boolean;
 }
 
-/** When it may happen. */
+/** The moments of the table. */
 export const MOMENTS: readonly When[] = [
   { name: "one second after the start", atMs: 1_000, besides: [], strongestOnly: false },
   { name: "on an ordinary morning", atMs: 6_789, besides: [], strongestOnly: false },

@@ -1,10 +1,12 @@
 /**
- * L1 and L5, one layer each. `answered-in-time`: a command that arrived at a gateway has its answer
- * by its deadline, on the gateway's own clock, whatever its stations do: attempts, back-offs, waits
- * for a slot and for a station all end there; and one that no station could take has it when it has
- * waited for as long as it may. A process that was stopped owes it a second after it runs again.
- * `sources-are-told`: at the end of a run every source knows something of everything that it sent,
- * unless it was itself gone or stopped meanwhile.
+ * Checks rules L1 and L5, one layer each.
+ * - `answered-in-time`: a command that arrived at a gateway is answered by its deadline, on the
+ *   gateway's own clock, whatever its stations do. Attempts, back-offs, and waits for a slot or for
+ *   a station all end by then. A command that no station could take is answered when it has waited
+ *   for the longest time allowed. A process that was stopped owes the answer one second after it
+ *   runs again.
+ * - `sources-are-told`: at the end of a run every source knows an outcome for everything that it
+ *   sent, unless the source itself was gone or stopped meanwhile.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
@@ -14,7 +16,7 @@ import { documentedGroups } from "../documented.ts";
 import { faultTimelineOf, nodesOf } from "../fault-timeline.ts";
 import { livingGateway } from "../status-round.ts";
 
-/** Timers are exact in a world; this is for what follows from one in the same event. */
+/** Timers are exact in a world; this allows for what follows from a timer in the same event. */
 const SLACK_MS = 5;
 const FEW_SLOTS = 20;
 
@@ -22,21 +24,21 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const timeline = faultTimelineOf(fleet);
   const groups = documentedGroups(fleet);
-  /** Commands of which anything was ever sent. */
+  /** Commands that were sent to a station at least once. */
   const attempted: Set<Command> = new Set();
   /**
-   * By when an answer is owed, on the gateway's clock. Who waits for a slot waits half a timeout,
-   * before and after.
+   * When an answer is due, on the gateway's clock. A command waits for a slot for half a timeout,
+   * before and after its wait in the queue.
    */
   const dueLocalMs = (visit: Visit): number => {
     const { maxWaitMs = 0, timeoutMs = 0, maxConcurrent = 0 } = groups.get(visit.command.group)?.commands ?? {};
-    // Where slots are few it may wait for one again and again, in turns with the waiting room:
-    // until its deadline.
+    // If there are few slots, the command may alternate between waiting for a slot and waiting in
+    // the queue, until its deadline.
     if (attempted.has(visit.command) || maxConcurrent < FEW_SLOTS) return visit.deadlineLocalMs;
     const arrivedLocalMs = visit.deadlineLocalMs - (visit.deadlineMs - visit.arrivedAtMs);
     return Math.min(visit.deadlineLocalMs, arrivedLocalMs + maxWaitMs + timeoutMs);
   };
-  /** Commands without an answer by the tick at which they should have one. */
+  /** Commands without an answer, by the tick at which each is due. */
   let due: Map<number, Visit[]> = new Map();
   let ticks = 0;
   const expect = (visit: Visit, byMs: number): void => {
@@ -88,8 +90,8 @@ export function answeredInTime(fleet: Fleet): FleetObserver {
 }
 
 /**
- * As sources behave (source-node.ts), with a margin: patience over the gateway's own, and a pause
- * before each repetition.
+ * How sources behave (source-node.ts), with a margin: they wait longer than the gateway does, and
+ * pause before each repetition.
  */
 const PATIENCE_MARGIN_MS = 2_000;
 const BETWEEN_SENDINGS_MS = 1_000;
@@ -126,7 +128,7 @@ export function sourcesAreTold(fleet: Fleet): FleetObserver {
   };
 }
 
-/** The node of the source whose command it is: commands are numbered `group.source.number`. */
+/** The node of the source that sent the command: commands are numbered `group.source.number`. */
 function sourceOf({ group, id }: Command): string {
   return `${group}/source-${id.slice(group.length + 1).split(".")[0]}`;
 }

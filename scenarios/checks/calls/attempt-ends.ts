@@ -1,22 +1,22 @@
 /**
- * How an attempt ended, in the words of docs/guide/failover.md, judged from outside: what the
- * station answered, whether its connection was refused or lost, or whether its time was up. Only
- * these say something about a station; an attempt that nobody waited for any more, an epoch that is
- * over and a shortage of the gateway's own machine say nothing.
+ * How an attempt ended, in the terms of docs/guide/failover.md, judged from outside: the station's
+ * answer, a refused or lost connection, or a timeout. Only these say something about a station. An
+ * attempt whose caller has left, an epoch that is over, and a shortage of the gateway's own machine
+ * say nothing.
  */
 import { AttemptTimeoutError, DeadlineExceededError } from "ground-station-failover";
 import type { Attempt } from "../../fleet/observer.ts";
 import type { DocumentedGroup } from "../documented.ts";
 
 /**
- * docs/guide/failover.md: a deadline that is over after so much of the timeout counts as the
- * timeout.
+ * docs/guide/failover.md: a deadline that passes after at least this share of the timeout counts as
+ * the timeout.
  */
 const NEARLY = 0.9;
 
 /**
  * `failed`: an answer that is no success. `overloaded`: 503 or 429. `lost`: sent, and not answered.
- * `refused`: no connection, so nothing was sent. `nothing`: says nothing of the station.
+ * `refused`: no connection, so nothing was sent. `nothing`: says nothing about the station.
  */
 export type AttemptEnd = "served" | "failed" | "overloaded" | "lost" | "refused" | "nothing";
 
@@ -34,9 +34,9 @@ export function endOf(attempt: Attempt, settings: Pick<DocumentedGroup, "command
 }
 
 /**
- * Has its gateway ended it because its time was up? Then it says so at once, and the attempt ends a
- * little later. A deadline that is over when the attempt has been out for nearly as long as the
- * timeout allows says the same.
+ * Whether the gateway ended the attempt because its time was up. The gateway reports that at once,
+ * and the attempt ends a little later. A deadline that passes when the attempt has been out for
+ * nearly the whole timeout counts the same.
  */
 export function isTimedOut(attempt: Attempt, { commands }: Pick<DocumentedGroup, "commands">): boolean {
   const { signal, localMs, timeLeftMs, judgedFromLocalMs } = attempt;

@@ -5,8 +5,8 @@
  *   commands of the other routes are served within the time that their own work and network delays
  *   need.
  * - `quiet-is-served`: a command of a slow route, and a command whose body arrives slowly, are
- *   served if the caller and the settings allow enough time. One whose epoch ended while its body
- *   was streamed is refused instead, as not executed (`fenced-uploads.ts`), within the same time.
+ *   served if the caller and the settings allow enough time. If its epoch ended while its body was
+ *   streamed, it is refused instead, as not executed (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../../fleet/observer.ts";

@@ -1,14 +1,16 @@
 /**
- * What calls have shown of one station, counted from outside as docs/guide/failover.md has it
- * ("Evidence"). Each kind of evidence is counted twice: the most that a gateway can hold against
- * the station, for a promotion that it makes, and the least that it has to, for one that it owes.
- * Five kinds speak against a station: connections refused in a row; commands that it failed and
- * another one served; attempts that are out for much longer than usual while it answers nothing at
- * all; commands lost in a row for some time; failures that could not be compared, for some time.
- * What was sent before the station was last cleared (promoted, replaced, heard again) counts no
- * more. How long is usual is learned from the answers of the group: the bounds used here are on
- * either side of what a gateway may learn from the same answers. It is one file because one answer
- * ends several kinds of evidence at once.
+ * Tallies what calls have shown about one station, counted from outside by the rules of
+ * docs/guide/failover.md ("Evidence"). Each kind of evidence is counted twice: the most that a
+ * gateway can hold against the station (for a promotion that the gateway makes), and the least that
+ * it must hold against it (for a promotion that it owes).
+ *
+ * Five kinds count against a station: connections refused in a row; commands that it failed and
+ * another station served; attempts that are out for much longer than usual while it answers nothing
+ * at all; commands lost in a row for some time; failures that could not be compared, for some time.
+ * Attempts sent before the station was last cleared (promoted, replaced, heard again) no longer
+ * count. The usual answer time is learned from the answers of the group. The bounds used here lie
+ * on both sides of the value that a gateway may learn from the same answers. It is one file because
+ * one answer ends several kinds of evidence at once.
  */
 import type { Attempt, Command } from "../../fleet/observer.ts";
 import type { DocumentedGroup } from "../documented.ts";
@@ -16,36 +18,36 @@ import { LEAST_WORTH_A_SECOND_MS, sourceOf } from "../documented.ts";
 import { type AttemptEnd, endOf, isTimedOut } from "./attempt-ends.ts";
 import { LEAST_OVERDUE, type UsualAnswers } from "./usual-answers.ts";
 
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
-/** Of so many compared commands … */
+/** A station is failing if, of this many compared commands … */
 export const COMPARED = 20;
-/** … so many, and this share, have failed here and were served elsewhere. */
+/** … at least this many, and at least this share, failed here and were served elsewhere. */
 export const LEAST_LOST = 5;
 export const LOST_RATE = 0.4;
-/** Late commands that another station served may be told of together, within this. */
+/** Late commands that another station served may be counted together within this time. */
 const BEATEN_MS = 10_000;
-/** Of so many of its last commands a station may have failed a share, … */
+/** Of this many of its last commands, a station may have failed a share, … */
 const LAST_COMMANDS = 40;
-/** … which its gateway counts a little otherwise, … */
+/** … which its gateway may count slightly differently, … */
 const RATE_ROUNDING = 0.15;
 const MOST_RATE = 0.95;
 /**
- * … and which counts where so few would be served elsewhere by chance (`fails-some.ts`): at a
- * station that is well so many times fewer fail.
+ * … and which counts if so many new commands are rarely served elsewhere by chance
+ * (`fails-some.ts`): a healthy station fails this many times fewer.
  */
 const FEWER = 8;
 const SHOWN = Math.log(20_000);
-/** So many in a row are more than that share, whatever came before them. */
+/** This many in a row exceed that share, whatever came before them. */
 const SURELY_LOST = LOST_RATE * COMPARED;
 
 interface Mark {
   readonly startedMs: number;
-  /** Must a gateway count it? */
+  /** Whether a gateway must count it. */
   readonly sure: boolean;
 }
 
-/** Ends of one kind with no success between, the most and the least of them. */
+/** Ends of one kind with no success between them: the highest and the lowest possible count. */
 class InARow {
   #marks: Mark[] = [];
   #least = 0;
@@ -59,8 +61,8 @@ class InARow {
   }
 
   /**
-   * An attempt that was sent at `startedMs` has succeeded: it clears what was there before it was
-   * sent.
+   * An attempt that was sent at `startedMs` has succeeded. It clears the marks of attempts that
+   * were sent before it.
    */
   served(startedMs: number): void {
     this.#least = 0;
@@ -75,7 +77,10 @@ class InARow {
     this.served(Number.POSITIVE_INFINITY);
   }
 
-  /** Can they be so many, for so long? `more`: ends that are being booked in this very step. */
+  /**
+   * Whether there can be `count` of them, over `forMs`. `more`: ends that the gateway books in this
+   * same step.
+   */
   may(count: number, forMs: number, more: readonly number[], nowMs: number): boolean {
     const all = [...this.#marks.map((mark) => mark.startedMs), ...more];
     return all.length >= count && nowMs - Math.min(...all) >= forMs - ROUNDING_MS;
@@ -94,15 +99,15 @@ export class CommandPathTally {
   readonly #failed: InARow = new InARow();
   readonly #out: Set<Attempt> = new Set();
   /**
-   * What was given up here: commands, and sources whose commands may run twice until they are
-   * served.
+   * What the gateway gave up here: commands; and for commands that may run twice, their sources,
+   * until one of their commands is served.
    */
   readonly #givenUp: Set<Command | string> = new Set();
-  /** Attempts that ended without an answer since the last one. */
+  /** Attempts that ended without an answer since the last answer. */
   #unanswered: Attempt[] = [];
   /**
-   * Commands that failed here and are not over, and when they were sent. `sure`: must a gateway
-   * compare it?
+   * Commands that failed here and are not over, and when they were sent. `sure`: whether a gateway
+   * must compare the command.
    */
   readonly #failedHere: Map<Command, Mark> = new Map();
   /**
@@ -111,42 +116,42 @@ export class CommandPathTally {
    */
   #compared: (0 | 1)[] = [];
   /**
-   * When commands that were out here for long were served elsewhere: each counts when newer ones
-   * are answered here in time.
+   * When commands that were out here for long were served elsewhere. Each counts once newer
+   * commands are answered here in time.
    */
   #beatenAtMs: number[] = [];
   /**
-   * Of commands that a gateway must have compared, so many in a row failed here and were served
-   * elsewhere.
+   * How many commands in a row failed here and were served elsewhere, of those that a gateway must
+   * have compared.
    */
   #surelyLost = 0;
   /**
-   * Commands that were not served here since the last one that was, and how many others were
+   * Commands that were not served here since the last served one, and how many other commands were
    * compared with them.
    */
   #unserved = 0;
   /** When the latest of them ended. */
   #unservedAtMs: number = Number.NEGATIVE_INFINITY;
   #besideCompared = 0;
-  /** Commands that may have been late here, and that were compared with nothing since. */
+  /** Commands that may have been late here and have not been compared since. */
   #late = 0;
   /**
-   * Of its last commands, did each fail for good; and how clearly new ones that others served show
-   * that this is its own fault.
+   * For each of its last commands: whether it failed for good; and how clearly new commands served
+   * by other stations show that this station is at fault.
    */
   readonly #failedLast: boolean[] = [];
   #likelihood = 0;
   #answeredMs: number = Number.NEGATIVE_INFINITY;
-  /** When the latest of those that were served was sent. */
+  /** When the latest served attempt was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
-  /** How many attempts have been served there. */
+  /** How many attempts the station has served. */
   served = 0;
   /**
-   * The least time after which an attempt may have been overdue since then; what others answer
-   * meanwhile may raise it.
+   * The least time after which an attempt may have been overdue since the station's last answer;
+   * answers of other stations may raise it meanwhile.
    */
   #leastLateMs: number = Number.POSITIVE_INFINITY;
-  /** Attempts from before count no more. */
+  /** Attempts sent before this instant no longer count. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(settings: DocumentedGroup, usual: UsualAnswers) {
@@ -160,8 +165,8 @@ export class CommandPathTally {
   }
 
   /**
-   * `attempt` has ended at `nowMs` of its gateway's clock. `counts`: it does not distrust itself at
-   * that time; `surely`: nor could it have had reason to.
+   * `attempt` has ended at `nowMs` of its gateway's clock. `counts`: the gateway does not distrust
+   * itself at that time. `surely`: it had no reason to, either.
    */
   ended(attempt: Attempt, counts: boolean, surely: boolean, nowMs: number): void {
     if (!this.#out.delete(attempt)) return;
@@ -169,12 +174,13 @@ export class CommandPathTally {
     const { command, localMs } = attempt;
     if (this.#isLate(attempt, nowMs)) this.#late++;
     const end = endOf(attempt, this.#settings);
-    // Whatever a reply says, it shows that connections are taken again.
+    // Any reply, whatever it says, shows that the station accepts connections again.
     if (attempt.outcome === "reply") {
       this.#answered(nowMs);
       this.#refused.served(localMs);
     }
-    // One that was given up here, because another station answered first, was overdue until then.
+    // An attempt that was given up here, because another station answered first, was overdue until
+    // then.
     else if (!attempt.ours || this.#isLate(attempt, nowMs)) this.#unanswered.push(attempt);
     if (end === "served" || (end === "failed" && command.kind === "once")) this.#noteShare(end === "failed");
     if (end !== "served") {
@@ -193,12 +199,12 @@ export class CommandPathTally {
       if (counts) this.#refused.add(localMs, surely);
     } else {
       this.#failedHere.set(command, { startedMs: localMs, sure: isSurelyFailed(attempt) });
-      // Whether it was compared with another station is the gateway's business: it counts at most.
-      // A kind that was never answered may be lost by its own fault.
+      // The check cannot know whether the gateway compared it with another station, so it counts
+      // only as possible. A kind of command that was never answered may be lost by its own fault.
       if (end === "failed") this.#failed.add(localMs, false);
       else if (end === "lost" && counts) {
-        // One that a gateway gave up itself says nothing of now where a later one has been served
-        // meanwhile.
+        // An attempt that the gateway gave up itself says nothing about the present if a later one
+        // has been served meanwhile.
         const isOvertaken = attempt.signal.aborted && localMs < this.#servedFromMs;
         this.#lost.add(localMs, surely && !isOvertaken && !this.#isAgain(command) && this.#usual.knows(command));
       }
@@ -206,41 +212,41 @@ export class CommandPathTally {
   }
 
   /**
-   * May a gateway take it for the repetition of a command that it gave up here before? Then it is
-   * no news that it is late.
+   * Whether a gateway may take it for a repetition of a command that it gave up here before. If so,
+   * its lateness is no new evidence.
    */
   #isAgain(command: Command): boolean {
     return this.#givenUp.has(identityOf(command));
   }
 
   /**
-   * Another station has served its attempt of a command, which has failed here or is still out here
-   * for long; or which never was here, while others like it are not served here.
+   * Another station has served its attempt of a command. The command has failed here, or is still
+   * out here for long, or was never here while others like it are not served here.
    */
   servedElsewhere(served: Attempt, nowMs: number): void {
     const { command, status = 0, lies, signal } = served;
     const failedHere = this.#failedHere.get(command);
     const failed = failedHere ?? this.#outLong(command, nowMs);
     this.#failedHere.delete(command);
-    // One that is out here for long shows as much of those that were late as a new one does.
+    // A command that is out here for long shows as much about the late ones as a new command does.
     if (failedHere === undefined) this.#servedBeside(nowMs);
     if (failed === undefined) return this.#weighShare();
     if (failedHere === undefined) this.#beatenAtMs.push(nowMs);
     if (failed.startedMs < this.#beginsMs) return;
     this.#compare(1);
-    // Which of several sendings of a command failed where cannot be seen; other answers than
+    // The check cannot see which of several sendings of a command failed here. An answer that is no
     // success may say nothing.
     if (failed.sure && command.sendings === 1 && status < 300 && !lies && !signal.aborted) this.#surelyLost++;
   }
 
-  /** When the latest of its calls that were served was sent; `-Infinity` where none was. */
+  /** When the latest served attempt was sent; `-Infinity` if none was served. */
   get servedFromMs(): number {
     return this.#servedFromMs;
   }
 
   /**
-   * Has an attempt ended since `fromMs` without being served, or is one out for so long that
-   * another station is asked?
+   * Whether an attempt has ended since `fromMs` without being served, or is out for so long that
+   * the gateway asks another station.
    */
   isUnservedSince(fromMs: number, nowMs: number): boolean {
     if (this.#unservedAtMs >= fromMs) return true;
@@ -252,9 +258,10 @@ export class CommandPathTally {
     this.#failedHere.delete(command);
   }
 
-  /** Everything held against it is forgotten. */
+  /** Forgets everything held against the station. */
   startAfresh(nowMs: number): void {
-    // What is late now may be learned as an accident: it was not seen how it would have ended.
+    // The gateway may learn what is late now as an accident: it did not see how it would have
+    // ended.
     for (const { judgedFromLocalMs } of this.#out) this.#usual.noteOut(nowMs - judgedFromLocalMs);
     this.#refused.clear();
     this.#lost.clear();
@@ -272,10 +279,10 @@ export class CommandPathTally {
     this.#answeredMs = nowMs;
   }
 
-  /** Can its calls speak against it? */
+  /** Whether calls can count against the station. */
   mayFail(nowMs: number): boolean {
     const { failingForMs, minFailures, refusalsToDeclare } = this.#settings.commandPath;
-    // What its gateway gives up in this very step is booked before it ends.
+    // Attempts that the gateway gives up in this same step are booked before they end.
     const givenUp = [...this.#out].filter((one) => isTimedOut(one, this.#settings)).map(({ localMs }) => localMs);
     return (
       this.#refused.may(refusalsToDeclare, 0, [], nowMs) ||
@@ -290,7 +297,7 @@ export class CommandPathTally {
     );
   }
 
-  /** In a few words why they must; undefined where they need not. */
+  /** Why the calls must count against the station, in a few words; undefined if they need not. */
   mustFail(nowMs: number): string | undefined {
     const { failingForMs, minFailures, refusalsToDeclare, unansweredAfterMs } = this.#settings.commandPath;
     if (this.#refused.must(refusalsToDeclare, 0, nowMs)) return "connections are refused";
@@ -301,8 +308,8 @@ export class CommandPathTally {
   }
 
   /**
-   * A gateway may compare as many new commands as were not served here; and one new one with all
-   * that were late here.
+   * A gateway may compare as many new commands as were not served here, and one new command with
+   * all that were late here.
    */
   #servedBeside(nowMs: number): void {
     let out = 0;
@@ -320,7 +327,8 @@ export class CommandPathTally {
   }
 
   /**
-   * One new command, after others, with the share of those that may not run twice that failed here.
+   * Weighs one new command, after others, against the share of commands that may not run twice and
+   * failed here.
    */
   #weighShare(): void {
     const failed = this.#failedLast.filter(Boolean).length;
@@ -328,9 +336,7 @@ export class CommandPathTally {
     this.#likelihood = failed === 0 ? 0 : this.#likelihood + Math.log((1 - rate / FEWER) / (1 - rate));
   }
 
-  /**
-   * The attempt of `command` that was worth a second one elsewhere; undefined where there is none.
-   */
+  /** The attempt of `command` that was worth a second one elsewhere; undefined if there is none. */
   #outLong(command: Command, nowMs: number): Mark | undefined {
     for (const attempt of this.#out)
       if (attempt.command === command && this.#isLongOut(attempt, nowMs))
@@ -338,7 +344,7 @@ export class CommandPathTally {
     return undefined;
   }
 
-  /** May a second attempt elsewhere be worth it? */
+  /** Whether a second attempt elsewhere may be worth it. */
   #isLongOut(attempt: Attempt, nowMs: number): boolean {
     return this.#isLate(attempt, nowMs) || nowMs - attempt.judgedFromLocalMs >= LEAST_WORTH_A_SECOND_MS;
   }
@@ -371,8 +377,8 @@ export class CommandPathTally {
   }
 
   /**
-   * How many successes came before the first failure is not remembered by a gateway, and a command
-   * that was refused for load may be none to it: any of the failures may be its first.
+   * A gateway does not remember how many successes came before the first failure, and it may not
+   * count a command that was refused for load. So any of the failures may be its first.
    */
   #isLostByComparison(nowMs: number): boolean {
     this.#beatenAtMs = this.#beatenAtMs.filter((atMs) => nowMs - atMs <= BEATEN_MS);
@@ -388,8 +394,8 @@ export class CommandPathTally {
   }
 
   /**
-   * Were so many out for longer than `lateMs` at an instant that is `forMs` ago, and has nothing
-   * been answered since?
+   * Whether enough attempts were out for longer than `lateMs` at the instant `forMs` ago, and
+   * nothing has been answered since.
    */
   #isSilent(lateMs: number, forMs: number, nowMs: number): boolean {
     const sinceMs = nowMs - forMs + ROUNDING_MS;
@@ -406,9 +412,10 @@ export class CommandPathTally {
     const { leastOverdueMs, mostOverdueMs: lateMs } = this.#usual;
     let late = 0;
     for (const { command, localMs, judgedFromLocalMs, signal } of this.#out) {
-      // One that was overtaken by another only takes long.
+      // An attempt that a later one has overtaken is only slow.
       if (!this.#usual.knows(command) || localMs < this.#servedFromMs || this.#isAgain(command)) continue;
-      // One that may have been overdue when the station last answered is held against it no more.
+      // An attempt that may have been overdue when the station last answered no longer counts
+      // against it.
       if (judgedFromLocalMs + leastOverdueMs <= this.#answeredMs) continue;
       if (!signal.aborted && localMs >= this.#beginsMs && nowMs - forMs - judgedFromLocalMs >= lateMs) late++;
     }
@@ -416,13 +423,14 @@ export class CommandPathTally {
   }
 }
 
-/** Did it get an answer that every gateway takes for a failure of its station? */
+/** Whether it got an answer that every gateway counts as a failure of its station. */
 function isSurelyFailed({ outcome, status, lies, signal }: Attempt): boolean {
   return outcome === "reply" && (status === 500 || lies) && !signal.aborted;
 }
 
 /**
- * What tells it from other commands: one that may run twice and has no key is known by its source.
+ * What identifies a command to the gateway: one that may run twice and has no key is known by its
+ * source.
  */
 function identityOf(command: Command): Command | string {
   return command.kind === "read" ? sourceOf(command) : command;

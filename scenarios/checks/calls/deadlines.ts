@@ -1,9 +1,9 @@
 /**
- * Deadlines: an instant at the gateway, a time left wherever the command goes on. Whatever happens
- * to a command (waits, retries, other stations), the instant by which its source wants it stays
- * where it was, and nobody sends it on from then on. Attempts have an end of their own, earlier
- * than that, counted from when their body was out. Instants are compared on the clock of whoever
- * promised them.
+ * Checks deadlines: an instant at the gateway, a time left in every message that it sends on.
+ * Waits, retries and other stations never move the instant by which a command's source wants an
+ * answer, and the gateway never sends the command on after that instant. Each attempt also has an
+ * earlier end of its own, counted from when its body was sent. Instants are compared on the clock
+ * of the process that promised them.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver, Relay, Visit } from "../../fleet/observer.ts";
@@ -14,7 +14,7 @@ import { livingGateway } from "../status-round.ts";
 
 /** Sums of instants are rounded. */
 const ROUNDING_MS = 1e-6;
-/** How much longer than its timeout an attempt may be out at a gateway that nothing disturbs. */
+/** How much longer than its timeout an attempt may be out at a gateway that no fault disturbs. */
 const LATE_MS = 50;
 
 export function deadlines(fleet: Fleet): FleetObserver {
@@ -50,8 +50,8 @@ export function deadlines(fleet: Fleet): FleetObserver {
 }
 
 /**
- * A command may be there twice, when its source has given up on a connection that the gateway still
- * holds.
+ * A command may be at the gateway twice, if its source has given up on a connection that the
+ * gateway still holds.
  */
 function latestDeadlineMs(open: readonly Visit[] | undefined): number | undefined {
   return open?.reduce((latestMs, visit) => Math.max(latestMs, visit.deadlineLocalMs), Number.NEGATIVE_INFINITY);
@@ -87,7 +87,7 @@ function passedOnInTime({ world }: Fleet, relay: Relay): void {
     );
 }
 
-/** An attempt that somebody waits for is out for no longer than its timeout. */
+/** An attempt whose caller still waits is out for no longer than its timeout. */
 function refuseOverdue(fleet: Fleet, attempt: Attempt): void {
   if (attempt.signal.aborted) return;
   const process = livingGateway(fleet);

@@ -1,13 +1,14 @@
 /**
- * Where commands have failed that are at the gateway, for the check of the breakers: a command that
- * another station serves counts against the one that failed it. Of each failure is kept in which
- * period of the station's circuit the attempt began, and whether the failure may have counted
- * already: it may, unless the command was sent on to another station in the same instant, or
- * another attempt of it was out. Which of several sendings of a command failed where cannot be
- * seen. Nor can it be seen whether a gateway has given up the next attempt at the station that had
- * failed the command before: where it has, the last that is known of that station is that it was
- * silent, which is no failure to its circuit. So a failure counts or not where such an attempt is
- * still out when another station serves the command.
+ * Remembers where the commands at the gateway have failed, for the check of the breakers: a command
+ * that another station serves counts against the station that failed it.
+ *
+ * For each failure it keeps the period of the station's circuit in which the attempt began, and
+ * whether the failure may have counted already. It may have, unless the command was sent on to
+ * another station in the same instant, or another attempt of it was out. The check cannot see which
+ * of several sendings of a command failed where. It also cannot see whether a gateway has given up
+ * the next attempt at the station that had failed the command before. If the gateway did, its last
+ * knowledge of that station is silence, which is no failure to its circuit. So if such an attempt
+ * is still out when another station serves the command, the failure may count or not.
  */
 import type { Attempt, Command } from "../../fleet/observer.ts";
 
@@ -18,7 +19,7 @@ export interface Failure {
 }
 
 interface AtGateway {
-  /** How often it was sent there and is not answered. */
+  /** How many sendings of the command have arrived there and are not answered. */
   visits: number;
   readonly failures: Map<string, Failure>;
   readonly out: Set<Attempt>;
@@ -42,7 +43,7 @@ export class FailedCommands {
     return elsewhere(failures, attempt.station);
   }
 
-  /** `attempt` is over: is another one of its command out? */
+  /** `attempt` has ended. Returns whether another attempt of its command is out. */
   ended(attempt: Attempt): boolean {
     const known = this.#commands.get(attempt.command);
     if (known === undefined) return false;
@@ -54,12 +55,12 @@ export class FailedCommands {
     this.#of(command).failures.set(station, failure);
   }
 
-  /** `attempt` was lost, or says nothing: what its station said before is outdated. */
+  /** `attempt` was lost, or says nothing: the earlier answer of its station is outdated. */
   outdated({ command, station }: Attempt): void {
     this.#commands.get(command)?.failures.delete(station);
   }
 
-  /** `attempt` was served: what that says of the stations that failed the command, by station. */
+  /** `attempt` was served. Returns the verdicts on the stations that failed the command before. */
   served({ command, station }: Attempt): [station: string, verdict: "failure" | "doubtful", period: number][] {
     const known = this.#commands.get(command);
     if (known === undefined) return [];

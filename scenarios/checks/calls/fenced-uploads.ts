@@ -1,23 +1,22 @@
 /**
- * Uploads that are refused for their epoch at their end. The head of a request carries the epoch,
- * and goes out before its body. If another station becomes active while the body is still on its
- * way, whatever executes the command refuses it at its end, as it has to: it has seen a newer
- * epoch, and the command did not run. A body that was streamed cannot be sent a second time. So it
- * is right if its caller is told that the command has not run, as soon as an answer is due. A body
- * that was read whole (a keyed one) is sent again under the newer epoch: nothing excuses a refusal
- * there.
+ * Finds uploads that are refused at their end because of their epoch. The head of a request carries
+ * the epoch and is sent before the body. If another station becomes active while the body is still
+ * on its way, the executing side must refuse the command at its end: it has seen a newer epoch, and
+ * the command did not run. A streamed body cannot be sent a second time. So it is correct to tell
+ * the caller that the command has not run, as soon as an answer is due. A body that was read whole
+ * (a command with a key) is sent again under the newer epoch, so nothing excuses a refusal of it.
  */
 import type { Attempt, Command, FleetObserver, Sending } from "../../fleet/observer.ts";
 
 export class FencedUploads {
-  /** When a station last became active, by group: of the gateway process that runs now. */
+  /** When a station last became active, by group, under the gateway process that runs now. */
   readonly #promotedAtMs: Map<string, number> = new Map();
   /**
-   * The last attempt of each command that was refused for its epoch, where the role moved while it
-   * was out.
+   * The last attempt of each command that was refused for its epoch, if the role moved while the
+   * attempt was out.
    */
   readonly #fenced: Map<Command, Attempt> = new Map();
-  /** Told to those who ask; `nowMs`: true time. */
+  /** Events that the check needs; `nowMs`: true time. */
   readonly hears: Required<Pick<FleetObserver, "gatewayStarted" | "gatewayEvent" | "attemptEnded">>;
 
   constructor(nowMs: () => number) {
@@ -38,7 +37,8 @@ export class FencedUploads {
   }
 
   /**
-   * Was `sending` refused, as not executed, because its epoch was over when its streamed body was?
+   * Whether `sending` was refused, as not executed, because its epoch ended before its streamed
+   * body did.
    */
   wasRefused({ command, uploadMs, atMs, end }: Sending): boolean {
     const attempt = this.#fenced.get(command);

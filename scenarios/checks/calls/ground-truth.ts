@@ -1,30 +1,31 @@
 /**
- * What sources are told, held against what happened: at the spacecraft, where commands take effect,
- * and at the stations, whose answers a gateway passes on. A gateway may say "I do not know", but
- * only of a command that may have reached a station (`unknown-is-possible`: whoever is told that
- * has to find out, or must not try again); it may never say what is not so. Nothing here asks
- * whether it could have done better, only whether its word is good.
+ * Compares what sources are told with what happened: at the spacecraft, where commands take effect,
+ * and at the stations, whose answers a gateway passes on. A gateway may answer that it does not
+ * know the outcome, but only for a command that may have reached a station (`unknown-is-possible`:
+ * a caller with that answer has to find out, or must not try again). A gateway must never give a
+ * false answer. This check does not ask whether the gateway could have done better, only whether
+ * its answers are true.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, Execution, FleetObserver } from "../../fleet/observer.ts";
 
-/** What is known of a command that is at the gateway, or whose source has not been told yet. */
+/** What is known about a command that is at the gateway, or whose source has not been told yet. */
 interface Known {
-  /** Sendings of it that the gateway of now has and has not answered. */
+  /** How many sendings of it the current gateway process has received and not answered. */
   visits: number;
   /** Attempts of it that are out. */
   out: number;
-  /** What stations answered: each status once. */
+  /** The statuses that stations answered, each once. */
   readonly statuses: number[];
   /** A station answered with success, and without an error in it. */
   succeeded: boolean;
-  /** An attempt of which nobody can prove that it did not run. */
+  /** An attempt that may have run, as far as the gateway can prove. */
   mayHaveRun: Attempt | undefined;
 }
 
 /**
- * An answer that is a station's is shown as its status alone; one of the gateway's own has a code
- * behind it.
+ * A station's answer is shown as its status alone; an answer of the gateway itself has a code after
+ * the status.
  */
 const STATION_ANSWER = /^\d{3}$/;
 
@@ -105,7 +106,7 @@ function noteEnd(of: Known, attempt: Attempt): void {
   if (status < 300 && !lies) of.succeeded = true;
 }
 
-/** What is not so about what the source of `command` was told just now. */
+/** What is false in the answer that the source of `command` just got. */
 function untruth(
   { kind, told, answer, executions }: Command,
   of: Known | undefined,

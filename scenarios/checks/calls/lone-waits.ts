@@ -1,12 +1,12 @@
 /**
- * `waiting-goes-by-itself`: a command that waits at a gateway and was never sent goes by the clock
- * alone. Where nothing of its group is out, nothing has come or ended for a while, and no fault has
- * touched the group for so long that every station is known to be well, nothing is left to wait for
- * but time: the pace of a declared capacity, or the moment for which a station asked to be left
- * alone. Other traffic hides it where a gateway does not wake up for that: whoever comes next makes
- * it look at what waits. (A gateway that is gone or stands still is a fault that touches every
- * group.) All terms are from the plan, and from what went in and out; none is asked of the gateway
- * that is judged.
+ * `waiting-goes-by-itself`: a command that waits at a gateway and was never sent depends on the
+ * clock alone. Suppose that nothing of its group is out, that nothing has come or ended for a
+ * while, and that no fault has touched the group for so long that every station is known to be
+ * well. Then the command waits only for time to pass: for the pace of a declared capacity, or for a
+ * pause that a station asked for. If a gateway does not wake up for that, other traffic hides the
+ * fault: the next command makes the gateway look at the queue. (A gateway that is gone or stopped
+ * is a fault that touches every group.) All terms come from the plan and from what went in and out;
+ * none comes from the gateway that is judged.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
@@ -17,18 +17,18 @@ import { planBoundsOf } from "../plan-bounds.ts";
 
 const INVARIANT = "waiting-goes-by-itself";
 /**
- * The longest dwell of a station that was declared down is over by then, and its circuit is closed.
+ * By then the longest dwell of a station that was declared down is over, and its circuit is closed.
  */
 const SETTLED_MS = 40_000;
 /**
- * A station may ask to be left alone for a second, is then left alone for most of another, and is
- * given two a second at least.
+ * A station may ask for a pause of one second, is then left alone for most of another second, and
+ * is given at least two commands a second.
  */
 const ALONE_MS = 2_500;
-/** From then on only time can make it go. */
+/** After this time only the clock can make the command go. */
 const STILL_MS = 250;
 
-/** What is at the door of one group, and beyond it. */
+/** The commands that wait for one group, and those that were sent on. */
 interface Watched {
   readonly aloneMs: number;
   /**
@@ -38,7 +38,7 @@ interface Watched {
   readonly open: Map<Command, number>;
   readonly tried: Set<Command>;
   readonly out: Set<Attempt>;
-  /** When something last came, went out or ended. */
+  /** When a command last came, was sent or ended. */
   movedAtMs: number;
 }
 

@@ -1,16 +1,17 @@
 /**
- * How often a command may be sent, by what its source said of it. One without a key, and with an
- * effect, goes out again only where every earlier attempt provably came to nothing: no connection,
- * or refused because of its epoch. One with a key carries that key on every attempt, because the
- * key is all that lets the spacecraft tell a repetition from a wish. `attempts-are-bounded`:
- * whatever it is, while it is at the gateway it reaches no station more often than
- * `retry.maxAttempts` says; what provably came to nothing there does not count.
+ * Checks how often a command may be sent, given what its source declared about it.
+ * - A command without a key and with an effect is sent again only if every earlier attempt provably
+ *   had no effect: no connection, or refused because of its epoch.
+ * - A command with a key carries that key on every attempt, because only the key lets the
+ *   spacecraft tell a repetition from a new command.
+ * - `attempts-are-bounded`: any command, while it is at the gateway, reaches no station more often
+ *   than `retry.maxAttempts` says. Attempts that provably had no effect there do not count.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
 import { documentedGroups } from "../documented.ts";
 
-/** A command that is at the gateway: how often it came, and its attempts so far. */
+/** A command that is at the gateway: how many sendings arrived, and its attempts so far. */
 interface There {
   visits: number;
   readonly attempts: Attempt[];
@@ -70,7 +71,7 @@ export function once(fleet: Fleet): FleetObserver {
   };
 }
 
-/** May `attempt` have arrived at its station, or may it yet? */
+/** Whether `attempt` may have arrived at its station, or may still arrive. */
 function hasArrived({ outcome, ours }: Attempt): boolean {
   return outcome !== "never-sent" && outcome !== "stale" && !ours;
 }

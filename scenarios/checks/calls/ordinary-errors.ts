@@ -1,12 +1,14 @@
 /**
  * `ordinary-error-is-prompt`: if every station answers a command with the same error, by the
  * command's own fault, the caller has this answer within the time of one attempt at each of two
- * stations plus a small margin. Judged at quiet times and only if the caller waits that long.
- * Before any command of the group has been served, nobody can tell a route that is always refused
- * (503, 429) from stations that are overloaded, which have to be left alone, nor one that always
- * fails from stations that do, which are replaced: what follows from either is not judged for
- * commands that were sent until then. One whose epoch ended while its body was streamed is refused,
- * as not executed (`fenced-uploads.ts`), within the same time.
+ * stations plus a small margin. This is judged at quiet times and only if the caller waits that
+ * long.
+ *
+ * Commands sent before the group has served any command are not judged. Until then the gateway
+ * cannot tell a route that is always refused (503, 429) from overloaded stations, which it must
+ * leave alone. Nor can it tell a route that always fails from failing stations, which it replaces.
+ * A command whose epoch ended while its body was streamed is refused, as not executed
+ * (`fenced-uploads.ts`), within the same time.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -16,9 +18,9 @@ import { FencedUploads } from "./fenced-uploads.ts";
 import { ServedYet } from "./served-yet.ts";
 
 const INVARIANT = "ordinary-error-is-prompt";
-/** The active one and another. */
+/** The active station and one other. */
 const STATIONS = 2;
-/** What a station says that is overloaded. */
+/** The answers of an overloaded station. */
 const REFUSALS: ReadonlySet<number> = new Set([503, 429]);
 
 export function ordinaryErrors(fleet: Fleet): FleetObserver {
@@ -27,8 +29,8 @@ export function ordinaryErrors(fleet: Fleet): FleetObserver {
   if (fleet.plan.groups.every(({ routes = [] }) => routes.every(({ answers }) => answers === undefined))) return {};
   const served = new ServedYet(fleet);
   /**
-   * Groups in which a station was replaced, or kept for want of another, before anything was
-   * served.
+   * Groups in which a station was replaced, or kept because no other was eligible, before anything
+   * was served.
    */
   const mistaken: Set<string> = new Set();
   const fenced = new FencedUploads(() => world.nowMs);

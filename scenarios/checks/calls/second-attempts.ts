@@ -1,22 +1,24 @@
 /**
- * `second-attempts-are-few`: a command whose attempt is late may get a second one at another
- * station while the first is still out, but a station that is slow must not double the load of the
- * other. In no 10 s are there more of them than a tenth of the commands that came, or five. What
- * goes on because its station was declared down, or was replaced, is no second attempt in this
- * sense. Only of commands that came once: another sending of the same is another call.
+ * `second-attempts-are-few`: a command whose attempt is late may get a second attempt at another
+ * station while the first is still out, but a slow station must not double the load of the other
+ * one. In any 10 s there are at most five of them, or a tenth of the commands that came if that is
+ * more. If a command goes on because its station was declared down or replaced, that is not a
+ * second attempt in this sense. Only commands that came once are counted: another sending of the
+ * same command is another call.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
 import { SlidingCount } from "../sliding-count.ts";
 
 /**
- * docs/guide/failover.md: hedges, at most so many of all calls, and at least so many in this time.
+ * docs/guide/failover.md: hedges are at most this share of all calls, and at least this many are
+ * allowed in this time.
  */
 const RATIO = 0.1;
 const RESERVE = 5;
 const WINDOW_MS = 10_000;
 
-/** What is counted of one group, on its gateway's clock. */
+/** The counts of one group, on its gateway's clock. */
 class Counted {
   readonly arrived: SlidingCount = new SlidingCount(WINDOW_MS);
   readonly second: SlidingCount = new SlidingCount(WINDOW_MS);
@@ -30,16 +32,16 @@ export function secondAttempts(fleet: Fleet): FleetObserver {
     groups.set(group, known);
     return known;
   };
-  /** Commands at the gateway that runs: how often they came, and their attempts that are out. */
+  /**
+   * Commands at the running gateway: how many sendings arrived, and their attempts that are out.
+   */
   const there: Map<Command, { visits: number; readonly out: Set<Attempt> }> = new Map();
   const thereOf = (command: Command): { visits: number; readonly out: Set<Attempt> } => {
     const known = there.get(command) ?? { visits: 0, out: new Set() };
     there.set(command, known);
     return known;
   };
-  /**
-   * Attempts that their commands went on from, because their station was declared down or replaced.
-   */
+  /** Attempts that their commands left, because the station was declared down or replaced. */
   const left: WeakSet<Attempt> = new WeakSet();
   const wentOn = (group: string, station: string): void => {
     for (const { out } of there.values())

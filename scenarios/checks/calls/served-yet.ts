@@ -1,9 +1,9 @@
 /**
- * Has anything been served in a group yet, for the gateway process that runs now? Where every
- * command so far was wrong by its own fault, nobody can tell callers that ask for nothing else from
- * stations that fail, or refuse, everything; nothing that a gateway does then can be called
- * needless. Nor can they be told apart while all that was served had been sent before the first
- * that failed: a station that has just begun to fail finishes what it was given before.
+ * Tells whether a group has served anything yet, for the gateway process that runs now. If every
+ * command so far was wrong by its own fault, a gateway cannot tell such callers from stations that
+ * fail or refuse everything. Then nothing that the gateway does can be called needless. The same
+ * holds while all served commands were sent before the first failed one: a station that has just
+ * begun to fail still finishes the work that it already has.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";
@@ -13,11 +13,11 @@ import { endOf } from "./attempt-ends.ts";
 export class ServedYet {
   /** When something was first served, by group; true time. */
   readonly #servedAtMs: Map<string, number> = new Map();
-  /** When the first command was sent that failed, by group; its gateway's clock. */
+  /** When the first failed command was sent, by group, on its gateway's clock. */
   readonly #failedFromMs: Map<string, number> = new Map();
-  /** Groups in which one that was sent later was served. */
+  /** Groups that have served a command that was sent later than that. */
   readonly #servedSince: Set<string> = new Set();
-  /** Told to those who ask. */
+  /** Events that the check needs. */
   readonly hears: Required<Pick<FleetObserver, "gatewayStarted" | "attemptEnded">>;
 
   constructor(fleet: Fleet) {
@@ -43,7 +43,10 @@ export class ServedYet {
     if (localMs >= failedFromMs) this.#servedSince.add(group);
   }
 
-  /** Has nothing failed yet, or was something served that was sent after the first that did? */
+  /**
+   * Whether nothing has failed yet, or a command was served that was sent after the first failed
+   * one.
+   */
   hasSinceFirstFailure(group: string): boolean {
     return !this.#failedFromMs.has(group) || this.#servedSince.has(group);
   }
@@ -52,7 +55,7 @@ export class ServedYet {
     return this.#servedAtMs.has(group);
   }
 
-  /** … and before `atMs`? */
+  /** Whether that was so before `atMs`. */
   hadBefore(group: string, atMs: number): boolean {
     return (this.#servedAtMs.get(group) ?? Number.POSITIVE_INFINITY) < atMs;
   }

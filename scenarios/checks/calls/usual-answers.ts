@@ -1,43 +1,44 @@
 /**
- * How long the stations of a group take to answer, as far as a gateway may have learned it from the
- * same answers; the bounds are on either side of what it may take for usual. And how often calls
- * are late while all is well.
+ * Estimates how long the stations of a group take to answer, as far as a gateway may have learned
+ * it from the same answers. The bounds lie on both sides of what a gateway may take for usual. It
+ * also estimates how often calls are late while all is well.
  */
 import type { Command } from "../../fleet/observer.ts";
 import { sourceOf } from "../documented.ts";
 
-/** So many attempts have to be overdue. */
+/** At least this many attempts must be overdue. */
 export const LEAST_OVERDUE = 2;
-/** Answers that are remembered to tell what is usual. */
+/** How many answers are remembered for the usual answer time. */
 const ANSWERS = 100;
 /**
- * An attempt is overdue once it is out for longer than nearly all of them: at least than this share
- * of the last.
+ * A gateway may take an attempt for overdue once it is out for longer than this share of the last
+ * answers took.
  */
 const SURELY_QUICKER = 0.9;
 /**
- * And surely overdue where it is out for so many times the slowest answer ever seen, once so many
- * are known.
+ * A gateway must take an attempt for overdue once it is out for this many times the slowest answer
+ * ever seen, plus a margin, when enough answers are known.
  */
 const SURELY_LATE_RATIO = 2.5;
 const SURELY_LATE_MS = 20;
 const ENOUGH_ANSWERS = 64;
 /**
- * What is late at most for a gateway, which knows by so many answers how long is usual; and how
- * often one is after one that was not, and after one that was, before any was seen.
+ * The most that a gateway may count as late once it has this many answers; and the prior share of
+ * late calls, with its weight after a call that was not late (`first`) and after one that was
+ * (`next`).
  */
 const FEWEST_ANSWERS = 20;
 const LATE = { ratio: 1.05, marginMs: 5 };
 const PRIOR = { share: 0.005, first: 20, next: 6 };
-/** So small is the chance that what is late in a row is so by accident. */
+/** Late calls in a row count as no accident if their chance is below this. */
 const LEAST_CHANCE = 1e-6;
-/** What happens more rarely never happens. */
+/** Rarer events count as impossible. */
 const LEAST_SHARE = 0.001;
 
 /** How long the stations of a group take to answer. */
 export class UsualAnswers {
   readonly #lastMs: number[] = [];
-  /** The same, the quickest first: it is asked for more often than one is added. */
+  /** The same, the quickest first. Reads are more frequent than additions. */
   readonly #sortedMs: number[] = [];
   readonly #sources: Set<string> = new Set();
   #slowestMs = 0;
@@ -59,12 +60,14 @@ export class UsualAnswers {
     return this.#sortedMs[Math.floor(SURELY_QUICKER * (this.#sortedMs.length - 1))] ?? 0;
   }
 
-  /** Has any command of its kind been answered? Otherwise no gateway takes one for overdue. */
+  /**
+   * Whether any command of its kind has been answered. If not, no gateway takes one for overdue.
+   */
   knows(command: Command): boolean {
     return this.#sources.has(sourceOf(command));
   }
 
-  /** An attempt has ended, however it did, and was out for so long. */
+  /** An attempt has ended, in any way, and was out for `forMs`. */
   noteOut(forMs: number): void {
     if (this.#answers < FEWEST_ANSWERS) return;
     const usualMs = this.leastOverdueMs;
@@ -72,8 +75,8 @@ export class UsualAnswers {
   }
 
   /**
-   * No gateway needs more late ones in a row to know that they are no accident, by how many are
-   * while all is well.
+   * So many late calls in a row are enough for every gateway to rule out an accident, given how
+   * many are late while all is well.
    */
   get surelyNoAccident(): number {
     const first = (PRIOR.share * PRIOR.first + this.#late) / (PRIOR.first + this.#answers);
@@ -84,8 +87,8 @@ export class UsualAnswers {
   }
 
   /**
-   * Every gateway has to take an attempt for overdue that is out for longer; `Infinity` while too
-   * little is known.
+   * Every gateway must take an attempt for overdue that is out for longer; `Infinity` while too few
+   * answers are known.
    */
   get mostOverdueMs(): number {
     if (this.#answers < ENOUGH_ANSWERS) return Number.POSITIVE_INFINITY;
@@ -93,7 +96,7 @@ export class UsualAnswers {
   }
 }
 
-/** The place of the first of `sorted` that is not less than `value`. */
+/** The index of the first of `sorted` that is not less than `value`. */
 function placeOf(value: number, sorted: readonly number[]): number {
   let [from, to] = [0, sorted.length];
   while (from < to) {

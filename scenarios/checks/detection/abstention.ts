@@ -1,11 +1,11 @@
 /**
- * A gateway that stood still distrusts itself first [D7]: the heartbeats that came meanwhile are
- * unread, and what looks like silence is its own. So after a stall that one of its wakes must have
- * fallen into, it abstains before it accuses anybody, and for as long as it said that it would.
- * That it stood still is seen here from outside. Nor does it abstain for longer than a sign of life
- * of its stations takes, by what is written (`abstention-is-short`), or without having been
- * stopped, slowed or given another clock (`abstains-with-reason`). What becomes of one that hears
- * nobody is said in `hearing.ts`.
+ * A gateway that stood still distrusts itself first [D7]: the heartbeats that arrived meanwhile are
+ * unread, and the apparent silence is its own. So after a stall that covers one of its wakes, the
+ * gateway abstains before it declares any station down, and for as long as it announced. The stall
+ * is seen here from outside. The gateway must not abstain for longer than a sign of life of its
+ * stations takes, by the written settings (`abstention-is-short`), nor unless it was stopped,
+ * slowed or given another clock (`abstains-with-reason`). `hearing.ts` checks a gateway that hears
+ * no station.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -19,21 +19,21 @@ import { PerStation } from "../per-station.ts";
 import { looksWithinMs } from "./model-bounds.ts";
 
 /**
- * A wake may be so late before it says anything (LivenessSupervisorOptions), and a stall ends up to
- * a look later than it is seen to.
+ * A wake may be late by this before the gateway reports it (LivenessSupervisorOptions), and a stall
+ * ends up to one round later than it is seen to.
  */
 const TOLERANCE_MS = 300;
-/** Clocks may run that much apart from true time. */
+/** A clock may run at most by this factor faster or slower than true time. */
 const DRIFT = 1.2;
 /**
- * So many abstentions in a row are allowed; after them a gateway that is always late judges all the
- * same.
+ * This many abstentions in a row are allowed; after them a gateway that is always late judges
+ * anyway.
  */
 const IN_A_ROW = 3;
 const ROW_MS = 10_000;
-/** It abstains for one of its looks at least (`SupervisorOptions.recheckMs`). */
+/** It abstains for at least one of its own check intervals (`SupervisorOptions.recheckMs`). */
 const LEAST_MS = 50;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 interface Doubt {
@@ -46,10 +46,10 @@ interface Doubt {
 export function abstention(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const doubts: Map<string, Doubt> = new Map();
-  /** The newest stall, as far as it was seen: true instants of its first and last look. */
+  /** The newest stall, as far as it was seen: true instants of its first and last round. */
   let stall = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
   const longest: Map<string, number> = new Map();
-  /** Stations of which a heartbeat has counted. */
+  /** Stations with at least one heartbeat that counted. */
   const heard = new PerStation(() => ({ ever: false }));
   const groups = documentedGroups(fleet);
   const timeline = faultTimelineOf(fleet);
@@ -116,28 +116,28 @@ export function abstention(fleet: Fleet): FleetObserver {
     tick() {
       const { nowMs } = world;
       if (!world.nodeOf(GATEWAY).paused) return;
-      // What was seen at the last look goes on; anything else begins.
+      // A stall that was seen in the last round goes on; any other one begins now.
       stall = { fromMs: nowMs - stall.toMs <= LOOK_MS ? stall.fromMs : nowMs, toMs: nowMs };
     },
   };
 }
 
 /**
- * How long it may take until a station that is alive is heard: one interval, or an answer where
- * heartbeats are pulled.
+ * How long it may take until a living station is heard: one interval, or one answer if heartbeats
+ * are pulled.
  */
 function signOfLifeMs({ kind, intervalMs, timeoutMs }: DocumentedGroup["heartbeat"]): number {
   return kind === "http" ? Math.max(intervalMs, timeoutMs) : intervalMs;
 }
 
-/** From one look to the next, and a little rounding. */
+/** From one round to the next, and a little rounding. */
 const LOOK_MS = LOOK_EVERY_MS + 1;
 
 function inARow({ atMs }: Doubt, nowMs: number): boolean {
   return atMs.length === IN_A_ROW && (atMs[0] as number) > nowMs - ROW_MS;
 }
 
-/** A gateway that is slow as well gets to its timers when it gets to them. */
+/** A gateway that is also slow may run its timers late. */
 function isSlow(fleet: Fleet, fromMs: number): boolean {
   return faultTimelineOf(fleet).spans.some(
     ({ fault, untilMs }) => fault.kind === "slow" && fault.node === GATEWAY && untilMs > fromMs - ROW_MS,

@@ -1,7 +1,8 @@
 /**
- * Which heartbeats may still prove that their sender lives: within a session only newer ones than
- * any before, and none of a session that another has followed, unless two processes send them under
- * one name. What an adversary has recorded, or a network delivers twice, fails one of the two.
+ * Checks which heartbeats may still prove that their sender lives: within a session only those
+ * newer than all before, and none of a session that another session has followed, unless two
+ * processes send heartbeats under one name. A heartbeat that an adversary has recorded, or that a
+ * network delivers twice, fails one of the two rules.
  */
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
 
@@ -17,7 +18,9 @@ export class BeatOrder {
     this.#mayReturn = mayReturn;
   }
 
-  /** Takes `beat`, which a gateway has counted; says why it should not have. */
+  /**
+   * Takes `beat`, which a gateway has counted. Returns why the gateway should not have counted it.
+   */
   note({ session, sequence, challenge }: StationBeat): string | undefined {
     if (challenge === "") return `beat ${sequence} of ${session} counts, and answers no challenge`;
     if (session === this.#session) {

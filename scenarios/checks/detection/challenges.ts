@@ -1,11 +1,13 @@
 /**
- * `old-challenges-are-ignored`: which challenges a station may take in. A challenge answers beats
- * that were out when it was made; once one is taken, every later one has to be about a beat that
- * was sent after that. What somebody recorded and plays again, or a network delivers twice or late,
- * fails this, and would lock the station out of its own group. `accepted-is-not-challenged`: which
- * ones a gateway may send. Beats of a session that has answered count, and nothing that anybody
- * else sends makes the same gateway ask that session again; but for a twin of the station, which
- * answers its own.
+ * `old-challenges-are-ignored`: which challenges a station may accept. A challenge answers
+ * heartbeats that were out when it was made. Once a station has accepted a challenge, every later
+ * one has to be about a heartbeat that was sent after that. A challenge that was recorded and
+ * replayed, or that a network delivers twice or late, fails this, and would lock the station out of
+ * its own group.
+ *
+ * `accepted-is-not-challenged`: which challenges a gateway may send. Heartbeats of a session that
+ * has answered count, and no message of another sender makes the same gateway challenge that
+ * session again. The exception is a twin of the station, which answers its own challenges.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -13,9 +15,12 @@ import { hasTwin } from "../../fleet/plan.ts";
 import { PerStation } from "../per-station.ts";
 
 export function challenges({ world, plan }: Fleet): FleetObserver {
-  /** The last beat of each station that counted. */
+  /** The last heartbeat of each station that counted. */
   const counted = new PerStation(() => ({ session: "", challenge: "" }));
-  /** The session of each station, and the newest beat that it had sent when it took a challenge. */
+  /**
+   * The session of each station, and the newest heartbeat that it had sent when it accepted a
+   * challenge.
+   */
   const settled = new PerStation(() => ({ session: "", sequence: 0 }));
   return {
     gatewayStarted: () => counted.clear(),

@@ -1,9 +1,9 @@
 /**
- * Detection: what a gateway may say of a station's silence, and what it must. Heartbeats are noted
- * beside the gateway as it admits them, and its declarations are held against them: none without
- * silence, none missing after it, in an order that makes sense; suspicion is a number that grows
- * while nothing is heard; and nobody is made active of whom nothing is heard. What to make of a
- * gateway that stood still itself is said in `abstention.ts`.
+ * Detection: checks what a gateway may declare about a station's silence, and what it must.
+ * Heartbeats are noted here as the gateway admits them, and its declarations are compared with
+ * them. No declaration without silence, none missing after it, and all in a valid order. The
+ * suspicion level grows while nothing is heard. No station is made active that is not heard.
+ * `abstention.ts` covers a gateway that stood still itself.
  */
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -22,32 +22,33 @@ import { declaredWithinMs, levelAboveBound } from "./model-bounds.ts";
 import type { LeastSilences, LivenessChange, Wrong } from "./silence.ts";
 import { leastSilences, Silence } from "./silence.ts";
 
-/** How much later than due a declaration may be, at a gateway that nothing disturbs. */
+/** How much later than due a declaration may be, at a gateway that no fault disturbs. */
 const LATE_MS = 500;
 /**
- * After a disturbance a gateway abstains for a moment, and then counts anew how long a level holds.
+ * After a disturbance a gateway abstains for a moment, and then measures anew how long a level
+ * holds.
  */
 const RECOVERY_MS = 1_000;
-/** … a moment of one interval of the beats at most, from the late wake on. */
+/** … for at most one interval of the heartbeats, from the late wake on. */
 const abstentionMs = ({ heartbeat }: DocumentedGroup): number =>
   heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 /**
- * How much later than due a supervisor that nothing disturbs may look: twice its interval, and a
- * timer's delay.
+ * How much later than due an undisturbed supervisor may check: twice its interval, and a timer's
+ * delay.
  */
 const SUPERVISION_MS = 110;
-/** Relative; the check's own sums are no better. */
+/** Relative; the check's own sums are no more precise. */
 const LEVEL_ROUNDING = 1e-6;
 
 interface Watched {
-  /** For sentences. */
+  /** Used in violation messages. */
   readonly name: string;
   readonly group: DocumentedGroup;
-  /** Is it known here which beats counted? */
+  /** Whether it is known here which heartbeats counted. */
   readonly beatsKnown: boolean;
   readonly silence: Silence;
   readonly order: BeatOrder;
-  /** The level at the last look, and how many beats had counted by then. */
+  /** The level in the last round, and how many heartbeats had counted by then. */
   level: number;
   levelBeats: number;
 }
@@ -68,13 +69,13 @@ export function detector(fleet: Fleet): FleetObserver {
   const report = (name: string, wrong: Wrong): void => {
     if (wrong !== undefined) world.violate(wrong[0], `${name}: ${wrong[1]}`);
   };
-  /** Groups whose gateway has abstained, and was late for that. */
+  /** Groups whose gateway has abstained, and was late for that reason. */
   const abstained: Set<string> = new Set();
   const begin = (of: GatewayProcess): void => {
     process = of;
     abstained.clear();
     stations.clear();
-    // All of them, because who is never heard from is watched as well.
+    // All of them, because a station that is never heard is watched as well.
     for (const group of groups.values()) for (const { name } of group.stations) stations.of(group.name, name);
   };
   return {
@@ -109,8 +110,8 @@ export function detector(fleet: Fleet): FleetObserver {
 }
 
 /**
- * Where answers to questions of another kind look like heartbeats from outside, it is not known
- * what counted.
+ * If answers to questions of another kind look like heartbeats from outside, it is not known which
+ * of them counted.
  */
 export function knowsBeats(fleet: Fleet, { name }: DocumentedGroup): boolean {
   const { heartbeat, probePath } = fleet.group(name).settings;
@@ -123,9 +124,9 @@ function oldBeat({ order }: Watched, beat: StationBeat): Wrong {
 }
 
 /**
- * `declaration-when-due`: beats that nothing but whole outages has disturbed spread by no more than
- * their path does, and an outage is not learnt; so silence is declared as soon as the widest fit to
- * such beats has it, and not at the ceiling.
+ * `declaration-when-due`: if only whole outages have disturbed the heartbeats, they spread by no
+ * more than their network path does, and an outage is not learned. So the gateway declares a
+ * silence as soon as the widest fit to such heartbeats reaches the level, and not at the ceiling.
  */
 function declaredLate(fleet: Fleet, { group, silence }: Watched, { to, silentForMs }: LivenessChange): Wrong {
   if (to !== "down" || silence.lastBeatMs === undefined || silentForMs === undefined) return undefined;
@@ -153,7 +154,7 @@ function undeclared(fleet: Fleet, { group, silence }: Watched): Wrong {
   const calmForMs = group.detector.sustainMs + RECOVERY_MS + abstentionMs(group);
   const timeline = faultTimelineOf(fleet);
   if (timeline.disturbsGateway(nowMs - calmForMs, nowMs)) return undefined;
-  // Who lacks what asking takes says nothing about those whom it cannot ask.
+  // A gateway that lacks the resources for pulling says nothing about stations that it cannot ask.
   if (group.heartbeat.kind === "http" && timeline.isShort(nowMs - calmForMs, nowMs)) return undefined;
   return ["silence-is-declared", `${silence.liveness}, ${overdueMs} ms after its silence had to be declared`];
 }

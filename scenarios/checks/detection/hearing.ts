@@ -1,10 +1,11 @@
 /**
- * A gateway that hears nobody at all suspects itself before the stations [D7]: where at least two
- * are counted on, and no heartbeat of anybody has counted since the accused fell silent, it says so
- * first and declares nobody for as long as it said, unless somebody is heard again before. A
- * silence past the detector's ceiling is declared all the same. Nor does it doubt itself while any
- * group's stations are heard, or for longer than until the last of them to fall silent is past its
- * ceiling (`doubt-is-short`).
+ * A gateway that hears no station at all suspects itself before the stations [D7]. This applies if
+ * at least two stations are expected, and no heartbeat of any station has counted since the
+ * suspected one fell silent. Then the gateway announces an abstention first and declares no station
+ * down for the announced time, unless a station is heard again before. A silence past the
+ * detector's ceiling is declared anyway. The gateway must not abstain while stations of any group
+ * are heard, nor for longer than until the last of them to fall silent is past its ceiling
+ * (`doubt-is-short`).
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -15,19 +16,21 @@ import { PerStation } from "../per-station.ts";
 import { knowsBeats } from "./detector.ts";
 import { leastSilenceMs } from "./model-bounds.ts";
 
-/** Two that are heard and fall silent together are everybody; one alone may as well be lost. */
+/**
+ * If two heard stations fall silent together, that is all of them; a single one may really be lost.
+ */
 const SEVERAL = 2;
-/** What was heard a moment ago may not be known to all groups yet. */
+/** A heartbeat this recent may not be known to all groups yet. */
 const HEARING_MS = 5;
-/** From here on a threshold is far from what clears. */
+/** A threshold from this level on is far from the clear threshold. */
 const HIGH_LEVEL = 6;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 type Abstention = GatewayEvent & { type: "abstention" };
 type LivenessChange = GatewayEvent & { type: "declaration" };
 
-/** A group's doubt whether anybody is heard, on the gateway's clock. */
+/** A group's abstention because no station is heard, on the gateway's clock. */
 interface Doubt {
   readonly sinceMs: number;
   readonly untilMs: number;
@@ -38,7 +41,7 @@ export function hearing(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const doubts: Map<string, Doubt> = new Map();
   const stations = new PerStation(() => ({ heard: false, expected: false }));
-  /** When a heartbeat of anybody has last counted. */
+  /** When a heartbeat of any station last counted. */
   let newestMs = Number.NEGATIVE_INFINITY;
   const declaredDown = ({ group, node, atMs, silentForMs }: LivenessChange): void => {
     const doubt = doubts.get(group);
@@ -94,10 +97,10 @@ export function hearing(fleet: Fleet): FleetObserver {
 }
 
 /**
- * Whoever was heard that shortly before somebody is accused was heard after half of that silence,
- * and after the instant at which it was no longer clear: of the normal model both are known to be
- * so long ago at least, of the others only that it was not just now, and nothing where a
- * declaration takes hardly more than what clears.
+ * A station that was heard this shortly before a declaration was heard after half of that silence,
+ * and after the instant at which the level was no longer clear. For the normal model both instants
+ * are at least this long ago. For the other models it is only known that they were not just now,
+ * and nothing is known if the threshold is hardly above the clear threshold.
  */
 function hearsWithinMs({ detector }: DocumentedGroup): number {
   if (detector.model !== "normal") return detector.threshold >= HIGH_LEVEL ? 2 * HEARING_MS : 0;

@@ -1,11 +1,11 @@
 /**
- * The faults of a plan after which a backup must take over in a time that can be summed up: one
- * that stops a station serving altogether, for longer than the sum, while nothing else is wrong
- * with its group. Earlier faults may have come and gone, so that the second outage is watched as
- * well as the first.
+ * The faults of a plan after which a backup must take over within a time that can be summed up.
+ * Such a fault stops all service of a station, lasts longer than the sum, and is alone in its group
+ * at that time. Earlier faults may have come and gone, so that the second outage is watched as well
+ * as the first.
  *
- *   silence        the beats stop: power, kill, pause, the way back cut, both ways cut
- *   command path   the beats go on: the way there cut or held, a service that fails everything
+ *   silence        the heartbeats stop: power, kill, pause, the way back cut, both ways cut
+ *   command path   the heartbeats go on: the way there cut or held, a service that fails everything
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import { GATEWAY, stationNode } from "../../fleet/plan.ts";
@@ -20,40 +20,37 @@ export interface IsolatedFault {
   readonly group: string;
   readonly station: string;
   readonly atMs: number;
-  /**
-   * Within this time a command that was sent after the fault has been served by another station.
-   */
+  /** Within this time another station has served a command that was sent after the fault. */
   readonly boundMs: number;
   /** The terms of that sum, in words. */
   readonly terms: string;
-  /** Has the group been in trouble before? */
+  /** Whether the group has had faults before. */
   readonly again: boolean;
 }
 
-/** After trouble, beats and attempts of this long have shown that it is over. */
+/** This long after a fault, heartbeats and attempts have shown that it is over. */
 const SETTLED_MS = 2_000;
-/** `LivenessSupervisor`: how often a station that is not alive is looked at. */
+/** `LivenessSupervisor`: how often it checks a station that is not alive. */
 const RECHECK_MS = 50;
-/** Where fewer commands than this may be repeated, nobody can say when the next one comes. */
+/**
+ * If fewer commands than this share may be repeated, the time of the next one cannot be predicted.
+ */
 const LEAST_REPEATABLE = 0.2;
-/** What is less likely than this does not happen in a run. */
+/** An event with a lower probability does not happen in a run. */
 const UNLIKELY = 1e-6;
 /**
- * So many answers tell what is usual, so many attempts have to be overdue, and are so after so many
- * times the slowest.
+ * This many answers make the usual time known; this many attempts have to be overdue; and an
+ * attempt is overdue after this many times the slowest answer.
  */
 const ENOUGH_ANSWERS = 64;
 const OVERDUE_ATTEMPTS = 2;
 const OVERDUE_RATIO = 1.6;
-/** Modes of a service in which everything is answered, however wrongly. */
+/** Modes of a service in which every call is answered, however wrongly. */
 const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", "lying-200"]);
-/**
- * A station that is promoted is not held back by anything for longer (held calls are looked at this
- * often).
- */
+/** Nothing holds a promoted station back for longer (parked calls are checked at this interval). */
 const LOOK_MS = 250;
 
-/** The lone faults of `fleet`'s plan, in its order. */
+/** The isolated faults of `fleet`'s plan, in its order. */
 export function isolatedFaults(fleet: Fleet): IsolatedFault[] {
   const timeline = faultTimelineOf(fleet);
   if (!timeline.leavesGatewayAlone) return [];
@@ -62,7 +59,7 @@ export function isolatedFaults(fleet: Fleet): IsolatedFault[] {
   for (const settings of documentedGroups(fleet).values()) {
     const spans = timeline.of(settings.name);
     const bounds = planBoundsOf(fleet, settings.name);
-    // Where sources rest, nobody can say when the next command comes.
+    // If sources rest, the time of the next command cannot be predicted.
     if (!bounds.quiet || !bounds.serves || rests.has(settings.name)) continue;
     for (const span of spans) {
       const lone = loneFault(fleet, settings, span, spans);
@@ -100,8 +97,8 @@ function loneFault(
 }
 
 /**
- * Somebody who was replaced lately may still be kept down, in doubt or in maintenance; with no
- * trouble before, nobody is.
+ * A station that was replaced lately may still be in its dwell, in doubt or in maintenance; without
+ * earlier faults, none is.
  */
 function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
   if (before.length === 0) return 0;
@@ -132,8 +129,8 @@ function waitsOf(
 }
 
 /**
- * Silence is declared at the ceiling, or by what the beats before it were like, and the backup is
- * heard once more.
+ * The gateway declares a silence at the ceiling, or at the level learned from the heartbeats
+ * before, and the backup is heard once more.
  */
 function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): Wait[] {
   const { detector } = group;
@@ -147,10 +144,10 @@ function silenceWaits(fleet: Fleet, group: DocumentedGroup, unlearnt: boolean): 
 }
 
 /**
- * A station that answers with failures: the next command that may be repeated is served elsewhere,
- * whoever is active. One that answers nothing: two attempts become overdue, and a little later its
- * silence is proof, once it is known what is usual; before that, so many attempts in a row run out
- * of time, for so long.
+ * If a station answers with failures, the next repeatable command is served elsewhere, whichever
+ * station is active. If it answers nothing, two attempts become overdue, and a little later its
+ * silence is proof, once the usual time is known. Before that, a number of attempts in a row must
+ * time out, over a written time.
  */
 function commandPathWaits(
   fleet: Fleet,
@@ -179,7 +176,7 @@ function commandPathWaits(
       { what: "unanswered for", ms: 1.1 * unansweredAfterMs + RECHECK_MS },
     ];
   const waitMs = Math.min(commands.timeoutMs, commands.deadlineMs);
-  // An attempt whose caller or deadline ends it is not lost by its station.
+  // The station does not lose an attempt that its caller or deadline ends.
   if (waitMs < commands.timeoutMs || (plan.patienceMs ?? Number.POSITIVE_INFINITY) <= commands.timeoutMs)
     return undefined;
   const roundsOfAttempts = Math.ceil(minFailures / commands.maxConcurrent) + 1;
@@ -191,8 +188,8 @@ function commandPathWaits(
 }
 
 /**
- * Where the process is gone and the machine is not, connections are refused, and so many of them in
- * a row are proof.
+ * If the process is gone and the machine is not, connections are refused, and a number of them in a
+ * row is proof.
  */
 function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wait[] {
   const { mostMs, silenceMs } = planBoundsOf(fleet, name);
@@ -204,8 +201,8 @@ function refusalWaits(fleet: Fleet, { name, commandPath }: DocumentedGroup): Wai
 }
 
 /**
- * In what time so many commands come at least: each source sends one in one and a half times its
- * pace.
+ * The longest time until at least this many commands have come: each source sends one in at most
+ * one and a half times its interval.
  */
 function arrivalsMs(fleet: Fleet, group: string, commands: number): number {
   const { commandsPerSecond, sources } = fleet.group(group).plan;
@@ -217,7 +214,7 @@ function sumMs(waits: readonly Wait[]): number {
   return waits.reduce((sum, { ms }) => sum + ms, 0);
 }
 
-/** Does it end all service of `station`, and only of that one? */
+/** Whether it ends all service of `station`, and only of that one. */
 function stopsServing({ fault }: Span, group: string, station: string, { commands }: DocumentedGroup): boolean {
   const node = stationNode(group, station);
   switch (fault.kind) {
@@ -249,16 +246,16 @@ function failsAlways(mode: string, delayMs: number, { errorBody, timeoutMs }: Do
   return mode !== "lying-200" || errorBody;
 }
 
-/** Do its heartbeats end, too? Only where that is certain. */
+/** Whether its heartbeats surely end, too. */
 function stopsBeats({ fault }: Span, group: string, station: string): boolean {
   if (fault.kind === "crash" || fault.kind === "pause") return true;
   return fault.kind === "link" && fault.from === stationNode(group, station);
 }
 
 /**
- * Nothing of it is learnt as an ordinary gap: a silence that was declared, or none at all. A pushed
- * beat that is lost leaves a gap in the sequence; where stations are asked instead, an answer that
- * fails or comes late leaves only the gap.
+ * Whether nothing of the outage is learned as an ordinary gap, because the silence was declared, or
+ * there was none. A lost heartbeat of a pushing station leaves a gap in the sequence. If stations
+ * are pulled instead, a failed or late answer leaves only the gap.
  */
 export function isCleanOutage(
   { fault, fromMs, untilMs }: Span,

@@ -1,9 +1,9 @@
 /**
- * What a group's detector can say at all, from its settings alone, whatever it has learned: how
- * long the shortest silence is that reaches a level, how high the level of a silence is at most,
- * and when a silence after ordinary beats is declared at the latest. Each model has bounds of its
- * own (docs/guide/detection.md); where the manual gives none, the answer is the widest one, which
- * holds for everything.
+ * The bounds of a group's detector, from its settings alone, whatever it has learned: the shortest
+ * silence that reaches a level, the highest level of a silence, and the latest time at which a
+ * silence after ordinary heartbeats is declared. Each model has bounds of its own
+ * (docs/guide/detection.md). If the manual gives none, the result is the widest bound, which always
+ * holds.
  *
  *   normal                   the narrowest and the widest fit that the settings allow
  *   adaptive                 no silence shorter than ten least deviations, or the ceiling, reaches level 8, others in proportion
@@ -25,15 +25,15 @@ export function leastSilenceMs({ model, minDeviationMs, ceilingMs }: Detector, l
   return Math.min((adaptiveLeastMs({ minDeviationMs, ceilingMs }) * level) / ADAPTIVE_LEVEL, ceilingMs);
 }
 
-/** Nobody who is alive goes unlooked at for longer: there is no level to be reached sooner. */
+/** The longest time for which a living station is not checked: a level cannot be reached sooner. */
 export function looksWithinMs(detector: Detector): number {
   const told = detector.model === "normal" || detector.model === "adaptive";
   return told ? leastSilenceMs(detector, detector.suspectThreshold) : detector.ceilingMs;
 }
 
 /**
- * Whether `level` is within what `silentMs` of silence, short of the ceiling, can mean; else the
- * most that it can.
+ * Whether `level` is possible after `silentMs` of silence, short of the ceiling; if not, the
+ * highest possible level.
  */
 export function levelAboveBound(
   { model, minDeviationMs, ceilingMs }: Detector,
@@ -52,7 +52,7 @@ function adaptiveLeastMs({ minDeviationMs, ceilingMs }: Pick<Detector, "minDevia
   return Math.min(ADAPTIVE_DEVIATIONS * minDeviationMs, ceilingMs);
 }
 
-/** Relative; the checks' own sums are no better. */
+/** Relative; the checks' own sums are no more precise. */
 const LEVEL_ROUNDING = 1e-6;
 
 function above(level: number, most: number): number | undefined {
@@ -60,31 +60,34 @@ function above(level: number, most: number): number | undefined {
 }
 
 /**
- * How long a silence lasts at most until it reaches the threshold, where beats were never further
+ * How long a silence lasts at most until it reaches the threshold, if heartbeats were never further
  * apart than `silenceMs`.
  */
 export function declaredWithinMs({ detector, heartbeat }: DocumentedGroup, silenceMs: number): number {
   const { model, threshold, minDeviationMs, ceilingMs } = detector;
   if (model !== "normal") return ceilingMs;
-  // Beats spread by less than their longest silence; a window that is not full yet is presumed to
-  // spread by half of its mean.
+  // Heartbeats spread by less than their longest silence; a window that is not full yet is assumed
+  // to spread by half of its mean.
   const spreadMs = Math.max(minDeviationMs, silenceMs / 2, heartbeat.intervalMs / 2);
   return Math.min(ceilingMs, silenceMs + mostReach(threshold) * spreadMs);
 }
 
-/** How long a silence is borne at least, where beats come `intervalMs` apart at least. */
+/** How long a silence is tolerated at least, if heartbeats come at least `intervalMs` apart. */
 export function bornMs(detector: Detector, intervalMs: number): number {
   const { model, threshold, minDeviationMs, ceilingMs } = detector;
   if (model !== "normal") return leastSilenceMs(detector, threshold);
   return Math.min(ceilingMs, intervalMs + leastReach(threshold) * minDeviationMs);
 }
 
-/** At least so many deviations out lies a level of suspicion, which is -log10 of a normal tail. */
+/**
+ * A lower bound, in deviations, for where a level of suspicion lies, which is -log10 of a normal
+ * tail.
+ */
 export function leastReach(level: number): number {
   return Math.sqrt(4.6 * level) - 0.87;
 }
 
-/** At most so many deviations out lies a level of suspicion. */
+/** An upper bound, in deviations, for where a level of suspicion lies. */
 function mostReach(level: number): number {
   return Math.sqrt(4.61 * level);
 }

@@ -1,10 +1,10 @@
 /**
- * Heartbeats that are pulled, counted at the way to each station, on the gateway's own clock.
- * `pulls-are-not-made-up`: what a stall has swallowed is left out, because a burst would tell no
- * more than one; so no three begin within less than one interval (25 ms after a refused connection,
- * where that is less). `pulls-keep-time`: where nothing troubles the group or its gateway, and no
- * answer is late, as many are asked for as the interval says: they do not drift by what an answer
- * takes.
+ * Counts pulled heartbeats on the way to each station, on the gateway's own clock.
+ * - `pulls-are-not-made-up`: the gateway leaves out the pulls that a stall has swallowed, because a
+ *   burst would say no more than one pull. So no three begin within less than one interval (25 ms
+ *   after a refused connection, if that is less).
+ * - `pulls-keep-time`: while nothing disturbs the group or its gateway, and no answer is late, the
+ *   gateway sends as many pulls as the interval says: they do not drift by the time of an answer.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -14,31 +14,34 @@ import { faultTimelineOf } from "../fault-timeline.ts";
 import { PerStation } from "../per-station.ts";
 import { livingGateway } from "../status-round.ts";
 
-/** So many within less than an interval: one that a stall has delayed, and the next in its time. */
+/**
+ * At most this many within less than an interval: one that a stall has delayed, and the next one on
+ * time.
+ */
 const MOST_AT_ONCE = 2;
 /**
  * A station that refused the last connection is asked again after this long
  * (docs/guide/configuration.md).
  */
 const REFUSED_INTERVAL_MS = 25;
-/** So many intervals are looked back; one may be missing, by rounding at either end. */
+/** The check looks back this many intervals; one pull may be missing, by rounding at either end. */
 const INTERVALS = 60;
 const MISSING = 1;
-/** Clocks may run that much apart from true time. */
+/** A clock may run at most by this factor faster or slower than true time. */
 const DRIFT = 1.2;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 /** One station under one gateway process, on its clock. */
 interface Pulled {
-  /** When the newest began, newest last. */
+  /** When the newest pulls began, newest last. */
   readonly atMs: number[];
   out: number;
-  /** Was the last one to end refused? */
+  /** Whether the last one that ended was refused. */
   isRefused: boolean;
-  /** When that was last so. */
+  /** When a pull was last refused. */
   refusedAtMs: number;
-  /** Since when the next one has never had to wait for an answer; undefined before the first. */
+  /** Since when the next pull has never had to wait for an answer; undefined before the first. */
   freeSinceMs: number | undefined;
 }
 
@@ -76,7 +79,7 @@ export function pulls(fleet: Fleet): FleetObserver {
       const { intervalMs } = (groups.get(group) as DocumentedGroup).heartbeat;
       of.out++;
       of.freeSinceMs ??= nowMs;
-      // Two are out at once at most: the next would wait for an answer.
+      // At most two are out at once: a third would wait for an answer.
       if (of.out > 1) of.freeSinceMs = nowMs;
       of.atMs.push(nowMs);
       if (of.atMs.length > 2 * INTERVALS) of.atMs.shift();

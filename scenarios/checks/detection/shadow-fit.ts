@@ -1,13 +1,15 @@
 /**
- * What the phi detector should make of a station's heartbeats, worked out once more from the manual
- * (docs/guide/detection.md) and the beats that counted: a window of the last gaps, of which
- * outages, lost beats and restarts are none; until enough is known a presumption; three outages in
- * a row are a slower sender. Sums are plain, because a run is short, and the level is the check's
- * own (`suspicion.ts`). It knows nothing of how the detector keeps its window.
+ * Computes what the phi detector should make of a station's heartbeats, once more from the manual
+ * (docs/guide/detection.md) and the heartbeats that counted. A window holds the last gaps; outages,
+ * lost heartbeats and restarts give no gaps. A prior applies until enough gaps are known. Three
+ * outages in a row mean a slower sender. The sums are plain, because a run is short, and the level
+ * is the check's own (`suspicion.ts`). This file does not depend on how the detector keeps its
+ * window.
  *
- * That is the normal model. The others are the library's own once more ({@link ShadowModel}): what
- * they make of beats their own tests and `bench/detection` say; that the gateway tells them of the
- * right beats, and asks them as it was set up to, is seen here.
+ * That is the normal model. For the other models the check runs the library's own code a second
+ * time ({@link ShadowModel}): their own tests and `bench/detection` judge what they make of
+ * heartbeats. This check shows that the gateway gives them the right heartbeats, and uses them with
+ * the configured settings.
  */
 import { type PhiAccrualMachine, phiAccrualMachine } from "ground-station-failover/core";
 import type { StationBeat } from "../../../gateway/src/fleet/heartbeat-sessions.ts";
@@ -18,14 +20,14 @@ import { deviationsAt, levelAt, levelBelowMean } from "./suspicion.ts";
 const ENOUGH = 50;
 const SLOWER_FOR_GOOD = 3;
 const OUTAGE_DEVIATIONS: number = deviationsAt(8);
-/** A time this close to a limit, as a share of it, could be taken either way. */
+/** A time this close to a limit, as a share of it, could fall on either side. */
 const CLOSE = 1e-9;
 
-/** What is known of one station's silence, beside its gateway. */
+/** What is known of one station's silence, computed beside its gateway. */
 export interface Shadow {
-  /** A heartbeat counted at `nowMs`; `beat` where it was pushed. */
+  /** A heartbeat counted at `nowMs`; `beat` if it was pushed. */
   note(beat: StationBeat | undefined, nowMs: number): void;
-  /** How suspicious its silence is at `nowMs`; undefined where that is not known here. */
+  /** The suspicion level of its silence at `nowMs`; undefined if that is not known here. */
   levelAt(nowMs: number): number | undefined;
 }
 
@@ -73,9 +75,9 @@ class ShadowFit implements Shadow {
   #outagesInRow = 0;
   #meanMs: number;
   #deviationMs: number;
-  /** Gaps have come since it was fitted. */
+  /** Gaps have been added since the last fit. */
   #stale = false;
-  /** Rounding may have decided otherwise in the detector. */
+  /** Rounding may have led the detector to another decision. */
   #unsure = false;
 
   constructor({ heartbeat, detector }: DocumentedGroup) {
@@ -113,7 +115,7 @@ class ShadowFit implements Shadow {
   }
 
   #isOutage(gapMs: number): boolean {
-    // Under any fit at all: most gaps need none to be worked out.
+    // Too short under any fit: for most gaps no fit has to be computed.
     if (gapMs < OUTAGE_DEVIATIONS * this.#leastDeviationMs) return false;
     this.#fit();
     const outageMs = Math.min(this.#meanMs + OUTAGE_DEVIATIONS * this.#deviationMs, this.#ceilingMs);

@@ -1,8 +1,8 @@
 /**
  * One station as its gateway can have heard it: when its last heartbeat counted, what was declared
- * of it since, and what of that may be said at all. Silence is measured on the gateway's own clock,
- * from beats that were noted beside it. The least silence that reaches a level is that of the
- * narrowest fit which the settings allow, so nothing has to be known of what a detector learned.
+ * of it since, and which declarations are allowed. Silence is measured on the gateway's own clock,
+ * from heartbeats that were noted beside it. The least silence that reaches a level is that of the
+ * narrowest fit which the settings allow, so the check need not know what a detector learned.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { DocumentedGroup } from "../documented.ts";
@@ -10,7 +10,7 @@ import { leastSilenceMs } from "./model-bounds.ts";
 
 export type LivenessChange = GatewayEvent & { type: "declaration" };
 export type Liveness = LivenessChange["to"];
-/** An invariant that does not hold, and why. */
+/** The invariant that was violated, and why. */
 export type Wrong = readonly [invariant: string, detail: string] | undefined;
 
 const LEGAL: ReadonlySet<string> = new Set([
@@ -66,7 +66,7 @@ export class Silence {
     this.beats++;
   }
 
-  /** Takes a declaration for said, and says what is wrong with it. */
+  /** Records a declaration. Returns what is wrong with it. */
   declared(declaration: LivenessChange): Wrong {
     const { to, atMs } = declaration;
     const wrong = this.#wrong(declaration);
@@ -76,7 +76,8 @@ export class Silence {
   }
 
   /**
-   * For how long its silence should have been declared by `nowMs`; negative while it need not be.
+   * For how long the declaration of its silence is overdue at `nowMs`; negative while it is not
+   * due.
    */
   overdueMs(nowMs: number): number {
     const { ceilingMs, sustainMs, gracePeriodMs } = this.#settings;
@@ -86,14 +87,14 @@ export class Silence {
   }
 
   /**
-   * Since when it may be held to be alive again, if nothing but its dwell kept it down; Infinity
-   * while it is not down.
+   * Since when it may be held to be alive again, if only its dwell kept it down; Infinity while it
+   * is not down.
    */
   get clearFromMs(): number {
     return this.liveness === "down" ? this.#downAtMs + this.#dwellMs : Number.POSITIVE_INFINITY;
   }
 
-  /** Has nothing been heard of it since it was declared down, or ever? */
+  /** Whether nothing has been heard of it since it was declared down, or ever. */
   get silent(): boolean {
     if (this.liveness === "down") return this.beats === this.#beatsWhenDown;
     return this.liveness === "unknown" && this.beats === 0;
@@ -143,7 +144,7 @@ export class Silence {
     return undefined;
   }
 
-  /** Each declaration soon after the last one doubles the time for which it stands. */
+  /** Each declaration soon after the last one doubles the time for which it holds. */
   #wentDown(atMs: number): void {
     const { minDwellMs } = this.#settings;
     const windowMs = Math.max(FLAP_WINDOW_MS, minDwellMs);

@@ -1,8 +1,8 @@
 /**
- * `suspicion-fits-the-beats`: the level that a gateway tells of a station, in its status and in
- * what it declares, is what a fit to the same heartbeats gives (`shadow-fit.ts`). So nothing is
- * learnt that must not be (the gap of an outage, of a lost beat, of a restart), and nothing is
- * forgotten that should be known.
+ * `suspicion-fits-the-beats`: the suspicion level of a station that a gateway reports, in its
+ * status and in its declarations, is what a fit to the same heartbeats gives (`shadow-fit.ts`). So
+ * the gateway learns nothing that it must not learn (the gap of an outage, of a lost heartbeat, of
+ * a restart), and forgets nothing that it should know.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

@@ -1,9 +1,9 @@
 /**
- * How suspicious a silence can be at most, and so how long the shortest silence is that reaches a
- * level: the normal tail of the phi detector under the narrowest fit that a group's settings allow,
- * which is a mean gap of nothing and the least deviation. Worked out here once more and differently
- * (numerically near the middle, by Mills' ratio as a continued fraction further out; Abramowitz and
- * Stegun 26.2.14), because checks must not believe the function they check.
+ * The highest possible suspicion level of a silence, and from it the shortest silence that reaches
+ * a level: the normal tail of the phi detector under the narrowest fit that a group's settings
+ * allow, which is a mean gap of 0 and the least deviation. It is computed here once more and in
+ * another way (numerically near the middle, by Mills' ratio as a continued fraction further out;
+ * Abramowitz and Stegun 26.2.14), because a check must not rely on the function that it checks.
  */
 
 /** From here on the continued fraction is exact to many digits. */
@@ -19,20 +19,20 @@ export function levelAt(deviations: number): number {
   return -Math.log10(0.5 - middle(deviations));
 }
 
-/** The same for what is `deviations` short of the mean. */
+/** The same for a value that is `deviations` short of the mean. */
 export function levelBelowMean(deviations: number): number {
   return -Math.log10(0.5 + middle(deviations));
 }
 
 /**
- * A level that has been reached at `deviations` for sure, without the sums of {@link levelAt}: the
- * tail is never above exp(-z² / 2) / 2, so its level is never below this.
+ * A level that is surely reached at `deviations`, without the sums of {@link levelAt}: the tail is
+ * never above exp(-z² / 2) / 2, so its level is never below this.
  */
 export function levelReachedAt(deviations: number): number {
   return 0.5 * deviations * deviations * Math.LOG10E + Math.LOG10E * Math.LN2;
 }
 
-/** How many deviations out `level` lies; 0 for a level that the mean itself has reached. */
+/** How many deviations out `level` lies; 0 for a level that the mean itself reaches. */
 export function deviationsAt(level: number): number {
   let [low, high] = [0, 2 + Math.sqrt(5 * Math.max(level, 0))];
   if (levelAt(0) >= level) return 0;

@@ -1,11 +1,11 @@
 /**
- * Two processes that send heartbeats under one station's name, of which nobody can tell which one
+ * Two processes send heartbeats under one station's name, and a gateway cannot tell which of them
  * is the station.
- * - `twins-are-told`: a moment after both do, an event tells so.
+ * - `twins-are-told`: a moment after both have begun to send, an event reports it.
  * - `twins-prove-nothing`: from then on no heartbeat of either counts, nor for a while after one of
  *   them has fallen silent: a twin must not hide that the true station has died.
- * Judged while nothing but the twin touches the group, and then until a while after the station
- * itself is struck.
+ * Judged while only the twin touches the group, and then until a while after the station itself is
+ * struck.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -18,12 +18,14 @@ import { faultTimelineOf, nodesOf } from "../fault-timeline.ts";
 import { judged } from "../not-judged.ts";
 import { planBoundsOf } from "../plan-bounds.ts";
 
-/** Each of them is challenged and accepted twice, a beat of its own and two messages each time. */
+/**
+ * Each of them is challenged and accepted twice; each time takes one heartbeat and two messages.
+ */
 const TURNS = 6;
 const MARGIN_MS = 500;
 /**
- * docs/guide/detection.md: one has to be alone for so long, or for so many intervals, before
- * heartbeats count again.
+ * docs/guide/detection.md: one of them has to be alone for this long, or for this many intervals,
+ * before heartbeats count again.
  */
 const ALONE_MS = 10_000;
 const ALONE_INTERVALS = 5;
@@ -31,7 +33,7 @@ const ALONE_INTERVALS = 5;
 interface Watched {
   readonly twin: Twin;
   readonly toldByMs: number;
-  /** Until when no beat may count. */
+  /** Until when no heartbeat may count. */
   readonly untilMs: number;
   told: boolean;
 }
@@ -70,7 +72,7 @@ function isOf({ twin }: Watched, group: string, station: string): boolean {
   return twin.group === group && twin.station === station;
 }
 
-/** Undefined where something else comes between, or too soon. */
+/** Undefined if another fault comes between, or too soon. */
 function watchedOf(fleet: Fleet, group: DocumentedGroup, twin: Twin): Watched | undefined {
   const { mostMs, quiet } = planBoundsOf(fleet, group.name);
   const { intervalMs } = group.heartbeat;
@@ -80,8 +82,8 @@ function watchedOf(fleet: Fleet, group: DocumentedGroup, twin: Twin): Watched | 
     .filter(({ fault, untilMs }) => fault !== twin && untilMs > twin.atMs);
   if (!quiet || group.heartbeat.kind !== "udp" || others.some(({ fromMs }) => fromMs <= toldByMs)) return undefined;
   const endMs = Math.min(twin.atMs + twin.forMs, ...others.map(({ fromMs }) => fromMs));
-  // What strikes the station alone ends the conflict a while later; of everything else nobody can
-  // say what follows.
+  // A fault that strikes the station alone ends the conflict a while later; the effect of any other
+  // fault cannot be predicted.
   const node = stationNode(group.name, twin.station);
   const isAlone = ({ fault, fromMs }: Span): boolean => fromMs > endMs || nodesOf(fault).every((one) => one === node);
   const aloneMs = Math.max(ALONE_MS, ALONE_INTERVALS * intervalMs) - 2 * intervalMs;

@@ -1,10 +1,12 @@
 /**
- * What must be well again once everything but the dead is healed, with time to settle: L1
- * `serves-after-heal`, every command of the verify phase is acknowledged; L6 `suspicions-clear`,
- * every station that lives is held to be alive; L4 `breakers-close`, no circuit of an active
- * station that lives and has traffic is open. Held only where the plan's groups can be well at all
- * (`plan-bounds.ts`), and not where a command met a connection that had died unnoticed before: that
- * costs whoever uses it first one exchange, as on real wires.
+ * Checks what must be well again once everything except the dead stations is healed and has had
+ * time to settle.
+ * - L1 `serves-after-heal`: every command of the verify phase is acknowledged.
+ * - L6 `suspicions-clear`: every living station is held to be alive.
+ * - L4 `breakers-close`: no living active station with traffic has an open circuit.
+ * Judged only if the plan's groups can be well at all (`plan-bounds.ts`). A command is excused if
+ * it met a connection that had died unnoticed before: the first user of such a connection loses one
+ * exchange, as on real networks.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
@@ -31,12 +33,12 @@ export function afterHeal(fleet: Fleet): FleetObserver {
     return quiet && serves;
   });
   const watchedByName = new Map(watched.map((group) => [group.name, group]));
-  /** Who is active in each group, and since when. */
+  /** The active station of each group, and since when. */
   const actives: Map<string, Active> = new Map();
   const isLost = (group: string, station: string): boolean => plan.lostForEver.includes(stationNode(group, station));
   /**
-   * From when on commands of `group` are served: some time after the last change of who serves, if
-   * that one lives.
+   * From this instant commands of `group` are served: some time after the last role change, if the
+   * active station lives.
    */
   const servesFromMs = (group: DocumentedGroup): number => {
     const active = actives.get(group.name);
@@ -49,7 +51,7 @@ export function afterHeal(fleet: Fleet): FleetObserver {
   };
   /**
    * Commands of the verify phase whose connection broke under them, or to which a station answered
-   * that its own did.
+   * that its own connection did.
    */
   const excused: Set<Command> = new Set();
   let attempted: Set<string> = new Set();
@@ -89,7 +91,7 @@ export function afterHeal(fleet: Fleet): FleetObserver {
   };
 }
 
-/** As wire.ts says it to the source. */
+/** The text that wire.ts gives to the source. */
 const CONNECTION_BROKE = "the connection broke before a reply";
 
 function brokeUnder({ outcome, status }: Attempt): boolean {
@@ -97,16 +99,16 @@ function brokeUnder({ outcome, status }: Attempt): boolean {
 }
 
 /**
- * How long a group may be finding its feet after something has changed: circuits are tried again,
- * what is out ends.
+ * How long a group may take to settle after a change: circuits are tried again, and attempts that
+ * are out end.
  */
 function againMs({ breaker, commands }: DocumentedGroup): number {
   return MARGIN_MS + breaker.openDurationMs + commands.timeoutMs + commands.deadlineMs;
 }
 
 /**
- * Where the active one is lost, another has to be eligible: no longer kept down, no longer in
- * doubt.
+ * If the active station is lost, another one must be eligible first: its dwell and its doubt must
+ * be over.
  */
 function replacementMs({ detector }: DocumentedGroup): number {
   return detector.ceilingMs + detector.sustainMs + dwellMs(detector) + LONGEST_DOUBT_MS;
@@ -116,7 +118,7 @@ function dwellMs({ minDwellMs }: DocumentedGroup["detector"]): number {
   return Math.max(LONGEST_DWELL_MS, minDwellMs);
 }
 
-/** A dwell that began with the heal, and beats enough to look regular again. */
+/** A dwell that began with the heal, plus enough heartbeats to look regular again. */
 function clearMs({ detector, heartbeat }: DocumentedGroup): number {
   return dwellMs(detector) + detector.ceilingMs + detector.sustainMs + 10 * heartbeat.intervalMs + MARGIN_MS;
 }

@@ -1,9 +1,9 @@
 /**
- * B5: a group that nothing touches notices nothing of what happens to others behind the same
- * gateway. Every command of its sources is acknowledged, and within the time that its plan
- * promises: messages, connections, a wait for a lane, the service itself. Watched where the plan
- * says that the group is calm, leaves the gateway's process alone, and would serve every command in
- * time on any day (`plan-bounds.ts`).
+ * B5: a group that no fault touches is not affected by what happens to other groups behind the same
+ * gateway. Every command of its sources is acknowledged within the time that its plan promises:
+ * messages, connections, a wait for a lane, the service itself. Watched if the plan leaves the
+ * group and the gateway's process alone, and would serve every command in time on any day
+ * (`plan-bounds.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -11,7 +11,10 @@ import { isWide } from "../../fleet/plan.ts";
 import { faultTimelineOf } from "../fault-timeline.ts";
 import { planBoundsOf } from "../plan-bounds.ts";
 
-/** The groups of `fleet` that nothing touches, and in which nobody healthy is ever accused. */
+/**
+ * The groups of `fleet` that no fault touches, and in which no healthy station is ever declared
+ * down.
+ */
 export function calmGroups(fleet: Fleet): Set<string> {
   const timeline = faultTimelineOf(fleet);
   if (!timeline.leavesGatewayAlone) return new Set();

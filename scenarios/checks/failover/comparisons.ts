@@ -1,20 +1,23 @@
 /**
- * `comparisons-are-few`: what the other station sees of an active one that serves on. Where calls
- * are not served, a new command may go to another station to show whether that one serves it, and
- * that is all that a station which is not active is sent of its own accord
- * (docs/guide/failover.md): one at a time, only while nothing else is out there; one every 250 ms,
- * which is four a second; and each needs three commands in a row that the active station did not
- * serve, of which it uses one up. So after `n` commands that were not served there have been `n` -
- * 2 comparisons that were answered at most. A success of the active station ends this count, and a
- * comparison that is out then belongs to what came before: its kind of commands need not be among
- * those that are not served after it, and then it uses none of them up. Where three of its last
- * forty were late, answered or not, or it serves some and fails some, one needs no more than that.
+ * `comparisons-are-few`: bounds what another station is sent while the active one still serves. If
+ * calls are not served, a new command may go to another station to show whether that station serves
+ * it. An idle station is sent nothing else without a cause of its own (docs/guide/failover.md). The
+ * bounds are:
+ * - one comparison at a time, and only while nothing else is out there;
+ * - one every 250 ms, which is four a second;
+ * - each needs three commands in a row that the active station did not serve, and uses one of them
+ *   up. So after `n` unserved commands, at most `n` - 2 comparisons have been answered.
  *
- * Judged are commands that no station has had before, and that nothing else sends away from the
- * active station: no doubt, declaration, open circuit, maintenance or failback, no gateway that
- * abstains or that finds nobody eligible (where something known from outside may speak for that:
- * `surely-fit.ts`), and no request of the active station to be left alone (`Retry-After`). Some of
- * these are told after what follows from them, in the same step.
+ * A success of the active station ends this count. A comparison that is out then belongs to the
+ * time before: its kind of command need not be among the unserved ones after it, so it uses none of
+ * them up. If three of the active station's last forty commands were late (answered or not), or the
+ * station serves some commands and fails others, a comparison needs no more than that.
+ *
+ * Only commands are judged that no station has had before, and that nothing else sends away from
+ * the active station. Such causes are a doubt, a declaration, an open circuit, maintenance, a
+ * failback, a gateway that abstains or finds no station eligible (if something known from outside
+ * may support that: `surely-fit.ts`), and a request of the active station to be left alone
+ * (`Retry-After`). Some of these are reported after their consequences, in the same step.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";
@@ -27,23 +30,23 @@ import { livingGateway, lookAround } from "../status-round.ts";
 import { WaysOfCalls } from "./ways-of-calls.ts";
 
 const INVARIANT = "comparisons-are-few";
-/** docs/guide/failover.md: a comparison every so often at most, … */
+/** docs/guide/failover.md: the shortest time between two comparisons, … */
 const EVERY_MS = 250;
-/** … for which so many commands in a row were not served. */
+/** … for which this many commands in a row were not served. */
 const WORTH_COMPARING = 3;
-/** A station that asks to be left alone is, for so long at most. */
+/** How long a station that asks to be left alone is left alone at most. */
 const LONGEST_PAUSE_MS = 1_000;
 const ROUNDING_MS = 1e-6;
 
-/** What a station was sent under the gateway that runs. */
+/** What a station was sent under the running gateway process. */
 class Sent {
   readonly out: Set<Attempt> = new Set();
-  /** When those were sent that it did not serve, since the last one that it served. */
+  /** When the commands that it did not serve were sent, since the last one that it served. */
   unservedFromMs: number[] = [];
   refusedAtMs: number = Number.NEGATIVE_INFINITY;
 }
 
-/** The comparisons of a group since its active station served something. */
+/** The comparisons of a group since its active station last served a command. */
 class Compared {
   active: string;
   lastMs: number = Number.NEGATIVE_INFINITY;
@@ -54,7 +57,7 @@ class Compared {
     this.active = active;
   }
 
-  /** The active station has served something. */
+  /** The active station has served a command. */
   beginAnew(): void {
     this.answered = 0;
     this.out.clear();
@@ -110,7 +113,7 @@ export function comparisons(fleet: Fleet): FleetObserver {
         !isLeftAlone(group, active, nowMs)
       ) {
         const wrong = wrongWith(attempt, compared, stations, ways, nowMs);
-        // What explains it may be told in this same step.
+        // The event that explains it may be reported in this same step.
         world.at(world.nowMs, () => {
           if (of(group).active !== active || !ways.isNewAndUnexplained(attempt, active, nowMs)) return;
           if (isLeftAlone(group, active, nowMs)) return;
@@ -147,7 +150,7 @@ export function comparisons(fleet: Fleet): FleetObserver {
   };
 }
 
-/** Why a comparison must not go at `nowMs`, in words; undefined where it may. */
+/** Why a comparison must not be sent at `nowMs`, in words; undefined if it may be. */
 function wrongWith(
   { group, station }: Attempt,
   { active, lastMs, answered }: Compared,

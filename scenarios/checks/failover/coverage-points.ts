@@ -1,9 +1,9 @@
 /**
- * Rare situations that a batch of the swarm must meet at least once each, or it has not tested
- * them.
+ * Rare situations that a batch of the swarm must meet at least once each. A batch that misses one
+ * has not tested it.
  */
 export const FLEET_SITUATIONS: readonly string[] = [
-  // What is decided about stations.
+  // Decisions about stations.
   "abstention",
   "both stations silent",
   "declared down by the ceiling",
@@ -45,7 +45,7 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "heal with backlog",
   "take-over watched",
   "take-over watched after an earlier fault",
-  // The wide world: what happened there, and that its checks could judge it.
+  // The wide world: a situation happened there, and its checks could judge it.
   "own shortage",
   "station refused for want of capacity",
   "judged: collapse-is-told",

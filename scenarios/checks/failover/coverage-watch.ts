@@ -1,7 +1,7 @@
 /**
- * Notes the situations of `coverage-points.ts` where they can be seen from outside; a few are noted
+ * Notes the situations of `coverage-points.ts` if they can be seen from outside. A few are noted
  * where they happen (`fleet/*-node.ts`, `fault-injector.ts`) or by the check that watches for them.
- * It finds nothing wrong.
+ * This observer reports no violations.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -13,33 +13,33 @@ import { documentedGroups } from "../documented.ts";
 import { PerStation } from "../per-station.ts";
 import { livingGateway, lookAround } from "../status-round.ts";
 
-/** Clocks further from true than this are worse than any crystal. */
+/** A clock further from true time than this is worse than any crystal. */
 const WRONG_CLOCK = 0.001;
 
 /**
- * What is remembered of an attempt that is over: not its signal, which would keep all that ever
- * waited for it.
+ * What is remembered of an attempt that is over. Not its signal, which would keep every waiting
+ * caller in memory.
  */
 type Past = Pick<Attempt, "station" | "incarnation" | "outcome" | "endedAtMs">;
 
-/** What is remembered of a command's way. */
+/** What is remembered of a command's attempts. */
 interface Way {
   /** Its last attempt that has ended, or is out. */
   last: Past | undefined;
-  /** The gateway process that it came to last. */
+  /** The gateway process at which it arrived last. */
   incarnation: number;
-  /** The life of the station under its last attempt. */
+  /** Which life of the station had its last attempt. */
   stationLife: number;
 }
 
-/** A promotion, for what happens in the same instant. */
+/** A promotion, for events of the same instant. */
 interface Change {
   readonly atMs: number;
   readonly from: string;
 }
 
 /**
- * When the latest planned change of a group ended without a promotion; endless while it is under
+ * When the latest planned change of a group ended without a promotion; Infinity while it is under
  * way.
  */
 type Handovers = Map<string, number>;
@@ -101,7 +101,7 @@ export function coverageWatch(fleet: Fleet): FleetObserver {
   };
 }
 
-/** `attempt` follows `last`, which went elsewhere. */
+/** `attempt` follows `last`, which was sent to another station. */
 function noteMove({ world }: Fleet, attempt: Attempt, last: Past | undefined, change: Change | undefined): void {
   if (last === undefined || last.station === attempt.station || last.incarnation !== attempt.incarnation) return;
   if (last.outcome === "never-sent") world.sometimes("never-sent moved to the other station");

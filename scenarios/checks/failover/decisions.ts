@@ -1,19 +1,20 @@
 /**
- * Who is active, and why. Of every station it is kept what its gateway can know
- * (`known-station.ts`), and each promotion is held against that (`promotions.ts`); between
- * promotions, from the status of the moment:
- * - `fit-is-promoted`: an active station that is ineligible by the gateway's own account, that is
- *   declared down, out of service or whose circuit is open, or whose calls have come to nothing by
- *   ours, does not stay active while another is eligible, by the gateway's account or by ours; but
- *   it may while a probe of its half-open circuit is out, and nothing else speaks against it.
- * - `maintenance-is-kept`: who was taken out of service is so until the time is over, and not a
- *   moment longer.
- * - `prefers-whom-it-should`: failback returns to the primary, or to whom a person switched over to
- *   last.
- * - `failback-comes`: where it is automatic, it does not wait for longer than the hold-down of a
- *   station proven well: as it is written, doubled with each failure that was told, and proven by
- *   what happened, not by what the gateway says of itself.
- * - `abstention-is-kept`: while it distrusts itself, a gateway replaces nobody for failing.
+ * Checks which station is active, and why. For every station this file keeps what its gateway can
+ * know (`known-station.ts`), and judges each promotion against that (`promotions.ts`). Between
+ * promotions it judges the current status:
+ * - `fit-is-promoted`: an active station must not stay active while another is eligible, if it is
+ *   ineligible by the gateway's own account, declared down, out of service, has an open circuit, or
+ *   its calls have failed by our account. The other station may be eligible by the gateway's
+ *   account or by ours. The active one may stay while a probe of its half-open circuit is out and
+ *   nothing else counts against it.
+ * - `maintenance-is-kept`: a station that was taken out of service stays out until the time is
+ *   over, and not longer.
+ * - `prefers-whom-it-should`: failback returns to the primary, or to the station of the last manual
+ *   switchover.
+ * - `failback-comes`: automatic failback does not wait longer than the hold-down of a station that
+ *   is proven well. The hold-down is the written one, doubled with each reported failure. The proof
+ *   is what happened, not what the gateway says of itself.
+ * - `abstention-is-kept`: while a gateway distrusts itself, it replaces no station for failing.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -32,14 +33,14 @@ import { KnownStation } from "./known-station.ts";
 import type { Promoted } from "./promotions.ts";
 import { heardSince, wrongs } from "./promotions.ts";
 
-/** What is due by timers happens within this. */
+/** What is due by a timer happens within this time. */
 const LATE_MS = 100;
 /**
- * What begins a failback is looked at once in 250 ms, and what is due may wait for as long as the
- * gateway distrusts itself.
+ * The conditions of a failback are checked once in 250 ms, and what is due may wait for as long as
+ * the gateway distrusts itself.
  */
 const BACK_MS = 4_000;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 /** A group under one gateway process. */
@@ -49,18 +50,16 @@ class Known {
   readonly stations: ReadonlyMap<string, KnownStation>;
   preferred: string;
   active: string;
-  /** How often each command is at the gateway. */
+  /** How many sendings of each command are at the gateway. */
   readonly visits: Map<Command, number> = new Map();
-  /** Until when its gateway distrusts itself. */
+  /** Until when the gateway distrusts itself. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
-  /**
-   * Since when, by what each look showed, failback has been possible; undefined while it is not.
-   */
+  /** Since when failback has been possible in every round; undefined while it is not. */
   backSinceMs: number | undefined = undefined;
-  /** Is a station tried out, which is to become active? */
+  /** Whether a station is being tried out before it becomes active. */
   isHandingOver = false;
   /**
-   * When each station was replaced, or a failback to it was given up: each may double its
+   * When each station was replaced, or a failback to it was given up: each time may double its
    * hold-down.
    */
   readonly #failedAtMs: Map<string, number[]> = new Map();
@@ -88,17 +87,19 @@ class Known {
     this.#failedAtMs.set(station, [...(this.#failedAtMs.get(station) ?? []), nowMs]);
   }
 
-  /** For how long failback waits for the preferred station at most, once that is proven well. */
+  /**
+   * How long failback waits for the preferred station at most, once that station is proven well.
+   */
   longestHoldDownMs(nowMs: number): number {
     return holdDownMs(this.settings, this.#failedAtMs.get(this.preferred) ?? [], nowMs);
   }
 
-  /** Is everything there for a failback, but the time? */
+  /** Whether a failback lacks nothing but the hold-down. */
   mayGoBack(nowMs: number): boolean {
     const { settings, active, preferred, isHandingOver } = this;
     if (settings.failback.mode !== "automatic" || active === preferred || isHandingOver) return false;
     const to = this.of(preferred);
-    // Where stations are probed, the last word has to be that of a probe.
+    // If stations are probed, the last evidence must be that of a probe.
     const isProven = !settings.probes || (!to.unproven && to.lastProbe !== "ill");
     return isProven && to.surelyFit(nowMs) && this.of(active).surelyFit(nowMs);
   }
@@ -125,8 +126,8 @@ export function decisions(fleet: Fleet): FleetObserver {
     probed(group, station, well) {
       const known = of(group);
       known.of(station).probed(well);
-      // Its proof is lost and the hold-down begins anew, even if the next probe succeeds before the
-      // next look.
+      // The station loses its proof and the hold-down begins anew, even if the next probe succeeds
+      // before the next round.
       if (!well && station === known.preferred) known.backSinceMs = undefined;
     },
     commandArrived: ({ command }) => void of(command.group).visits.set(command, visitsOf(command) + 1),
@@ -135,7 +136,7 @@ export function decisions(fleet: Fleet): FleetObserver {
       const left = visitsOf(command) - 1;
       if (left > 0) visits.set(command, left);
       else visits.delete(command);
-      // Where its source has sent it twice, the other sending of it goes on.
+      // If its source has sent it twice, the other sending goes on.
       if (left > 0) return;
       for (const known of of(command.group).stations.values()) known.tally.over(command);
     },
@@ -143,8 +144,8 @@ export function decisions(fleet: Fleet): FleetObserver {
     attemptEnded(attempt) {
       const group = of(attempt.group);
       const { tally } = group.of(attempt.station);
-      // Before it, too: an answer ends the silence for which a station may have been set aside a
-      // moment ago.
+      // Checked before the end, too: an answer ends a silence for which a station may have been set
+      // aside a moment ago.
       group.lookAtIdle(localMs());
       tally.ended(attempt, localMs() >= group.distrustUntilMs, !disturbed(fleet), localMs());
       group.lookAtIdle(localMs());
@@ -178,8 +179,8 @@ export function decisions(fleet: Fleet): FleetObserver {
 }
 
 function noted(fleet: Fleet, group: Known, event: GatewayEvent, nowMs: number): void {
-  // What lasts for less than from one look to the next makes a station prove itself anew all the
-  // same.
+  // A condition that is shorter than the time between two rounds still makes a station prove itself
+  // anew.
   const { type } = event;
   if (type === "maintenance" || type === "declaration" || type === "breaker") group.backSinceMs = undefined;
   if (event.type === "abstention" && event.reason === "observer-stall") {
@@ -209,7 +210,7 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
   for (const [invariant, detail] of wrongs(event, { stations, beatsKnown, probes: settings.probes, nowMs })) {
     const speaksAgainst = whoseCircuit(invariant, event, group);
     if (speaksAgainst.length === 0) fleet.world.violate(invariant, detail);
-    // That a circuit opened may be told right after the promotion that follows from it.
+    // An open circuit may be reported right after the promotion that follows from it.
     else
       fleet.world.at(fleet.world.nowMs, () => {
         if (!speaksAgainst.some((name) => group.of(name).opened(nowMs))) fleet.world.violate(invariant, detail);
@@ -237,8 +238,8 @@ function promoted(fleet: Fleet, group: Known, event: Promoted, nowMs: number): v
 }
 
 /**
- * Whose circuit would excuse it, had it just opened: that of who was replaced for it, or of those
- * who were passed over.
+ * The stations whose circuit would excuse the violation, if it had just opened: the station that
+ * was replaced, or those that were passed over.
  */
 function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, { stations }: Known): string[] {
   if (invariant === "promotes-on-evidence") {
@@ -249,7 +250,7 @@ function whoseCircuit(invariant: string, { from, station, evidence }: Promoted, 
   return names.slice(0, names.indexOf(station)).filter((name) => name !== from);
 }
 
-/** What a status says that cannot be. */
+/** What a status reports that cannot be true. */
 function* misfits({ group, status, process }: StatusLook, known: Known): Iterable<[string, string]> {
   const nowMs = process.nowMs();
   if (status.preferred !== known.preferred)
@@ -268,7 +269,7 @@ function* misfits({ group, status, process }: StatusLook, known: Known): Iterabl
   }
 }
 
-/** Does a failback come that everything is there for? */
+/** Whether a failback comes once it lacks nothing. */
 function lookAtFailback(fleet: Fleet, group: Known, nowMs: number): void {
   const heldMs = nowMs - (group.backSinceMs ?? nowMs);
   group.backSinceMs = !disturbed(fleet) && group.mayGoBack(nowMs) ? (group.backSinceMs ?? nowMs) : undefined;
@@ -281,7 +282,7 @@ function lookAtFailback(fleet: Fleet, group: Known, nowMs: number): void {
   );
 }
 
-/** Should somebody else be active, by a gateway that may decide? */
+/** Whether another station should be active, for a gateway that may decide. */
 function isDue({ status, process }: StatusLook, known: Known): boolean {
   const nowMs = process.nowMs();
   if (status.handover !== undefined || nowMs < known.distrustUntilMs) return false;
@@ -298,8 +299,8 @@ function isDue({ status, process }: StatusLook, known: Known): boolean {
 }
 
 /**
- * May `name` surely be made active, and has it been heard since the active station fell silent, if
- * that is silent?
+ * Whether `name` may surely be made active, and has been heard since the active station fell
+ * silent, if that one is silent.
  */
 function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
   const [from, to] = [known.of(known.active), known.of(name)];
@@ -308,8 +309,8 @@ function surelyReplaces(name: string, known: Known, nowMs: number): boolean {
 }
 
 /**
- * Is a probe of its circuit out, and is that all? How long it may be out is the breaker's business
- * (`breaker.ts`).
+ * Whether a probe of its circuit is out, and nothing else counts against the station. `breaker.ts`
+ * judges how long the probe may be out.
  */
 function isProbed({ breaker, assessment }: FailoverStatus["stations"][number]): boolean {
   const others = assessment.evidence.filter(({ kind, verdict }) => verdict === "ineligible" && kind !== "breaker");

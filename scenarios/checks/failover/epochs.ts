@@ -1,9 +1,10 @@
 /**
- * Epochs at each door that they pass: the gateway that numbers its active stations, every attempt
- * it sends, and every station, which must refuse what is older than the newest it has seen.
- * Spacecraft refuse old epochs too and so hide what goes wrong before them; that is why each layer
- * is watched for itself. What two processes of a gateway number alike is no fault (a new one begins
- * at 1 and learns; ADR 0007), so all of this is for one process.
+ * Checks epochs at each layer that they pass: the gateway that numbers its active stations, every
+ * attempt that it sends, and every station, which must refuse an epoch older than the newest that
+ * it has seen. Spacecraft refuse old epochs too, and so hide faults of the earlier layers; for that
+ * reason each layer is watched separately. Two processes of a gateway may use the same number,
+ * which is no fault (a new process begins at 1 and learns; ADR 0007). So all of this is judged for
+ * one process.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -15,19 +16,19 @@ import type { StatusLook } from "../status-round.ts";
 import { lookAround } from "../status-round.ts";
 import { WaysOfCalls } from "./ways-of-calls.ts";
 
-/** A group under one gateway process, from what its events said. */
+/** A group under one gateway process, as reported by its events. */
 interface Numbered {
   epoch: number;
   active: string;
-  /** Who was active under each epoch. */
+  /** The active station of each epoch. */
   readonly stations: Map<number, string>;
   newestSent: number;
   /**
-   * Under which epochs this process has sent anything: a station that has seen one of these may
-   * have it from there.
+   * The epochs under which this process has sent an attempt. A station that has seen one of these
+   * may have it from this process.
    */
   readonly sentUnder: Set<number>;
-  /** What heartbeats have told asks for this one at least. */
+  /** The newest epoch reported in heartbeats: the gateway's epoch must be at least this. */
   newestHeard: number;
 }
 
@@ -81,8 +82,8 @@ export function epochs(fleet: Fleet): FleetObserver {
     beatCounted(group, _station, beat) {
       const of = numbered(group);
       const seen = beat?.epochSeen ?? 0;
-      // Asked of what was really sent: what the gateway says of its own epoch may have been raised
-      // by this heartbeat already.
+      // Compared with what was really sent: this heartbeat may already have raised the epoch that
+      // the gateway reports.
       const isForeign = seen > 0 && !of.sentUnder.has(seen);
       of.newestHeard = Math.max(of.newestHeard, isForeign ? seen + 1 : seen);
     },
@@ -123,7 +124,7 @@ function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "pro
   of.stations.set(epoch, of.active);
 }
 
-/** What a station has seen and told is behind the gateway from then on. */
+/** Once a station has seen an epoch and reported it, the gateway must not be behind it. */
 function refuseUnlearnt({ world }: Fleet, { newestHeard }: Numbered, { group, status }: StatusLook): void {
   if (status.epoch >= newestHeard) return;
   world.violate(

@@ -2,12 +2,13 @@
  * `no-role-change-without-fault`: in the wide world a station is replaced for failing only if a
  * fault of the plan strikes it, or did so in the last 15 s. These are not faults of a station: slow
  * callers, callers that hang up, commands that are wrong by their own fault, slow routes, shortages
- * of the gateway's own machine, and pauses of the gateway's process. Not judged: a station that was
- * recently loaded above 70 % of its capacity, settings whose effect cannot be summed up, callers
- * who leave before a command can be answered, and a time in which no command of the group has been
- * served at all yet, or none that was sent after the first that failed: where every command since
- * then was wrong, nobody can tell a station that fails everything from callers that ask for nothing
- * else.
+ * of the gateway's own machine, and pauses of the gateway's process.
+ *
+ * Not judged: a station that was recently loaded above 70 % of its capacity; settings whose effect
+ * cannot be calculated; callers that leave before a command can be answered; and the time before
+ * the group has served a command that was sent after the first failed one. If every command since
+ * then was wrong, the gateway cannot tell a station that fails everything from callers whose
+ * commands are all wrong.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -25,13 +26,14 @@ import { SlidingCount } from "../sliding-count.ts";
 
 const INVARIANT = "no-role-change-without-fault";
 /**
- * For so long after it a fault may still lead to a promotion: silences and windows have to fill.
+ * A fault may still lead to a promotion for this long after it ends: silences and windows have to
+ * fill.
  */
 const LATELY_MS = 15_000;
 const LOAD_OVER_MS = 3_000;
-/** What takes twice its time is still no fault of a station that has work to do. */
+/** A slowdown up to this factor is no fault of a station that has work to do. */
 const SLOWED = 2;
-/** A station at more than this share of its capacity may be too slow for its callers. */
+/** Above this share of its capacity, a station may be too slow for its callers. */
 const MOST_LOADED = 0.7;
 
 export function faultlessPromotions(fleet: Fleet): FleetObserver {
@@ -70,8 +72,8 @@ export function faultlessPromotions(fleet: Fleet): FleetObserver {
 }
 
 /**
- * A written timeout or deadline that is shorter than a command's work, or has become so, makes
- * attempts fail on purpose.
+ * A written timeout or deadline that is shorter than a command's work, from the start or after a
+ * slowdown, makes attempts fail on purpose.
  */
 export function timesOutByItself(fleet: Fleet, group: string): boolean {
   const { plan } = fleet.group(group);
@@ -84,14 +86,14 @@ export function timesOutByItself(fleet: Fleet, group: string): boolean {
 }
 
 /**
- * Callers who leave about when an answer comes, at its slowest, see none of a station that is well,
- * as of one that has stopped.
+ * If callers leave at about the slowest answer time, they get no answer from a healthy station, as
+ * if it had stopped.
  */
 function leavesTooSoon({ serviceMs, callers }: GroupPlan, slowness: number, mostMs: number): boolean {
   return callers !== undefined && callers.patienceMs < slowness * serviceMs + 8 * mostMs;
 }
 
-/** What callers ask of a group, and when it was last too much for which of its stations. */
+/** The load on a group, and when it was last too much for which of its stations. */
 class Load {
   readonly #plan: GroupPlan;
   readonly #sendings: SlidingCount = new SlidingCount(LOAD_OVER_MS);
@@ -114,7 +116,7 @@ class Load {
   }
 }
 
-/** Is this a fault of the station `node` that is in force at `nowMs`, or was lately? */
+/** Whether this is a fault of the station `node` that is in force at `nowMs`, or was lately. */
 function excuses({ fault, fromMs, untilMs }: Span, node: string, nowMs: number): boolean {
   if (fault.kind === "shortage" || fault.kind === "surge") return false;
   if (fault.kind === "pause" && fault.node === GATEWAY) return false;

@@ -1,15 +1,15 @@
 /**
- * `fit-again`: what calls have shown of a station is not held against it for ever. An idle station
- * gets no calls, so no success can outweigh old failures there; at the end of a run nothing but a
- * doubt with an end may keep a living, healed station that nobody has called since from being taken
- * for eligible.
+ * `fit-again`: what calls have shown about a station does not count against it for ever. An idle
+ * station gets no calls, so no success can outweigh its old failures. At the end of a run, if a
+ * living and healed station was not called since it was healed, only a doubt with an end may make
+ * it ineligible.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
 import { endsAtMs, healedAtMs, stationNode } from "../../fleet/plan.ts";
 import { livingGateway } from "../status-round.ts";
 
-/** Long enough that whatever was out when everything was healed has ended. */
+/** Long enough for every attempt to end that was out when everything was healed. */
 const SETTLED_MS = 20_000;
 
 export function fitAgain(fleet: Fleet): FleetObserver {

@@ -1,15 +1,15 @@
 /**
- * L5 for planned changes (docs/guide/failover.md, "Going back"). Nothing waits for them: the
- * station that serves goes on meanwhile (make before break).
- * - `switchover-is-prompt`: what a person asks for, and what maintenance needs, is done or refused
- *   in the step in which it begins: there is nothing to wait for.
- * - `handover-ends`: a failback is done or given up in time: it waits up to 2 s for a command that
+ * L5 for planned changes (docs/guide/failover.md, "Going back"). No call waits for them: the
+ * serving station goes on meanwhile (make before break).
+ * - `switchover-is-prompt`: a switchover that a person asks for, or that maintenance needs, is done
+ *   or refused in the step in which it begins: there is nothing to wait for.
+ * - `handover-ends`: a failback is done or given up in time. It waits up to 2 s for a command that
  *   may be repeated, and then takes four shares of 250 ms. A race with a slow station is over
  *   within 30 s.
- * - `handover-is-told`: where a failure overtakes it, whoever asked for it is told so in that
+ * - `handover-is-told`: if a failure overtakes the change, the gateway reports that in the same
  *   instant.
  * - `failback-is-tried`: a station to which a failback returns has failed none of the commands that
- *   it was given to try it out.
+ *   it was given as a trial.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -29,14 +29,14 @@ interface Handover {
   readonly station: string;
   readonly atMs: number;
   readonly cause: "failback" | "switchover" | "maintenance" | "slowness";
-  /** What was sent there since has come back as a failure. */
+  /** The command that was sent there since and failed. */
   failed: string | undefined;
 }
 
 export function handoverEnds(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
-  /** The handover that is under way in a group, on the gateway's clock. */
+  /** The planned change that is under way in each group, on the gateway's clock. */
   const begun: Map<string, Handover> = new Map();
   const isStill = (group: string, one: Handover): boolean => begun.get(group) === one;
   return {

@@ -1,10 +1,10 @@
 /**
- * How long a station must have been well before failback returns to it, by what is written and by
- * how often it failed.
+ * How long a station must have been well before failback returns to it, given the written settings
+ * and how often the station failed.
  */
 import type { DocumentedGroup } from "../documented.ts";
 
-/** `FailbackOptions`: failures within this time double it, up to this. */
+/** `FailbackOptions`: each failure within this time doubles the hold-down, up to the maximum. */
 const FAILED_WITHIN_MS = 600_000;
 const LONGEST_HOLD_DOWN_MS = 600_000;
 

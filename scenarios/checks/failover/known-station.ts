@@ -1,8 +1,8 @@
 /**
- * One station as its gateway can know it, kept from outside: what was declared of it, what its
- * circuit, its calls and people say, and when it was replaced. Where it cannot be seen whether a
- * gateway knew a thing, there is a word for "surely" and one for "perhaps", and a check uses the
- * one that can accuse nobody wrongly.
+ * One station as its gateway can know it, tracked from outside: the declarations, its circuit, its
+ * calls, the requests of operators, and when it was replaced. If the check cannot see whether a
+ * gateway knew something, there is one method for "surely" and one for "perhaps". A check uses the
+ * one that can accuse no gateway wrongly.
  */
 import { CommandPathTally } from "../calls/command-path-tally.ts";
 import type { UsualAnswers } from "../calls/usual-answers.ts";
@@ -12,9 +12,9 @@ import type { DocumentedGroup } from "../documented.ts";
 /** `FailoverOptions.cooldownMs`, and where its doubling ends. */
 const DOUBT_MS = 5_000;
 const LONGEST_DOUBT_MS = 80_000;
-/** So many calls that it serves meanwhile end its cooldown. */
+/** After it has served this many calls meanwhile, its cooldown ends. */
 const SERVES_AGAIN = 8;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 export class KnownStation {
@@ -24,14 +24,12 @@ export class KnownStation {
   liveness: Liveness = "unknown";
   circuit: "closed" | "open" | "half-open" = "closed";
   #openUntilMs = Number.NEGATIVE_INFINITY;
-  /**
-   * On the gateway's clock, until when it is out of service on request; -Infinity where it is not.
-   */
+  /** Until when it is out of service on request, on the gateway's clock; -Infinity if it is not. */
   restsUntilMs: number = Number.NEGATIVE_INFINITY;
-  /** When it was last heard of, and when it was first suspected since then to be silent. */
+  /** When its last heartbeat counted, and since when it has been suspected or down. */
   lastBeatMs: number = Number.NEGATIVE_INFINITY;
   silentSinceMs: number | undefined = undefined;
-  /** Was it replaced for failing, and no probe of it has succeeded since? */
+  /** Whether it was replaced for failing, and no probe of it has succeeded since. */
   unproven = false;
   lastProbe: "well" | "ill" | undefined = undefined;
   /** Since when a failback tries it out; undefined while none does. */
@@ -53,7 +51,7 @@ export class KnownStation {
     if (this.liveness === "down" && to === "alive") {
       this.tally.startAfresh(nowMs);
       this.#surelyInDoubtUntilMs = Number.NEGATIVE_INFINITY;
-      // Its circuit closes with that, which is told a moment later.
+      // Its circuit closes with that, which is reported a moment later.
       this.#openUntilMs = Number.NEGATIVE_INFINITY;
     }
     this.liveness = to;
@@ -66,14 +64,14 @@ export class KnownStation {
     if (to === "open") this.#openUntilMs = atMs + this.#openDurationMs;
   }
 
-  /** Did its circuit open at `nowMs`? */
+  /** Whether its circuit opened at `nowMs`. */
   opened(nowMs: number): boolean {
     return this.circuit === "open" && Math.abs(this.#openUntilMs - this.#openDurationMs - nowMs) <= ROUNDING_MS;
   }
 
   /**
-   * It is idle, and calls that it was given may speak against it: then it may be set aside, as
-   * after a replacement.
+   * Called while the station is idle. If calls that it was given may count against it, it may be
+   * set aside, as after a replacement.
    */
   lookAtIdle(nowMs: number): void {
     if (nowMs < this.#perhapsInDoubtUntilMs || !this.tally.mayFail(nowMs)) return;
@@ -86,8 +84,8 @@ export class KnownStation {
   }
 
   /**
-   * That failback is off. Where it did not serve a call that it was given, it may be set aside: one
-   * call is enough.
+   * That failback has ended. If the station did not serve a call that it was given, it may be set
+   * aside: one call is enough.
    */
   failbackEnded(nowMs: number): void {
     const fromMs = this.#triedFromMs;
@@ -95,7 +93,7 @@ export class KnownStation {
     if (fromMs !== undefined && this.tally.isUnservedSince(fromMs, nowMs)) this.#perhapsSetAside(nowMs);
   }
 
-  /** Another took its place; `forCalls`: because its calls failed. */
+  /** Another station took its place; `forCalls`: because its calls failed. */
   replaced(cause: string, forCalls: boolean, nowMs: number): void {
     this.tally.startAfresh(nowMs);
     this.#perhapsSetAside(nowMs);
@@ -107,7 +105,10 @@ export class KnownStation {
     this.lastProbe = undefined;
   }
 
-  /** It was made active, whatever it had failed before: nobody was eligible. That is over, then. */
+  /**
+   * It was made active although it may have failed before, because no station was eligible. Its
+   * earlier failures no longer count.
+   */
   becameActive(nowMs: number): void {
     this.#triedFromMs = undefined;
     this.tally.startAfresh(nowMs);
@@ -120,31 +121,31 @@ export class KnownStation {
   }
 
   /**
-   * Is something known that speaks against it as the active one? A circuit that is half-open passes
-   * nobody while its probe is out, and what opened it has not been disproved.
+   * Whether something known counts against it as the active station. A half-open circuit lets no
+   * other call pass while its probe is out, and the cause of its opening has not been disproved.
    */
   perhapsUnfit(nowMs: number): boolean {
     if (this.liveness === "down" || this.circuit !== "closed" || nowMs < this.restsUntilMs) return true;
     return nowMs < this.#perhapsInDoubtUntilMs || this.tally.mayFail(nowMs);
   }
 
-  /** May it surely not be made active while somebody else is eligible? */
+  /** Whether it surely must not be made active while another station is eligible. */
   surelyUnfit(nowMs: number): boolean {
     if (this.liveness !== "alive" || this.surelyGivenUp(nowMs)) return true;
     if (this.#probes || this.tally.served - this.#servedBefore >= SERVES_AGAIN) return false;
     return nowMs < this.#surelyInDoubtUntilMs - ROUNDING_MS;
   }
 
-  /** May it surely not stay active while somebody else is eligible? */
+  /** Whether it surely must not stay active while another station is eligible. */
   surelyGivenUp(nowMs: number): boolean {
     if (this.liveness === "down" || nowMs < this.restsUntilMs) return true;
-    // That it is half-open is told when somebody asks.
+    // The gateway reports a half-open circuit only when it is asked.
     return this.circuit === "open" && nowMs < this.#openUntilMs - ROUNDING_MS;
   }
 
   /**
-   * May it surely be made active? One that was replaced, and has not served the last call that it
-   * was given since, may be set aside for it.
+   * Whether it may surely be made active. A station that was replaced, and has not served the last
+   * call that it was given since, may be set aside for it.
    */
   surelyFit(nowMs: number): boolean {
     const { tally } = this;

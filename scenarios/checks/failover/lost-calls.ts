@@ -1,27 +1,28 @@
 /**
- * F4, what becomes of a command whose station was lost with it in hand, by what its group asked
- * for.
- * - `report-is-not-resent`: where the operator wants a report, a keyed command that has reached one
- *   station goes to no other.
- * - `resend-is-not-reported`: where re-sending is wanted, nobody is told of a keyed command that
- *   its outcome is ambiguous, before it has waited in vain for somebody to take it. Not where as
- *   many are there as may wait, nor of one that failed by itself as well: then that may be what it
- *   is told.
- * - `lost-is-ambiguous`: of one without a key that broke off in a station's hands, its source is
- *   told just that.
- * Only of commands that came once: what another sending of the same met is not theirs.
+ * F4: checks the outcome of a command whose station was lost while it had the command, given the
+ * settings of its group.
+ * - `report-is-not-resent`: if the operator wants a report, a command with a key that has reached
+ *   one station goes to no other.
+ * - `resend-is-not-reported`: if re-sending is wanted, the caller of a command with a key is not
+ *   told that its outcome is ambiguous, unless the command has waited in vain for a station. Not
+ *   judged if the queue is full, nor for a command that also failed by itself: that failure may be
+ *   its answer.
+ * - `lost-is-ambiguous`: if a command without a key broke off while a station had it, its source is
+ *   told exactly that.
+ * Only commands that came once are judged: what happened to another sending of the same command is
+ * not theirs.
  */
 import { AttemptTimeoutError } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
 import { documentedGroups } from "../documented.ts";
 
-/** What is known of a command at the gateway process that runs. */
+/** What is known of a command at the running gateway process. */
 interface Way {
   visits: number;
-  /** Where it may have been executed. */
+  /** Stations that may have executed it. */
   readonly reached: Set<string>;
-  /** An attempt of it came to an end of its own, and not because its station was replaced. */
+  /** One of its attempts ended by itself, and not because its station was replaced. */
   failedItself: boolean;
   last: Attempt | undefined;
 }
@@ -88,9 +89,9 @@ export function lostCalls(fleet: Fleet): FleetObserver {
 }
 
 /**
- * So far may a gateway's clock be from true time, as a share; how long it waited is counted on
- * that.
+ * A gateway's clock may differ from true time by this share; the gateway counts waiting times on
+ * its own clock.
  */
 const CLOCKS = 0.1;
-/** Its deadline can have been first. */
+/** The answers that report the loss; the deadline may have passed first. */
 const TOLD_OF_LOSS: ReadonlySet<string> = new Set(["AMBIGUOUS_OUTCOME", "DEADLINE_EXCEEDED"]);

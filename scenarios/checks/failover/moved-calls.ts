@@ -1,21 +1,21 @@
 /**
- * F3 at the instant of a promotion: what becomes of commands that are out at the station that is
- * replaced.
+ * F3 at the instant of a promotion: checks what becomes of commands that are out at the station
+ * that is replaced.
  * - `moves-what-was-in-flight`: a station that is replaced for failing and is silent (declared
- *   down, or overdue with nothing answered) keeps no command that may be repeated for itself. Each
- *   of them that has no attempt elsewhere goes to another station in that instant, or waits for
- *   one, or is answered. The attempt at the silent station may still be answered. One that the new
- *   active station has had as often as it may (`retry.maxAttempts`) has nothing else to hope for,
- *   and stays. So does one whose time is over, or whose caller leaves, sooner than others of its
- *   group took of late. Where the station that was promoted is ineligible in that same instant, by
- *   its gateway's word and by something that is known from outside (`surely-fit.ts`), there is
- *   nowhere to go.
- * - `stays-while-answered`: a station that still answers, or is left as planned, keeps what is out
- *   there: no attempt is ended by the promotion, because the command can finish where it is.
- * - `moves-what-was-in-flight` also where more commands are parked after a promotion than were
- *   waiting at it, were moved by it, or have failed since, or were out at a station that was
- *   declared down since. Where no other station can take these, they are tried again where they
- *   were, each within the retry budget, which some have to wait for.
+ *   down, or overdue with nothing answered) must not be the only place of a command that may be
+ *   repeated. Each such command without an attempt elsewhere goes to another station in that
+ *   instant, or waits for one, or is answered. The attempt at the silent station may still be
+ *   answered. A command may stay if it has been sent to the new active station as often as allowed
+ *   (`retry.maxAttempts`): it has no other chance. It may also stay if its time ends, or its caller
+ *   leaves, sooner than other commands of its group took lately. If the promoted station is
+ *   ineligible in that same instant, by its gateway's account and by something known from outside
+ *   (`surely-fit.ts`), there is no station to go to.
+ * - `stays-while-answered`: a station that still answers, or is left as planned, keeps its
+ *   commands. The promotion ends no attempt there, because the command can finish where it is.
+ * - `moves-what-was-in-flight` is also violated if more commands are parked after a promotion than
+ *   waited at that time, were moved by it, have failed since, or were out at a station that was
+ *   declared down since. If no other station can take these, they are tried again at the same
+ *   station, each within the retry budget; some have to wait for the budget.
  */
 import { AttemptTimeoutError, CallAbortedError, DeadlineExceededError } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -28,14 +28,12 @@ import { livingGateway, lookAround } from "../status-round.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
 const INVARIANT = "moves-what-was-in-flight";
-/**
- * So many of the latest answers say how long the next may take: a quarter longer than any of them.
- */
+/** The next answer may take a quarter longer than any of this many latest answers. */
 const LATEST = 200;
 const SLOWER = 1.25;
 /**
- * What is said of a station that is silent now; not why it was replaced once, which is said during
- * its cooldown.
+ * The text about a station that is silent now; not the reason of an earlier replacement, which is
+ * reported during its cooldown.
  */
 const OVERDUE = /^[^:]+: \d+ commands became overdue/;
 
@@ -44,16 +42,16 @@ type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
 /** What is noted of one group. */
 interface Seen {
   readonly out: Set<Attempt>;
-  /** Stations that commands without an answer have reached, once for each attempt. */
+  /** Stations that commands without an answer have reached, one entry for each attempt. */
   readonly reached: Map<Command, string[]>;
-  /** Commands that have no answer, how many sendings of them, and when the last one came. */
+  /** Commands that have no answer, how many sendings of each, and when the last one came. */
   readonly open: Map<Command, { readonly sendings: number; readonly atMs: number }>;
   readonly down: Set<string>;
-  /** How long the last commands that were served took. */
+  /** How long the last served commands took. */
   readonly tookMs: number[];
   /**
-   * Commands that may be parked: those of the last promotion, and one more for each that failed
-   * since, or was lost with its station; undefined before one.
+   * How many commands may be parked: those of the last promotion, and one more for each command
+   * that failed since or was lost with its station; undefined before the first promotion.
    */
   mayBeParked: number | undefined;
 }
@@ -75,7 +73,7 @@ export function movedCalls(fleet: Fleet): FleetObserver {
     const there = [...noted.out].filter(({ station, signal }) => station === from && !signal.aborted);
     noted.mayBeParked = event.waiting + event.inFlight;
     if (event.cause === "failure" && isSilent(event, noted)) {
-      // Who goes on does so before the step is over.
+      // A command that moves does so before the step is over.
       world.at(world.nowMs, () => refuseLeft(fleet, noted, there, event, surelyFit.has(group, event.station)));
     } else world.at(world.nowMs, () => refuseEnded(fleet, there, event));
   };
@@ -146,14 +144,15 @@ function fresh(): Seen {
   return { out, reached, open, down, tookMs: [], mayBeParked: undefined };
 }
 
-/**
- * Is nothing heard of the station that is replaced, by heartbeats or by what is said of its calls?
- */
+/** Whether the replaced station is silent, by its heartbeats or by the evidence of its calls. */
 function isSilent({ from, evidence }: Promoted, { down }: Seen): boolean {
   return down.has(from) || evidence.some(({ kind, detail }) => kind === "calls" && OVERDUE.test(detail));
 }
 
-/** Of commands that were out `there`, more are nowhere else than can wait. */
+/**
+ * Reports commands that were out `there` and are nowhere else, if there are more of them than can
+ * wait.
+ */
 function refuseLeft(
   fleet: Fleet,
   noted: Seen,
@@ -163,8 +162,8 @@ function refuseLeft(
 ): void {
   const { commands, retry } = documentedGroups(fleet).get(group) as DocumentedGroup;
   const patienceMs = fleet.group(group).plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY;
-  // Where a report is wanted, a keyed command goes nowhere: `lost-calls.ts` says what its source is
-  // told.
+  // If a report is wanted, a command with a key moves nowhere: `lost-calls.ts` judges what its
+  // source is told.
   const reports = commands.ambiguousKeyed === "report";
   const isUsedUp = (command: Command): boolean =>
     (noted.reached.get(command) ?? []).filter((name) => name === station).length >= retry.maxAttempts;
@@ -184,7 +183,7 @@ function refuseLeft(
   const status = livingGateway(fleet)?.gateway?.groups.get(group)?.status;
   if (!isFit && status?.stations.some(({ active, assessment }) => active && !assessment.eligible) === true) return;
   const waiting = status === undefined ? 0 : status.waiting + status.parked;
-  // One that was declared down and heard again may have been sent the same command twice.
+  // A station that was declared down and heard again may have been sent the same command twice.
   const commandsLeft = new Set(left.map(({ command }) => command)).size;
   if (commandsLeft <= waiting) return;
   const [{ command, atMs }] = left as [Attempt];
@@ -194,7 +193,7 @@ function refuseLeft(
   );
 }
 
-/** An attempt that was out `there` was ended although its station answers. */
+/** Reports an attempt that was out `there` and was ended although its station answers. */
 function refuseEnded(fleet: Fleet, there: readonly Attempt[], { group, from, cause }: Promoted): void {
   const ended = there.find(({ signal }) => signal.aborted && !hasReasonOfItsOwn(signal.reason));
   if (ended === undefined) return;

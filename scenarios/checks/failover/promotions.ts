@@ -1,16 +1,17 @@
 /**
- * F1, F2, F7 at the instant of a promotion: whether the one that goes has failed, and whether the
- * one that comes is the right one. Judged by what is known from outside of each station of the
- * group (`known-station.ts`), in order of priority.
- * - `promotes-on-evidence`: something that happened speaks against the station that is replaced for
+ * F1, F2, F7 at the instant of a promotion: checks that the old station has failed and that the new
+ * one is the right one. Judged by what is known from outside about each station of the group
+ * (`known-station.ts`), in order of priority.
+ * - `promotes-on-evidence`: some observed event counts against the station that is replaced for
  *   failing.
- * - `promotes-the-first-fit`: nobody of higher priority was surely eligible.
- * - `unfit-is-not-promoted`: nor is the new one surely ineligible, unless nobody is eligible and
- *   the old one is silent; who is out of service on request is never promoted.
- * - `heard-since-is-promoted`: where the old one fell silent, the new one has been heard of after
+ * - `promotes-the-first-fit`: no station of higher priority was surely eligible.
+ * - `unfit-is-not-promoted`: the new station is not surely ineligible, unless no station is
+ *   eligible and the old one is silent. A station that is out of service on request is never
+ *   promoted.
+ * - `heard-since-is-promoted`: if the old station fell silent, the new one has been heard after
  *   that.
- * - `failback-is-proven`: who goes back by itself, and is probed, has answered a probe since it
- *   failed, and the last one.
+ * - `failback-is-proven`: a probed station to which the gateway goes back on its own has answered a
+ *   probe since it failed, and has answered the last one.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Wrong } from "../detection/silence.ts";
@@ -18,11 +19,11 @@ import type { KnownStation } from "./known-station.ts";
 
 export type Promoted = Extract<GatewayEvent, { readonly type: "promoted" }>;
 
-/** A group whose gateway says that it promotes. */
+/** A group whose gateway reports a promotion. */
 export interface Scene {
   /** Every station by name, the primary first. */
   readonly stations: ReadonlyMap<string, KnownStation>;
-  /** Is it known which heartbeats counted? */
+  /** Whether it is known which heartbeats counted. */
   readonly beatsKnown: boolean;
   readonly probes: boolean;
   /** On the gateway's clock. */
@@ -67,7 +68,8 @@ export function* wrongs(event: Promoted, scene: Scene): Iterable<NonNullable<Wro
 }
 
 /**
- * Has one been heard since the other fell silent, if that one is? Where it is known what counted.
+ * Whether the first station has been heard since the second fell silent, if the second is silent.
+ * Used if it is known which heartbeats counted.
  */
 export function heardSince({ lastBeatMs }: KnownStation, { silentSinceMs }: KnownStation): boolean {
   return silentSinceMs === undefined || lastBeatMs > silentSinceMs;

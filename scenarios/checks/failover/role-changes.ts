@@ -1,15 +1,14 @@
 /**
- * B4: who is active changes for a reason, and not too often.
- * - In a group that nothing touches nobody is declared down, nobody is promoted, and no circuit
+ * B4: the active station changes for a reason, and not too often.
+ * - In a group that no fault touches, no station is declared down, none is promoted, and no circuit
  *   opens.
- * - Elsewhere a promotion for failure follows trouble that touched its group no longer ago than
- *   what a gateway remembers (`memoryMs`). A station that is dead for good excuses only what
- *   follows its death. Not judged where a station is to be called silent as soon as two commands
- *   are late (`unansweredAfter` below 50 ms): that happens on any day.
- * - Of failures there are at most so many role changes a minute as dwells and doubts leave room
- *   for.
- * - `failback-holds-down`: going back happens only where it is automatic, and only after the
- *   hold-down since the station failed or was silent last, which doubles with each of its failures.
+ * - In other groups a promotion for failure follows a fault that touched its group, no longer ago
+ *   than a gateway remembers (`memoryMs`). A station that is dead for good excuses only what
+ *   follows its death. Not judged if a station counts as silent as soon as two commands are late
+ *   (`unansweredAfter` below 50 ms): that happens on any day.
+ * - The number of role changes for failures in a minute is bounded by the dwells and doubts.
+ * - `failback-holds-down`: a failback happens only if it is automatic, and only after the hold-down
+ *   since the station last failed or was silent. Each failure of the station doubles the hold-down.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -36,7 +35,7 @@ const LONGEST_DWELL_MS = 30_000;
  */
 const MOST_DOUBTS_A_MINUTE = 5;
 const LEAST_SILENCE_MS = 50;
-/** Instants on one axis differ by rounding. */
+/** Two instants on one axis differ by rounding. */
 const ROUNDING_MS = 0.001;
 
 export function roleChanges(fleet: Fleet): FleetObserver {
@@ -46,7 +45,7 @@ export function roleChanges(fleet: Fleet): FleetObserver {
   /** When each station was replaced for failing, oldest first. */
   let failures: Map<string, number[]> = new Map();
   let changes: Map<string, SlidingCount> = new Map();
-  /** Since when each station has been held to be alive without a break. */
+  /** Since when each station has been alive without a break, by the gateway's account. */
   let wellSinceMs: Map<string, number> = new Map();
   const failuresOf = (group: string, station: string): number[] => failures.get(`${group}/${station}`) ?? [];
   return {
@@ -106,9 +105,9 @@ function heldDown(
 }
 
 /**
- * How long after trouble is over it can still lead to a promotion: what the breaker's window, a
- * command under way and a failing path remember, how long a silence takes to be declared, and how
- * long what was refused meanwhile stays closed.
+ * How long after a fault is over it can still lead to a promotion. The sum of: the memory of the
+ * breaker's window, of a command under way and of a failing path; the time until a silence is
+ * declared; and the time for which a station that was refused meanwhile stays closed.
  */
 function memoryMs({ breaker, commands, commandPath, detector, heartbeat }: DocumentedGroup): number {
   const silenceMs = detector.ceilingMs + detector.sustainMs + 3 * heartbeat.intervalMs;
@@ -120,7 +119,7 @@ function memoryMs({ breaker, commands, commandPath, detector, heartbeat }: Docum
 function refuseUncaused(fleet: Fleet, settings: DocumentedGroup, { group, station, from, evidence }: Promoted): void {
   const { nowMs } = fleet.world;
   const { quiet, serves } = planBoundsOf(fleet, group);
-  // Started together, stations have their grace period to be heard from.
+  // Stations that start together have their grace period to be heard.
   if (!quiet || !serves) return;
   const sinceMs = nowMs - memoryMs(settings);
   if (
@@ -136,7 +135,7 @@ function refuseUncaused(fleet: Fleet, settings: DocumentedGroup, { group, statio
   );
 }
 
-/** Who is dead for good fails only once. */
+/** A station that is dead for good fails only once. */
 function excusesUntilMs({ fault, fromMs, untilMs }: Span): number {
   return fault.kind === "crash" && untilMs === Number.POSITIVE_INFINITY ? fromMs : untilMs;
 }
@@ -148,11 +147,11 @@ function refuseTooOften(
   { group, atMs }: Promoted,
 ): void {
   lately.add(atMs);
-  // A probe that succeeds ends every doubt, and without a dwell silence may come and go as it
-  // likes.
+  // A probe that succeeds ends every doubt, and without a dwell a silence may come and go at any
+  // rate.
   if (settings.probes || settings.detector.minDwellMs < 1) return;
-  // Each replacement needs a declaration or a doubt; where nobody is eligible, one declaration can
-  // lead to two.
+  // Each replacement needs a declaration or a doubt; if no station is eligible, one declaration can
+  // lead to two replacements.
   const most = settings.stations.length * (2 * mostDeclarations(settings.detector.minDwellMs) + MOST_DOUBTS_A_MINUTE);
   const changes = lately.total(atMs);
   if (changes > most)

@@ -1,9 +1,9 @@
 /**
- * Stations that are surely eligible by all that their gateway can know, told from what was declared
- * and from what became of commands, and not from the gateway's own status. A gateway that calls
- * such a station ineligible has no excuse in it. For an excuse only one side counts, so this is
- * narrow: a station that was ever replaced, or of which anything under this gateway process came to
- * nothing or took long, is none of these, although it may be eligible.
+ * Finds stations that are surely eligible, given all that their gateway can know. It uses the
+ * declarations and the outcomes of commands, and not the gateway's own status. If a gateway calls
+ * such a station ineligible, that is no excuse. An excuse needs certainty in one direction only, so
+ * the rule is narrow: a station does not qualify if it was ever replaced, or if any of its attempts
+ * under this gateway process failed or took long, although it may be eligible.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
@@ -19,8 +19,8 @@ type StationStatus = Pick<FailoverStatus["stations"][number], "name" | "assessme
 interface Seen {
   alive: boolean;
   /**
-   * Its circuit opened, somebody took it out of service or replaced it, or a failback to it was
-   * given up.
+   * Its circuit opened, an operator took it out of service, it was replaced, or a failback to it
+   * was given up.
    */
   marked: boolean;
   /** An attempt at it was not served. */
@@ -33,7 +33,7 @@ export class SurelyFit {
   readonly #settings: ReadonlyMap<string, DocumentedGroup>;
   readonly #stations = new PerStation<Seen>(() => ({ alive: false, marked: false, failed: false, out: new Set() }));
   #running = 0;
-  /** Told to those who ask. */
+  /** Events that the check needs. */
   readonly hears: Required<Pick<FleetObserver, "gatewayStarted" | "gatewayEvent" | "attemptBegan" | "attemptEnded">>;
 
   constructor(fleet: Fleet) {
@@ -57,7 +57,10 @@ export class SurelyFit {
     return [...out].every(({ atMs }) => nowMs - atMs < LEAST_WORTH_A_SECOND_MS);
   }
 
-  /** Is `station` eligible, by its gateway's own word or by all that this one can know? */
+  /**
+   * Whether `station` is eligible, by its gateway's own account or by all that the gateway can
+   * know.
+   */
   isFit(group: string, { name, assessment }: StationStatus): boolean {
     return assessment.eligible || this.has(group, name);
   }

@@ -1,11 +1,11 @@
 /**
  * L2, `takes-over`: after a fault that ends all service of the active station, and while nothing
- * else is wrong, another station serves a command that was sent after it, within the sum of what
- * the manual says has to happen first: the silence (or the failing commands) that is waited for,
- * sustained as written, one more beat of the backup, the next command and its way. All terms come
- * from the plan and the manual (`isolated-faults.ts`), none from the code. A fault is not watched
- * where no other station is eligible at its instant: by the gateway's word, and only where nothing
- * that is known from outside speaks against that word (`surely-fit.ts`).
+ * else is wrong, another station serves a command that was sent after the fault. The bound is the
+ * sum of the steps that the manual names: the silence (or the failing commands), sustained as
+ * written; one more heartbeat of the backup; the next command and its way. All terms come from the
+ * plan and the manual (`isolated-faults.ts`), none from the code. A fault is not watched if no
+ * other station is eligible at its instant, by the gateway's account, unless something known from
+ * outside contradicts that (`surely-fit.ts`).
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -23,7 +23,7 @@ export function takeOver(fleet: Fleet): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
   const surelyFit = new SurelyFit(fleet);
-  /** Faults after which nobody has served yet. */
+  /** Faults after which no other station has served yet. */
   const waiting: Set<IsolatedFault> = new Set();
   const latestMs = Math.min(quietFromMs(fleet), endsAtMs(fleet.plan));
   for (const fault of isolatedFaults(fleet)) {
@@ -52,10 +52,7 @@ export function takeOver(fleet: Fleet): FleetObserver {
   };
 }
 
-/**
- * Does the fault strike whom commands go to, and is there somebody else who is well at this
- * instant?
- */
+/** Whether the fault strikes the active station, and another station is well at this instant. */
 function isActiveWithBackup(fleet: Fleet, { group, station }: IsolatedFault, surelyFit: SurelyFit): boolean {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;
   if (status === undefined || status.active !== station || status.handover !== undefined) return false;

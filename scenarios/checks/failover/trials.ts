@@ -1,17 +1,17 @@
 /**
- * How a gateway finds out about a station that may not serve: with as little as it can, and it does
- * find out.
- * - `failback-begins-with-one`: until the station that a failback, or a race with a slow one, tries
- *   out has served something, or for 2 s where nothing comes that may be repeated, it is sent one
- *   command at a time on that account, and none without a key.
- * - `failback-is-given-up`: where that station fails a command, the failback is over in that
+ * Checks how a gateway finds out whether a doubtful station serves: with as few commands as
+ * possible, and in the end it does find out.
+ * - `failback-begins-with-one`: a failback, or a race with a slow station, tries a station out.
+ *   Until that station has served a command, or for 2 s if no repeatable command comes, it is sent
+ *   one command at a time on that account, and none without a key.
+ * - `failback-is-given-up`: if that station fails a command, the failback is over in the same
  *   instant.
  * - `once-is-not-spent`: a command without a key is not sent to find out whether a station lives
- *   that was declared down. Not where it refuses connections, nor where it served a moment ago.
- * - `doubt-ends`: at the end of a run nobody is in doubt who has been well for long, by the plan,
- *   where there were commands to try it with, and the written timeout lets a command end. (That a
- *   gateway says of a station that it is eligible ends an excuse in these checks, and never is
- *   one.)
+ *   that was declared down. Not judged if the station refuses connections, or served a moment ago.
+ * - `doubt-ends`: at the end of a run no station is in doubt that has been well for long, by the
+ *   plan, if there were commands to try it with and the written timeout lets a command end. (If a
+ *   gateway says that a station is eligible, that ends an excuse in these checks, and is never an
+ *   excuse itself.)
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -27,30 +27,27 @@ import { WaysOfCalls } from "./ways-of-calls.ts";
 
 /** docs/guide/failover.md, `canaryWaitMs`. */
 const QUIET_MS = 2_000;
-/** Who served within this time is given more. */
+/** A station that has served within this time is given more. */
 const SERVED_LATELY_MS = 1_000;
-/**
- * Long enough that whatever was wrong is over, and that whoever is in doubt has been tried many
- * times.
- */
+/** Long enough for every fault to be over, and for a station in doubt to be tried many times. */
 const SETTLED_MS = 20_000;
 const DOUBTED_MS = 10_000;
 const FEWEST_TO_TRY_WITH = 20;
 /**
- * A station in doubt is tried no more often than this: one that refuses for load may do so for a
+ * A station in doubt is tried no more often than this; if it refuses for load, it may do so for a
  * second.
  */
 const TRIAL_INTERVAL_MS = 250;
 
-/** A failback that has not shown anything yet. */
+/** A failback that has not served a command yet. */
 interface Trial {
   readonly station: string;
   readonly begunAtMs: number;
-  /** Attempts that only the failback explains, and that somebody waits for. */
+  /** Attempts that only the failback explains, and whose callers still wait. */
   readonly out: Set<Attempt>;
 }
 
-/** What is known of a station's door under this gateway process. */
+/** What was seen of a station under this gateway process. */
 class Door {
   downSinceMs: number = Number.POSITIVE_INFINITY;
   servedAtMs: number = Number.NEGATIVE_INFINITY;
@@ -61,8 +58,8 @@ class Door {
 interface Doubt {
   readonly sinceMs: number;
   /**
-   * How often since then it could be tried: with commands that may be repeated, of the route that
-   * every station serves.
+   * How often the station could have been tried since then: with repeatable commands of the route
+   * that every station serves.
    */
   chances: number;
   lastChanceMs: number;
@@ -73,12 +70,12 @@ export function trials(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const served = (attempt: Attempt): boolean =>
     succeeded(attempt, (groups.get(attempt.group) as DocumentedGroup).commands.errorBody);
-  // The failback itself is no reason here: what nothing else explains is on its account.
+  // The failback itself is no reason here: an attempt that nothing else explains is on its account.
   const ways = new WaysOfCalls(fleet, served);
   const doors = new PerStation(() => new Door());
   const actives: Map<string, string> = new Map();
   const trials: Map<string, Trial> = new Map();
-  /** The station that a failback makes active, until it does or is given up. */
+  /** The station that a failback is about to make active, until it does or is given up. */
   const underWay: Map<string, string> = new Map();
   const doubts: Map<string, Doubt> = new Map();
   let running = 0;
@@ -164,7 +161,7 @@ function noteUnderWay(event: GatewayEvent, underWay: Map<string, string>): void 
   else if (event.type === "handover-ended" || event.type === "promoted") underWay.delete(event.group);
 }
 
-/** Has `attempt` come to nothing by its station's doing, while somebody waited for it? */
+/** Whether `attempt` failed because of its station, while its caller still waited. */
 function hasFailed(attempt: Attempt, served: (attempt: Attempt) => boolean): boolean {
   if (attempt.signal.aborted) return false;
   return (
@@ -172,7 +169,7 @@ function hasFailed(attempt: Attempt, served: (attempt: Attempt) => boolean): boo
   );
 }
 
-/** What follows from the end of `attempt` is told before the step is over. */
+/** The consequence of the end of `attempt` is reported before the step is over. */
 function refuseGoingOn({ world }: Fleet, attempt: Attempt, underWay: ReadonlyMap<string, string>): void {
   const { command, group, station } = attempt;
   world.at(world.nowMs, () => {
@@ -206,7 +203,7 @@ function refuseSpent({ world }: Fleet, { command, group, station }: Attempt, doo
   );
 }
 
-/** `doubt` is there at the end of the run. */
+/** `doubt` still lasts at the end of the run. */
 function refuseLasting(fleet: Fleet, group: string, { sinceMs, chances }: Doubt): void {
   const { plan, world } = fleet;
   const active = livingGateway(fleet)

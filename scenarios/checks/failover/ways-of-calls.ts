@@ -1,23 +1,24 @@
 /**
- * Why a command may go to a station that is not the active one, under the active one's epoch
- * (`one-active-per-epoch`). The role says where new commands go as a rule; these are the exceptions
- * that docs/guide/failover.md names, each shown by attempts and events and not by the gateway's
- * word for it:
- * - another station has had the command: refused it, failed it, lost it, has been silent about it
- *   for longer than it usually takes, or was declared down or replaced for failing with it in hand;
+ * Lists why a command may go to a station that is not active, under the active station's epoch
+ * (`one-active-per-epoch`). As a rule, new commands go to the active station. These are the
+ * exceptions that docs/guide/failover.md names, each shown by attempts and events and not by the
+ * gateway's own account:
+ * - another station has had the command: it refused it, failed it, lost it, has been silent about
+ *   it for longer than usual, or was declared down or replaced for failing while it had the
+ *   command;
  * - the active station is in doubt (`doubted` … `trusted`), was declared down, is out of service,
- *   its circuit is open, or nobody is eligible (`no-eligible-station`, until the active station is
- *   eligible again, by its gateway's word or surely: `surely-fit.ts`);
+ *   its circuit is open, or no station is eligible (`no-eligible-station`, until the active station
+ *   is eligible again, by its gateway's account or surely: `surely-fit.ts`);
  * - the active station has not served three commands that were sent after the last one that it
- *   served: new ones show whether another does (when they end does not matter: a long upload may
- *   end after later ones);
- * - of the last forty commands of the active station three were late, answered or not: a new one
- *   shows whether another answers sooner;
- * - of these it served some, and failed three, and nearly one in five, that may not run twice: a
- *   new one shows whether another station serves such;
- * - five or more of the last twenty commands that could be compared, and four in ten of them,
- *   failed at the active station and were served by another: it is failing, and is replaced as soon
- *   as the other one is heard, which may be a beat later;
+ *   served: new ones show whether another station serves them (when they end does not matter: a
+ *   long upload may end after later commands);
+ * - three of the last forty commands of the active station were late, answered or not: a new one
+ *   shows whether another station answers sooner;
+ * - of these forty it served some, and failed three and nearly one in five that may not run twice:
+ *   a new one shows whether another station serves such commands;
+ * - of the last twenty commands that could be compared, at least five, and four in ten, failed at
+ *   the active station and were served by another: it is failing, and is replaced as soon as the
+ *   other one is heard, which may be one heartbeat later;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the
  *   role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
@@ -32,36 +33,33 @@ import { PerStation } from "../per-station.ts";
 import type { StatusLook } from "../status-round.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
-/** Of so many answers of a station, half were quicker than an attempt that is taken for overdue. */
+/** Half of this many answers of a station were quicker than an attempt that counts as overdue. */
 const ANSWERS = 20;
 /**
- * What is learned is looked at again after so many; with fewer answers than both, others tell what
- * is usual (`answer-times.ts`).
+ * The learned times are refreshed after this many answers. A station with fewer answers than both
+ * numbers uses the times of other stations (`answer-times.ts`).
  */
 const REFRESHED_AFTER = 32;
-/**
- * So many commands in a row that are not served are worth a comparison with new ones
- * (`uncompared.ts`).
- */
+/** This many unserved commands in a row justify a comparison with new ones (`uncompared.ts`). */
 const WORTH_COMPARING = 3;
-/** So many late ones are, among so many (`late-alone.ts`). */
+/** This many late ones, among this many, justify one too (`late-alone.ts`). */
 const LATE = { count: 3, of: 40 };
 /**
- * So many failures are of commands that may not run twice, beside others that are served, from any
- * of them on; and this share (`fails-some.ts`, by its own count).
+ * And so do this many failures of commands that may not run twice, counted from any of them on, at
+ * this share, if the station serves others (`fails-some.ts`, by its own count).
  */
 const FAILED = { count: 3, rate: 0.15 };
 /**
- * An overdue attempt has been out for this long at least, however quick its station is
+ * An overdue attempt has been out for at least this long, however quick its station is
  * (`answer-times.ts`).
  */
 const LEAST_OVERDUE_MS = 5;
 
-/** What its gateway said of one group's active station since it became active. */
+/** What the gateway reported about one group's active station since it became active. */
 class Active {
   doubted = false;
   kept = false;
-  /** On its gateway's clock, until when that replaces nobody. */
+  /** Until when the gateway replaces no station, on its own clock. */
   abstainsUntilMs: number = Number.NEGATIVE_INFINITY;
   /** The station that a failback tries out. */
   tried: string | undefined = undefined;
@@ -74,15 +72,18 @@ interface Known {
   /** How long its last answers took. */
   readonly answersMs: number[];
   /**
-   * When those were sent, the latest ones, that ended without success and were sent after all that
-   * succeeded.
+   * When the latest attempts were sent that ended without success and were sent after the last
+   * successful one.
    */
   unservedFromMs: number[];
-  /** Of its last attempts that are over, was each late; and was it served, or failed for good? */
+  /**
+   * For each of its last ended attempts: whether it was late; and whether it was served, or failed
+   * for good.
+   */
   readonly late: boolean[];
   readonly failed: boolean[];
   /**
-   * Commands that it served, since the first that it `lost`: that failed here, and that another
+   * Commands that it served, since the first `lost` one: one that failed here and that another
    * station served.
    */
   readonly compared: ("served" | "lost")[];
@@ -104,10 +105,10 @@ export class WaysOfCalls {
   readonly #served: (attempt: Attempt) => boolean;
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
   readonly #left: WeakSet<Attempt> = new WeakSet();
-  /** Commands that are not answered: how often they are there, and their attempts. */
+  /** Commands that are not answered: how many sendings of each are there, and their attempts. */
   readonly #there: Map<Command, { visits: number; readonly attempts: Attempt[] }> = new Map();
 
-  /** `served`: has this attempt succeeded? */
+  /** `served`: whether this attempt has succeeded. */
   constructor(fleet: Fleet, served: (attempt: Attempt) => boolean) {
     this.#surelyFit = new SurelyFit(fleet);
     this.#served = served;
@@ -160,15 +161,15 @@ export class WaysOfCalls {
     else there.attempts.push(attempt);
   }
 
-  /** Where the active station is eligible, that nobody was is over. */
+  /** If the active station is eligible, `no-eligible-station` is over. */
   looked({ group, status }: StatusLook): void {
     if (status.stations.some((station) => station.active && this.#surelyFit.isFit(group, station)))
       this.#of(group).kept = false;
   }
 
   /**
-   * May `active` be ineligible, by its gateway's own word and by something that is known from
-   * outside?
+   * Whether `active` may be ineligible, by its gateway's own account and by something known from
+   * outside.
    */
   mayBeUnfit(group: string, active: string, status: FailoverStatus | undefined): boolean {
     const station = status?.stations.find(({ name }) => name === active);
@@ -176,8 +177,8 @@ export class WaysOfCalls {
   }
 
   /**
-   * `attempt` has ended, after `tookMs` of its gateway's clock since its body was out. How long
-   * failures take says nothing of how long a station usually takes.
+   * `attempt` has ended, `tookMs` after its body was sent, on its gateway's clock. The duration of
+   * a failure says nothing about the usual answer time.
    */
   ended(attempt: Attempt, tookMs: number): void {
     const { group, station, localMs } = attempt;
@@ -188,8 +189,8 @@ export class WaysOfCalls {
     if (isServed || (attempt.outcome === "reply" && attempt.command.kind === "once")) known.failed.push(!isServed);
     for (const last of [known.late, known.failed]) if (last.length > LATE.of) last.shift();
     if (!this.#served(attempt)) {
-      // By when they were sent: one that was out for long must not push out one that a success will
-      // leave standing.
+      // Ordered by when they were sent: an attempt that was out for long must not push out one that
+      // a success will keep.
       known.unservedFromMs = [...known.unservedFromMs, localMs]
         .toSorted((one, other) => one - other)
         .slice(-WORTH_COMPARING);
@@ -205,7 +206,8 @@ export class WaysOfCalls {
   }
 
   /**
-   * `attempt` was served: what does that say of its station, and of those where its command failed?
+   * `attempt` was served: notes what that says about its station, and about those where its command
+   * failed.
    */
   #compare({ command, group, station }: Attempt): void {
     const attempts = this.#there.get(command)?.attempts ?? [];
@@ -227,8 +229,8 @@ export class WaysOfCalls {
   }
 
   /**
-   * May `attempt` go where it goes, while `active` is the active one? At `nowMs` of its gateway's
-   * clock, before {@link began}.
+   * Whether `attempt` may go to its station while `active` is the active one, at `nowMs` of its
+   * gateway's clock. Call it before {@link began}.
    */
   mayGo({ command, group, station }: Attempt, active: string, nowMs: number): boolean {
     if (this.#isSentAway(group, station, active, nowMs)) return true;
@@ -242,8 +244,8 @@ export class WaysOfCalls {
   }
 
   /**
-   * Are so many of the last commands of `station` late, or some of them not served, that a new one
-   * may show whether another does better?
+   * Whether enough of the last commands of `station` were late, or not served, that a new one may
+   * show whether another station does better.
    */
   areAmiss(group: string, station: string, nowMs: number): boolean {
     const known = this.#stations.of(group, station);
@@ -253,15 +255,18 @@ export class WaysOfCalls {
   }
 
   /**
-   * Has no station had the command of `attempt` before, and does nothing send commands away from
-   * `active`?
+   * Whether no station had the command of `attempt` before, and nothing sends commands away from
+   * `active`.
    */
   isNewAndUnexplained(attempt: Attempt, active: string, nowMs: number): boolean {
     const isNew = (this.#there.get(attempt.command)?.attempts ?? []).every((one) => one === attempt);
     return isNew && !this.#isSentAway(attempt.group, attempt.station, active, nowMs);
   }
 
-  /** Does something else than the single command send commands away from `active`, to `station`? */
+  /**
+   * Whether something other than the single command sends commands away from `active`, to
+   * `station`.
+   */
   #isSentAway(group: string, station: string, active: string, nowMs: number): boolean {
     const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
     const { down, circuitOpen, rests } = this.#stations.of(group, active);
@@ -301,18 +306,21 @@ export class WaysOfCalls {
   }
 }
 
-/** Longer than the answers that say what is usual, the first or the last of those that are kept. */
+/**
+ * Whether `forMs` is longer than the usual answers, counted over the first or the last of those
+ * that are kept.
+ */
 function isLate({ answersMs }: Known, forMs: number): boolean {
   if (forMs < LEAST_OVERDUE_MS) return false;
-  // Of a station that has answered little since the start, others tell what is usual: by those it
-  // may be late at any time.
+  // A station with few answers since the start uses the times of other stations, by which an
+  // attempt may be late at any time.
   if (answersMs.length < ANSWERS) return forMs >= LEAST_WORTH_A_SECOND_MS;
   return forMs > Math.min(mostOf(answersMs.slice(0, ANSWERS)), mostOf(answersMs.slice(-ANSWERS)));
 }
 
 /**
- * Did it fail a share of its last commands, from any failure on, and serve others? A gateway
- * forgets what came before few failures.
+ * Whether it failed a share of its last commands, counted from any failure on, and served others. A
+ * gateway forgets what came before a few failures.
  */
 function failsSome({ failed }: Known): boolean {
   return failed.some((isFailure, place) => {

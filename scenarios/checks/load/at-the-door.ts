@@ -1,9 +1,9 @@
 /**
- * The commands that are at one group of the gateway, and the attempts of them that are out, counted
- * at the doors where commands come in and attempts go out. A command may have two attempts out (a
- * hedge), and one whose station fell silent may wait for another station while its attempt there is
- * still listened to. So what waits is known between two bounds, which are the same number as long
- * as neither is the case.
+ * Counts the commands at one group of the gateway and their attempts that are out, from outside: at
+ * the points where commands arrive and attempts are sent. A command may have two attempts out (a
+ * hedge). A command whose station fell silent may wait for another station while the gateway still
+ * listens to its attempt there. So the number of waiting commands is known between two bounds,
+ * which are the same number if neither is the case.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Attempt, Command } from "../../fleet/observer.ts";
@@ -20,9 +20,9 @@ export class Door {
   readonly #out: Map<string, Set<Attempt>> = new Map();
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
   readonly #left: Set<Attempt> = new Set();
-  /** Sendings that have come in and are not answered. */
+  /** Sendings that have arrived and are not answered. */
   visits = 0;
-  /** Commands of which no attempt has been made. */
+  /** Commands without any attempt yet. */
   untried = 0;
 
   arrived(command: Command): void {
@@ -44,7 +44,7 @@ export class Door {
     if (!known.attempted) this.untried--;
   }
 
-  /** How many are out at its station from now on. */
+  /** Returns how many attempts are now out at its station. */
   began(attempt: Attempt): number {
     const known = this.#commands.get(attempt.command);
     if (known?.attempted === false) {
@@ -74,12 +74,12 @@ export class Door {
     for (const attempt of this.#out.get(station) ?? []) this.#left.add(attempt);
   }
 
-  /** All attempts out at `station`, wanted or not. */
+  /** All attempts out at `station`, also those whose callers have left. */
   outAt(station: string): number {
     return this.#out.get(station)?.size ?? 0;
   }
 
-  /** By station, how many attempts are out. */
+  /** How many attempts are out, by station. */
   get out(): [station: string, attempts: number][] {
     return [...this.#out].map(([station, attempts]) => [station, attempts.size]);
   }

@@ -1,13 +1,15 @@
 /**
- * What a breaker has to go by, counted from outside over a sliding window: attempts that succeeded;
- * attempts that were lost or whose time was up; and commands that failed here and were served by
- * another station, which counts when that one has served them. Refused connections and refusals for
- * load say nothing; failures that could not be compared say nothing where they are one source's
- * (`breaker.ts`); a probe's failure always counts. How a breaker slices its window is its own
- * business, so a question is asked of every cut that it may have made: its window covers between
- * nine tenths of its length and all of it. Where it cannot be seen whether an end counted, it
- * counts as what speaks for the breaker: a failure as nothing where it stays closed, and as a
- * failure where it opens; a success the other way round.
+ * The evidence of a breaker, counted from outside over a sliding window: attempts that succeeded;
+ * attempts that were lost or timed out; and commands that failed here and were served by another
+ * station, which count once that station has served them. Refused connections and refusals for load
+ * say nothing. Failures that could not be compared say nothing if they all come from one source
+ * (`breaker.ts`). A probe's failure always counts.
+ *
+ * The check does not know how a breaker cuts its window into buckets. So each question is asked for
+ * every possible cut: the window covers between nine tenths of its length and all of it. If the
+ * check cannot see whether an end counted, it counts in the breaker's favor: a failure counts as
+ * nothing when the circuit stays closed, and as a failure when it opens; a success the other way
+ * round.
  */
 import type { Attempt } from "../../fleet/observer.ts";
 import { endOf } from "../calls/attempt-ends.ts";
@@ -21,8 +23,8 @@ const SHORTEST_RATE = 0.9;
 const ROUNDING_MS = 1e-6;
 
 /**
- * What the breaker of a group's station should make of the end of `attempt`; undefined where it
- * says nothing.
+ * The verdict that the breaker of a group's station should draw from the end of `attempt`;
+ * undefined if it says nothing.
  */
 export function verdictOn(attempt: Attempt, settings: DocumentedGroup, isProbe: boolean): Verdict | undefined {
   const end = endOf(attempt, settings);
@@ -31,7 +33,7 @@ export function verdictOn(attempt: Attempt, settings: DocumentedGroup, isProbe: 
   return undefined;
 }
 
-/** What an end says that may not count. */
+/** The same verdict, if it is uncertain whether it counts. */
 export function unsure(verdict: Verdict): Verdict {
   return verdict === "success" || verdict === "perhaps" ? "perhaps" : "doubtful";
 }
@@ -41,7 +43,7 @@ interface Entry {
   readonly verdict: Verdict;
 }
 
-/** Sums over some of the window. */
+/** Sums over part of the window. */
 interface Sums {
   calls: number;
   failures: number;
@@ -75,15 +77,15 @@ export class Evidence {
     this.#trim(atMs);
   }
 
-  /** How many attempts that say something have ended within the window. */
+  /** How many attempts with a verdict have ended within the window. */
   ended(atMs: number): number {
     this.#trim(atMs);
     return this.#long.calls + this.#long.doubtful + this.#long.perhaps;
   }
 
   /**
-   * In a sentence why the circuit has to be open after the last end, whatever its slices; undefined
-   * where it may be closed.
+   * Why the circuit has to be open after the last end, whatever its buckets, as a sentence;
+   * undefined if it may be closed.
    */
   get due(): string | undefined {
     const { failureRateThreshold, minimumVolume, windowMs } = this.#group.breaker;
@@ -96,7 +98,7 @@ export class Evidence {
   }
 
   /**
-   * In a sentence why nothing justifies that the circuit opens at `atMs`; undefined where something
+   * Why nothing justifies that the circuit opens at `atMs`, as a sentence; undefined if something
    * may.
    */
   unjustified(pending: readonly Verdict[], atMs: number): string | undefined {
@@ -106,8 +108,8 @@ export class Evidence {
     for (const verdict of pending) count(sums, verdict, 1);
     if (this.#justifies(sums)) return undefined;
     const last = this.#entries.at(-1);
-    // A success can only be what completes the floor; with any more it would open the circuit in
-    // the middle of successes.
+    // A success counts here only if it completes the minimum volume; any more would open the
+    // circuit in the middle of successes.
     const exactly = pending.length === 0 && last?.atMs === atMs && last.verdict === "success";
     for (let place = this.#entries.length - 1; place >= this.#first; place--) {
       const entry = this.#entries[place] as Entry;
@@ -123,7 +125,7 @@ export class Evidence {
 
   #justifies({ calls, failures, doubtful, perhaps }: Sums): boolean {
     const { minimumVolume, failureRateThreshold } = this.#group.breaker;
-    // Of the successes that may count, so many as complete the floor.
+    // Of the successes that may count, as many as complete the minimum volume.
     const all = calls + doubtful + Math.min(perhaps, Math.max(0, minimumVolume - calls - doubtful));
     if (all < minimumVolume || all === 0) return false;
     return (failures + doubtful) / all >= failureRateThreshold;

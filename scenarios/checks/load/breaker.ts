@@ -1,25 +1,29 @@
 /**
- * The breakers of a gateway, each beside one built here from nothing but the attempts at its
- * station and how they ended: only legal moves, each with a cause; open where enough failed, closed
- * where it did not; one question at a time after the pause, and none in it. An attempt counts for
- * the period of the breaker in which it began. Transitions are told by the gateway, with the
- * instants at which they were due, which may be earlier than they are told (ADR 0003). A command
- * that one station failed and another served counts against the first when it is served
- * (`breaker-evidence.ts`). A station that is heard again after it was declared down begins with a
- * closed circuit, and with a new period. Where nobody is eligible (`no-eligible-station`), or every
- * other station of the group is down, has a circuit that is not closed or is ineligible by its
- * gateway's own word (which counts where something that is known from outside may speak for it:
- * `surely-fit.ts`), commands may go to a station although its circuit is open: there is nobody
- * else; which of them is the probe is not known, and what becomes of them can do no more than end
- * the pause, where as many have ended as a closed circuit would be judged by, and few of them
- * failed. A probe that is out at a station that is declared down has failed. A failure that is not
- * compared (the command is not sent on in the same instant, and no other attempt of it is out) may
- * count where several sources have such failures, and never where it is one caller who repeats
- * itself. Where it may have counted, and another station serves the command after all, that may
- * count or not: once, now or then. What is lost may count or not where its kind of command was
- * never answered: it may be its own fault, while others are served. The pause has an end, too: from
- * the instant on at which it is over by what is written, whoever asks is told that a probe may
- * pass. It is one file because each move and each end of an attempt is judged by the same period.
+ * Compares each breaker of a gateway with one built here only from the attempts at its station and
+ * how they ended. A breaker makes only legal moves, each with a cause. It is open if enough failed,
+ * and closed if not. After the pause it lets one probe pass at a time, and during the pause none.
+ * An attempt counts for the period of the breaker in which it began. The gateway reports
+ * transitions with the instants at which they were due, which may be earlier than the report (ADR
+ * 0003). A command that one station failed and another served counts against the first when it is
+ * served (`breaker-evidence.ts`). A station that is heard again after it was declared down begins
+ * with a closed circuit, and with a new period.
+ *
+ * Commands may go to a station although its circuit is open if no other station can take them. That
+ * is so if no station is eligible (`no-eligible-station`), or if every other station of the group
+ * is down, has a circuit that is not closed, or is ineligible by its gateway's own account (which
+ * counts if something known from outside may support it: `surely-fit.ts`). The check does not know
+ * which of these commands is the probe. Their outcomes can only end the pause, if as many have
+ * ended as a closed circuit needs for a judgement, and few of them failed. A probe that is out at a
+ * station that is declared down has failed.
+ *
+ * A failure is not compared if the command is not sent on in the same instant and no other attempt
+ * of it is out. Such a failure may count if several sources have them, and never if it is one
+ * caller that repeats itself. If it may have counted, and another station serves the command after
+ * all, that may count or not: once, now or then. A lost attempt may count or not if its kind of
+ * command was never answered: the loss may be its own fault, while others are served. The pause has
+ * an end, too: from the instant at which the written duration is over, the status must say that a
+ * probe may pass. It is one file because each move and each end of an attempt is judged by the same
+ * period.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -42,7 +46,7 @@ type Transition = (GatewayEvent & { type: "breaker" })["transition"];
 const LEGAL: ReadonlySet<string> = new Set(["closed open", "open half-open", "half-open open", "half-open closed"]);
 /** Not for an operator to set (docs/guide/guarding-a-call.md). */
 const PROBES = 1;
-/** What is decided is told within this. */
+/** The gateway reports a decision within this time. */
 const TOLD_WITHIN_MS = 50;
 /** The period of an attempt whose end says nothing. */
 const UNCOUNTED = -1;
@@ -59,10 +63,10 @@ export function breaker(fleet: Fleet): FleetObserver {
   );
   const surelyFit = new SurelyFit(fleet);
   const failed = new FailedCommands();
-  /** Groups and sources of which any station has served a command. */
+  /** Groups and sources with at least one command that a station has served. */
   const known: Set<string> = new Set();
   let running = 1;
-  /** Groups of which it was said that nobody is eligible, and nothing since. */
+  /** Groups whose latest report is that no station is eligible. */
   const kept: Set<string> = new Set();
   const hasNobodyElse = ({ group, station }: Attempt): boolean => {
     const { stations = [] } = groups.get(group) ?? {};
@@ -140,36 +144,43 @@ class Watch {
   readonly #name: string;
   readonly #settings: DocumentedGroup;
   readonly #evidence: Evidence;
-  /** What is out, and the period in which it began. */
+  /** The attempts that are out, and the period in which each began. */
   readonly #out: Map<Attempt, number> = new Map();
   #state: State = "closed";
-  /** Sent in the instant in which it closed: before or after that, and counted or not. */
+  /**
+   * Attempts sent in the instant in which the circuit closed: before or after that, and counted or
+   * not.
+   */
   readonly #sentAtClose: WeakSet<Attempt> = new WeakSet();
   /** Counts transitions. */
   #period = 0;
   #openedMs = Number.NEGATIVE_INFINITY;
   #openUntilMs = Number.NEGATIVE_INFINITY;
-  /** What was sent past it since it opened, and has ended: served, or not. */
+  /**
+   * Attempts that were sent past the open circuit since it opened, and have ended: served, or not.
+   */
   #servedPast = 0;
   #lostPast = 0;
-  /** Until when its gateway distrusts itself: what is lost until then may count or not. */
+  /** Until when the gateway distrusts itself: attempts lost until then may count or not. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
   #isDown = false;
-  /** It has just been heard again after it was down. */
+  /** The station has just been heard again after it was down. */
   #isBack = false;
   /** When a command of each source was last answered with a failure here. */
   readonly #failedAtMs: Map<string, number> = new Map();
-  /** Commands that failed here in this instant, and that may be sent on in it. */
+  /** Commands that failed here in this instant and may be sent on in it. */
   readonly #unsettled: Map<Command, { readonly atMs: number; readonly localMs: number }> = new Map();
-  /** While half-open: how probes that are over went. */
+  /** While half-open: how many probes that are over succeeded. */
   #probesSucceeded = 0;
   #probesFailed = 0;
-  /** The last period in which commands were let through because there was nobody else. */
+  /**
+   * The last period in which commands were let through because no other station could take them.
+   */
   #uncountedIn = UNCOUNTED;
-  /** It should have opened at this instant, because of this. */
+  /** The circuit should have opened at this instant, for this reason. */
   #due: { readonly atMs: number; readonly why: string } | undefined = undefined;
 
-  /** It was sent to through a circuit that was not closed, as far as has been told. */
+  /** An attempt was sent through a circuit that was not closed, as far as has been reported. */
   #early: { readonly atMs: number; readonly localMs: number; readonly detail: string } | undefined = undefined;
 
   constructor(fleet: Fleet, name: string, settings: DocumentedGroup) {
@@ -183,21 +194,21 @@ class Watch {
     return this.#state === "closed";
   }
 
-  /** Is its circuit closed, and is it not declared down? */
+  /** Whether its circuit is closed and it is not declared down. */
   get isInService(): boolean {
     return this.#state === "closed" && !this.#isDown;
   }
 
   /**
-   * `nobodyElse`: its gateway has said that nobody is eligible, or no station of the group is in
-   * service.
+   * `nobodyElse`: the gateway has reported that no station is eligible, or no other station of the
+   * group is in service.
    */
   began(attempt: Attempt, nobodyElse: boolean): void {
     this.missed();
-    // It has been heard again: that its circuit is closed is about to be told.
+    // The station has been heard again: the report that its circuit is closed comes next.
     if (this.#isBack && this.#state !== "closed") return void this.#out.set(attempt, this.#period + 1);
     const earlyMs = this.#state === "open" ? this.#openUntilMs - attempt.localMs : 0;
-    // Its pause is over, and its transition about to be told.
+    // Its pause is over, and the report of its transition comes next.
     const period = this.#state === "open" ? this.#period + 1 : this.#period;
     if (nobodyElse && this.#state !== "closed" && (earlyMs > ROUNDING_MS || this.#wantedOf(period) >= PROBES)) {
       this.#out.set(attempt, UNCOUNTED);
@@ -213,8 +224,9 @@ class Watch {
   }
 
   /**
-   * Wrong, unless it is told that the circuit has closed in this same instant, or shortly after
-   * that nobody is eligible: transitions and decisions are told after what follows from them.
+   * A violation, unless the gateway reports in this same instant that the circuit has closed, or
+   * shortly after it that no station is eligible: transitions and decisions are reported after
+   * their consequences.
    */
   #letThrough(detail: string): void {
     this.#early ??= { ...this.#now(), detail };
@@ -248,8 +260,8 @@ class Watch {
   }
 
   /**
-   * `command` was sent to another station: true if in the instant in which it failed here, so that
-   * it is compared.
+   * `command` was sent to another station. Returns whether that was in the instant in which it
+   * failed here, so that it is compared.
    */
   sentOn(command: Command): boolean {
     this.#settle();
@@ -269,13 +281,13 @@ class Watch {
     this.#early = undefined;
   }
 
-  /** A command that failed here, sent in that period, was served by another station. */
+  /** A command that was sent in that period and failed here was served by another station. */
   compared(verdict: "failure" | "doubtful", period: number): void {
     this.#settle();
     if (period === this.#period) this.#add(verdict);
   }
 
-  /** Has another source failed here lately, too? */
+  /** Whether another source has failed here lately, too. */
   #isOneOfSeveral({ command }: Attempt): boolean {
     const nowMs = this.#localMs();
     const mine = sourceOf(command);
@@ -291,15 +303,15 @@ class Watch {
     this.#isBack = true;
     this.#unsettled.clear();
     this.#evidence.clear();
-    // Where it is not closed, that it closes is about to be told.
+    // If it is not closed, the report that it closes comes next.
     if (this.#state !== "closed") return;
     this.#period++;
     this.#keepFrom(atMs);
   }
 
   /**
-   * What was sent at `atMs` or later, before it was told that a new period has begun, belongs to
-   * it.
+   * Attempts that were sent at `atMs` or later, before the report of a new period, belong to the
+   * new period.
    */
   #keepFrom(atMs: number): void {
     for (const attempt of this.#out.keys())
@@ -323,8 +335,8 @@ class Watch {
       this.#openUntilMs = atMs + this.#settings.breaker.openDurationMs;
       this.#servedPast = this.#lostPast = 0;
     }
-    // What was sent in the instant in which its pause ended early is the probe, or was sent because
-    // there is nobody else.
+    // An attempt that was sent in the instant in which the pause ended early is the probe, or was
+    // sent because no other station could take it.
     if (to === "half-open" && atMs < this.#openUntilMs - ROUNDING_MS) {
       this.#keepFrom(atMs);
       this.#uncountedIn = this.#period;
@@ -336,7 +348,10 @@ class Watch {
     for (const [attempt, period] of this.#out) if (period === this.#period) this.#sentAtClose.add(attempt);
   }
 
-  /** Time has passed, or something else has happened, since it should have opened. */
+  /**
+   * Called when time has passed, or another event has happened, since the circuit should have
+   * opened.
+   */
   missed(): void {
     this.#settle();
     const early = this.#early;
@@ -351,7 +366,8 @@ class Watch {
   }
 
   /**
-   * What it counts has happened, since it closed; a place for a probe that nobody holds is free.
+   * Checks two things: the counts in the status come from ends since the circuit closed, and a
+   * probe slot that no probe holds is free.
    */
   looked({ status, process }: StatusLook): void {
     this.#settle(Number.POSITIVE_INFINITY);
@@ -371,14 +387,14 @@ class Watch {
       this.#violate("breaker-probes-return", `half-open, no probe is out, and the next may pass only in ${waitMs} ms`);
   }
 
-  /** By what is written, and by the transition that was told. */
+  /** By the written duration, and by the transition that was reported. */
   #pauseEnds(state: string | undefined, nowMs: number): void {
     const lateMs = nowMs - this.#openUntilMs;
     if (state !== "open" || this.#state !== "open" || lateMs <= ROUNDING_MS) return;
     this.#violate("breaker-pause-ends", `still open ${lateMs} ms after its open duration is over`);
   }
 
-  /** A probe that is out has its place for as long as the circuit stays open, at least. */
+  /** A probe that is out holds its slot for at least as long as the circuit stays open. */
   #probesAreLeased(nextProbeAtMs: number): void {
     if (this.#uncountedIn === this.#period) return;
     for (const [{ signal, localMs, command }, period] of this.#out) {
@@ -409,8 +425,8 @@ class Watch {
   }
 
   /**
-   * Have enough been served past the open circuit to end its pause? Of those that were not, some
-   * may not have counted.
+   * Whether enough attempts were served past the open circuit to end its pause. Some of those that
+   * failed may not have counted.
    */
   get #hasServedPast(): boolean {
     const { minimumVolume, failureRateThreshold } = this.#settings.breaker;
@@ -432,12 +448,13 @@ class Watch {
   #add(verdict: Verdict, localMs: number = this.#localMs()): void {
     if (this.#state !== "closed") return;
     this.#evidence.add(verdict, localMs);
-    // A success need not be judged: it can only open what older successes no longer hold closed.
+    // A success need not be judged: it can only open a circuit that older successes no longer hold
+    // closed.
     const why = verdict === "failure" ? this.#evidence.due : undefined;
     if (why !== undefined) this.#due ??= { atMs: this.#fleet.world.nowMs, why };
   }
 
-  /** Attempts whose time is up in this very step: they are booked before they end. */
+  /** Attempts whose time is up in this same step: they are booked before they end. */
   #pending(): Verdict[] {
     const pending: Verdict[] = [];
     for (const [attempt, period] of this.#out)
@@ -453,7 +470,7 @@ class Watch {
     return mayBeItsOwn || this.#localMs() < this.distrustUntilMs ? "doubtful" : verdict;
   }
 
-  /** Attempts of `period` that are out and that somebody waits for. */
+  /** How many attempts of `period` are out and have a waiting caller. */
   #wantedOf(period: number): number {
     let wanted = 0;
     for (const [{ signal }, began] of this.#out) if (began === period && !signal.aborted) wanted++;

@@ -21,10 +21,10 @@ import { meanWorkMs } from "./true-capacity.ts";
 
 const INVARIANT = "collapse-is-told";
 const WINDOW_MS = 1_000;
-/** A collapse that lasts for so long is one; so much later it has been told. */
+/** A collapse counts if it lasts this long; the event is due this much later. */
 const LASTS_MS = 1_000;
 const TOLD_WITHIN_MS = 1_000;
-/** An event of before still stands for so long. */
+/** An event from before the collapse is still valid for this long. */
 const STANDS_MS = 10_000;
 const FEWEST_ENDS = 10;
 const SETTLED_MS = 3_000;
@@ -33,7 +33,7 @@ interface Watched {
   readonly plan: GroupPlan;
   readonly ends: SlidingCount;
   readonly good: SlidingCount;
-  /** Since when it has been in a collapse; Infinity while it is in none. */
+  /** Since when the group has been in a collapse; Infinity while it is in none. */
   sinceMs: number;
   toldMs: number;
 }
@@ -80,8 +80,8 @@ function waitsLongEnough(fleet: Fleet, plan: GroupPlan): boolean {
   const { mostMs } = planBoundsOf(fleet, plan.name);
   const waits = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) > 2 * (meanWorkMs(plan) + 8 * mostMs);
   if (!waits) notJudged(fleet.world, INVARIANT, "callers wait less than a command may take");
-  // To a gateway whose callers neither say how long they wait nor hang up, every late answer is a
-  // good one.
+  // If callers neither say how long they wait nor hang up, the gateway counts every late answer as
+  // a good one.
   const isSilent = plan.callers?.leaves === "silently" && plan.patienceMs === undefined;
   if (isSilent) notJudged(fleet.world, INVARIANT, "callers leave without a sign");
   return waits && !isSilent && (plan.callers?.uploads?.cutRatio ?? 0) === 0;
@@ -118,8 +118,8 @@ function refuseEmpty({ world }: Fleet, event: Readonly<Record<string, unknown>>)
     if (typeof value === "number" && Number.isFinite(value) && value >= 0) continue;
     return world.violate(INVARIANT, `an event "${OVERLOAD_EVENT}" says that ${name} is ${String(value)}`);
   }
-  // Those that ended in a second may have come in an earlier one: they are no part of those that
-  // came in it.
+  // Commands that ended in a second may have arrived in an earlier one: they are not part of those
+  // that arrived in it.
   const [ended, answered] = [Number(event["ended"]), Number(event["answered"])];
   if (answered >= ended / 2)
     world.violate(INVARIANT, `an event "${OVERLOAD_EVENT}" says that of ${ended} commands ${answered} were answered`);

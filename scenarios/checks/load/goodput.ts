@@ -4,9 +4,9 @@
  * - Offered load at most 0.9 of the capacity of the weakest station that is well: at least 0.9 of
  *   the sendings succeed.
  * - Offered load above that: the goodput is at least 0.8 of that capacity. It is counted by when
- *   the answers come: where a long queue gives way to a short one, stations do all they can while
- *   those who come meanwhile are refused. Where each refusal costs a station as much as a command,
- *   it is 0.75: what it takes is found out by refusals alone.
+ *   the answers come: when a long queue gives way to a short one, stations do all they can while
+ *   commands that arrive meanwhile are refused. If each refusal costs a station as much as a
+ *   command, it is 0.75: then the gateway can learn the capacity only from refusals.
  *
  * A sending succeeds if its answer arrives while its caller still waits. An error that is the
  * command's own counts as a success; an error of the gateway or of a station does not. Every
@@ -31,32 +31,34 @@ const BACK_MS = 5_000;
 const PATIENCES = 2;
 /** Right after its start a gateway does not know its stations. */
 const START_MS = 5_000;
-/** That a station is slow can be told from how it was before. */
+/**
+ * After this time the gateway can tell that a station is slow, by comparison with its speed before.
+ */
 const PACE_KNOWN_MS = 6_000;
 /**
- * What a station was sent in an outage of all stations, and works off when it is over, for callers
- * long gone.
+ * Commands that a station was sent in an outage of all stations. It works them off when the outage
+ * is over, although their callers have left.
  */
 const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;
 const LEAST_SERVED_RATIO = 0.9;
 const LEAST_OF_CAPACITY_RATIO = 0.8;
 const LEAST_AT_DEAR_REFUSALS_RATIO = 0.75;
-/** Shorter stretches, or fewer sendings, say nothing: a burst more or less. */
+/** Shorter stretches, or fewer sendings, are not judged: one burst could change the result. */
 const LEAST_MS = 2_000;
 const FEWEST_SENDINGS = 20;
 const SENDINGS_OF_GRACE = 2;
 /**
- * A caller must wait for so many times what a command takes of a station at leisure, and for a
- * little more.
+ * A caller must wait for at least this many times a station's usual time for a command at low load,
+ * plus a margin.
  */
 const LEAST_PATIENCES = 3;
 const LEAST_PATIENCE_MS = 150;
-/** All but one in fifty of them. */
+/** The share that must succeed: all but one in fifty. */
 const MOST = 0.98;
 /**
- * A caller that states no patience and leaves without closing its connection gives the gateway
- * nothing to learn from.
+ * A caller that states no patience and leaves without closing its connection gives the gateway no
+ * information.
  */
 const LEAST_SILENT_PATIENCE_MS = 1_000;
 
@@ -64,13 +66,13 @@ interface Judged {
   readonly stretch: Stretch;
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Of the weakest station that is well, a second. */
+  /** Commands a second of the weakest station that is well. */
   readonly capacity: number;
-  /** What share of that is due where more is offered. */
+  /** The share of the capacity that is due if more is offered. */
   readonly leastRatio: number;
   offered: number;
   good: number;
-  /** Successes while the stretch is judged, also of what was sent before. */
+  /** Successes while the stretch is judged, also of sendings from before. */
   answered: number;
   left: number;
   refused: number;
@@ -156,7 +158,7 @@ export function reasonNot(
   return undefined;
 }
 
-/** Do its callers leave without closing their connections, and state no patience? */
+/** Whether its callers leave without closing their connections, and state no patience. */
 export function isSilent({ callers, patienceMs }: GroupPlan): boolean {
   return callers?.leaves === "silently" && patienceMs === undefined;
 }
@@ -176,13 +178,14 @@ function judge({ world }: Fleet, window: Judged): void {
   );
 }
 
-/** Does `atMs` lie in the time that is judged? */
+/** Whether `atMs` is in the judged time. */
 export function isWithin({ fromMs, untilMs }: Pick<Judged, "fromMs" | "untilMs">, atMs: number): boolean {
   return atMs >= fromMs && atMs <= untilMs;
 }
 
 /**
- * Was `sending` answered with success, or with the command's own error, while its caller waited?
+ * Whether `sending` was answered with success, or with the command's own error, while its caller
+ * waited.
  */
 export function isGood({ end }: Sending): boolean {
   return end === "served" || end === "own-error";

@@ -1,9 +1,10 @@
 /**
- * `patience-is-true`: what a gateway believes of how long callers wait is no less than what they
- * wait. It learns from those who hang up, and a caller who cuts off its own upload has not waited
- * yet; who takes that for impatience refuses, under load, callers who would have waited for their
- * answers. Judged where all callers of a group wait for equally long, and where the gateway has not
- * stood still as long as it remembers: a hang-up that it reads late looks early.
+ * `patience-is-true`: the patience that a gateway assumes is no less than the time that callers
+ * really wait. The gateway learns it from callers that hang up. A caller that cuts off its own
+ * upload has not waited yet. A gateway that counts it as impatient refuses, under load, callers
+ * that would have waited for their answers. Judged if all callers of a group wait equally long, and
+ * the gateway has not stood still within the time that it remembers: a hang-up that it reads late
+ * looks early.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";
@@ -12,10 +13,10 @@ import { faultTimelineOf } from "../fault-timeline.ts";
 import { judged, notJudged } from "../not-judged.ts";
 
 const INVARIANT = "patience-is-true";
-/** A gateway keeps some of it back, and messages take their time. */
+/** A gateway keeps a part of it in reserve, and messages take their time. */
 const LEAST_RATIO = 0.9;
 const MARGIN_MS = 20;
-/** For so long a hang-up is remembered, and a little longer. */
+/** The gateway remembers a hang-up for slightly less than this. */
 const REMEMBERED_MS = 65_000;
 
 export function learnedPatience(fleet: Fleet): FleetObserver {

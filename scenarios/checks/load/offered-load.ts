@@ -1,14 +1,18 @@
 /**
- * B2: what a station is offered, counted at its door. `offered-within-capacity`: no second holds
- * more attempts than it declares it can take (docs/guide/failover.md: "in any second, retries
- * included"). `ramp-after-promotion`: a station that has just become active begins with ten
- * attempts out, or a quarter more than were out at once anywhere in its group before, those apart
- * whose bodies were still being sent, and gets at most half as many again in each round trip in
- * which one succeeded (what was out before it was declared down and heard again does not count, nor
- * what hangs there, nor one call a second that finds out whether the station serves again); and no
- * station that declares a capacity gets a second's worth in one burst: a twentieth of it, at least
- * four, and what its pace allows meanwhile. That the ramp also shrinks after refusals is not
- * recounted: what a station can do is judged by `goodput.ts`.
+ * B2: bounds the load that a station is offered, counted where attempts are sent.
+ * - `offered-within-capacity`: no second has more attempts than the station declares as its
+ *   capacity (docs/guide/failover.md: "in any second, retries included").
+ * - `ramp-after-promotion`: a station that has just become active begins with ten attempts out, or
+ *   with a quarter more than were out at once anywhere in its group before, without those whose
+ *   bodies were still being sent. It gets at most half as many again in each round trip in which an
+ *   attempt succeeded. Not counted: attempts that were out before it was declared down and heard
+ *   again, attempts that hang there, and one call a second that finds out whether the station
+ *   serves again.
+ * - A station that declares a capacity does not get a second's worth in one burst: at most a
+ *   twentieth of it, or four if that is more, and what its pace allows meanwhile.
+ *
+ * The check does not recount that the ramp also shrinks after refusals: `goodput.ts` judges what a
+ * station can do.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, FleetObserver } from "../../fleet/observer.ts";
@@ -22,20 +26,23 @@ const INITIAL_CONCURRENT = 10;
 const USUAL_SHARE = 1.25;
 const FULL_CONCURRENT = 1_000;
 const GROWTH = 1.5;
-/** No round trip is taken to be shorter. */
+/** A round trip is never taken to be shorter. */
 const MIN_ROUND_MS = 10;
 /**
- * One that was sent after it was answered, and it is out for so many times as long as that one
- * took, and for this long: it hangs.
+ * An attempt hangs if a later one has been answered, and it is out for this many times as long as
+ * that one took, and for at least this long.
  */
 const HANGING = { ratio: 4, leastMs: 100 };
-/** A burst is judged over this time, and may hold so much of a second's worth, or so many. */
+/** A burst is judged over this time. It may hold this share of a second's worth, or this many. */
 const PART_MS = 50;
 const BURST_SHARE = 0.05;
 const MIN_BURST = 4;
 /** A timer may be late by this without the pace falling behind. */
 const LATENESS_MS = 10;
-/** A pace that is kept exactly sends one when the one a second before it leaves the second. */
+/**
+ * A pace that is kept exactly sends one attempt just as the attempt of a second before leaves the
+ * window.
+ */
 const ROUNDING_MS = 0.001;
 
 class Door {
@@ -44,17 +51,17 @@ class Door {
   readonly inPart: SlidingCount = new SlidingCount(PART_MS);
   /** How many may be out; Infinity while no ramp is on. */
   limit = Number.POSITIVE_INFINITY;
-  /** When it was raised last. */
+  /** When it was last raised. */
   raisedAtMs = Number.NEGATIVE_INFINITY;
-  /** Out, of those that began since the ramp did. */
+  /** Attempts that are out, of those that began since the ramp did. */
   readonly out: Set<Attempt> = new Set();
-  /** All that are out, and the most that ever were and had their bodies sent. */
+  /** All attempts that are out, and the most that ever were out with their bodies sent. */
   readonly allOut: Set<Attempt> = new Set();
   mostOut = 0;
-  /** The latest that one began which succeeded, and how long it took. */
+  /** When the latest attempt began that succeeded, and how long it took. */
   servedFromMs = Number.NEGATIVE_INFINITY;
   servedInMs = 0;
-  /** When one began last, or the ramp did. */
+  /** When the last attempt began, or the ramp did. */
   begunAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(capacityPerSecond: number) {
@@ -65,7 +72,10 @@ class Door {
     if (this.allOut.size > this.mostOut) this.mostOut = Math.max(this.mostOut, working(this.allOut));
   }
 
-  /** One more is out; not counted is one that finds out, as it is alone in its second. */
+  /**
+   * One more attempt is out. An attempt that is alone in its second is not counted: it finds out
+   * whether the station serves.
+   */
   begin(attempt: Attempt): void {
     const isAlone = attempt.localMs - this.begunAtMs >= 1_000 - ROUNDING_MS;
     this.begunAtMs = attempt.localMs;
@@ -78,14 +88,14 @@ class Door {
     this.servedInMs = nowMs - localMs;
   }
 
-  /** Of those that began since the ramp did, how many is the station likely to work on? */
+  /** How many attempts the station is likely to work on, of those that began since the ramp did. */
   atWork(nowMs: number): number {
     const longMs = Math.max(HANGING.leastMs, HANGING.ratio * this.servedInMs);
     return working(this.out, (attempt) => attempt.localMs < this.servedFromMs && nowMs - attempt.localMs >= longMs);
   }
 }
 
-/** A body that is being sent is no work of the station yet. */
+/** A body that is still being sent is no work for the station yet. */
 function working(out: ReadonlySet<Attempt>, hangs: (attempt: Attempt) => boolean = () => false): number {
   let count = 0;
   for (const attempt of out) if (attempt.judgedFromLocalMs < Number.POSITIVE_INFINITY && !hangs(attempt)) count++;
@@ -104,7 +114,8 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
   const refuseTooMany = (door: Door, group: string, station: string, at: "once" | "last"): void => {
     const out = door.atWork(localNow());
     if (out <= Math.ceil(door.limit)) return;
-    // An attempt that was given up in this very step is told to be over only when the step is.
+    // The end of an attempt that was given up in this same step is reported only when the step is
+    // over.
     if (at === "once") world.at(world.nowMs, () => refuseTooMany(door, group, station, "last"));
     else
       world.violate(
@@ -118,7 +129,8 @@ export function offeredLoad(fleet: Fleet): FleetObserver {
       doors.clear();
     },
     gatewayEvent(event) {
-      // What was out before it was down is likely to be lost with it, and holds no place.
+      // Attempts that were out before the station was down are likely lost with it, and hold no
+      // slot.
       if (event.type === "declaration" && event.from === "down" && event.to === "alive")
         doors.of(event.group, event.node).out.clear();
       if (event.type !== "promoted") return;
@@ -186,8 +198,8 @@ function refuseBurst(fleet: Fleet, door: Door, { group, station, localMs }: Atte
 }
 
 /**
- * As the manual has it: 5xx, 408 and 429 are failures, and so is a success that reports an error,
- * where bodies count.
+ * As the manual says: 5xx, 408 and 429 are failures, and so is a success whose body reports an
+ * error, if bodies count.
  */
 export function succeeded({ outcome, status = 0, lies }: Attempt, errorBody: boolean): boolean {
   return outcome === "reply" && status < 500 && status !== 408 && status !== 429 && !(lies && errorBody);

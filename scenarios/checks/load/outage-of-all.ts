@@ -1,12 +1,13 @@
 /**
- * `outage-of-all-ends`: all stations of a group were gone at the same time (crashed, without
- * power), or calls hung at all of them, which are never answered, and at least one is well again.
- * From 3 s to 5 s after that there are at least half as many successes as sendings, or half of the
- * capacity if more is offered: a station that is heard again is used again, whatever was refused
- * while it was gone. Successes are counted by when they come: what was sent in the outage waits in
- * a queue, and those who come meanwhile may be refused. Where callers leave without a sign, what
- * waits for those who have gone is not told from the rest: all of it is later by as long as they
- * wait, and by as long as it takes to work off what came in the outage beside what comes meanwhile.
+ * `outage-of-all-ends`: judged when all stations of a group were gone at the same time (crashed,
+ * without power), or calls hung at all of them and are never answered, and at least one station is
+ * well again. From 3 s to 5 s after that there are at least half as many successes as sendings, or
+ * half of the capacity if more is offered: a station that is heard again is used again, whatever
+ * was refused while it was gone. Successes are counted by when they come: commands sent in the
+ * outage wait in a queue, and commands that arrive meanwhile may be refused. If callers leave
+ * without a sign, the gateway cannot tell the commands of absent callers from the rest. Then the
+ * judged time begins later: by as long as callers wait, and by as long as a station needs to work
+ * off the commands of the outage beside new ones.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver, Sending } from "../../fleet/observer.ts";
@@ -33,7 +34,7 @@ interface Window {
   readonly untilMs: number;
   /** Sendings that began within that time. */
   offered: number;
-  /** Successes within that time, also of what was sent before. */
+  /** Successes within that time, also of earlier sendings. */
   good: number;
 }
 
@@ -77,8 +78,8 @@ function windowOf(fleet: Fleet, stretch: Stretch): Window | undefined {
 }
 
 /**
- * How long the weakest station works on what came in the outage, beside what comes meanwhile;
- * Infinity where it never ends.
+ * How long the weakest station works on the commands of the outage beside new ones; Infinity if it
+ * never finishes.
  */
 function backlogMs(plan: GroupPlan, { well, outageMs }: Stretch): number {
   const load = plan.commandsPerSecond / Math.min(...well.map((station) => capacityOf(plan, station)));
@@ -86,8 +87,8 @@ function backlogMs(plan: GroupPlan, { well, outageMs }: Stretch): number {
 }
 
 /**
- * Were the processes gone, or did they leave unanswered what hung, so that nothing that was sent to
- * them is left there to do?
+ * Whether the processes were gone, or left hanging calls unanswered, so that none of the commands
+ * sent to them is left to do.
  */
 function wereGone(fleet: Fleet, { group, fromMs }: Stretch): boolean {
   const ended = faultTimelineOf(fleet)

@@ -1,15 +1,17 @@
 /**
- * B3 and L5, from the status of the moment, a group at a time. `queues-are-bounded`: what waits or
- * is parked in a group are exactly the commands that have arrived, have no answer and are not out
- * (nothing is kept of one that is over, and none is lost on the way; `at-the-door.ts` says where
- * that is two bounds), and only commands that have been sent are parked: how many may wait bounds
- * those that come, and one that a station was given is not refused for it. `waiting-moves`: while
- * commands wait, the active station is eligible, its circuit lets one pass and it has room,
- * something is sent within little more than a second; `held-moves`: the same for commands that are
- * parked, while the retry budget has room for one of them. That the station is ineligible is the
- * gateway's word, and counts only where something that is known from outside may speak for it
- * (`surely-fit.ts`). What room there is, the gateway alone knows: `lone-waits.ts` does not ask it,
- * where nothing is out.
+ * B3 and L5, judged by the current status, one group at a time.
+ * - `queues-are-bounded`: the waiting and parked commands of a group are exactly those that have
+ *   arrived, have no answer and are not out (`at-the-door.ts` says when that is two bounds). So the
+ *   gateway keeps nothing of a command that is over, and loses none. Only commands that have been
+ *   sent are parked: the queue limit applies to commands that arrive, and does not refuse a command
+ *   that a station already had.
+ * - `waiting-moves`: while commands wait, the active station is eligible, its circuit lets a call
+ *   pass and it has room, the gateway sends something within little more than a second.
+ * - `held-moves`: the same for parked commands, while the retry budget has room for one of them.
+ *
+ * The gateway's account that the station is ineligible counts only if something known from outside
+ * may support it (`surely-fit.ts`). Only the gateway knows how much room there is; `lone-waits.ts`
+ * judges without it, while nothing is out.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -23,19 +25,19 @@ import { lookAround } from "../status-round.ts";
 import { Door } from "./at-the-door.ts";
 
 /**
- * For so long something could have been sent and was not; a second in which a declared capacity is
- * used up may pass.
+ * For this long something could have been sent and was not; it includes one second in which a
+ * declared capacity is used up.
  */
 const STUCK_MS = 1_300;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What is noted of one group. */
 interface Seen {
-  /** Commands that have arrived at the process that runs now, and have no answer. */
+  /** Commands that have arrived at the running process and have no answer. */
   readonly door: Door;
   /**
-   * Since when commands have waited, and been parked, that could have been sent; Infinity while
-   * none were.
+   * Since when commands that could have been sent have waited, and been parked; Infinity while
+   * there are none.
    */
   waitsSinceMs: number;
   heldSinceMs: number;
@@ -117,7 +119,7 @@ function refuseStrays({ world }: Fleet, { name }: DocumentedGroup, status: Failo
 
 type StationStatus = FailoverStatus["stations"][number];
 
-/** The active station, where a command could be sent to it now. */
+/** The active station, if a command could be sent to it now. */
 function open(
   { group, status, process }: StatusLook,
   { commands }: DocumentedGroup,
@@ -131,7 +133,7 @@ function open(
   return surelyFit.isFit(group, active) && passes && room ? active : undefined;
 }
 
-/** Is there room for one more attempt at `station` of a command that has been there? */
+/** Whether `station` has room for one more attempt of a command that was sent there before. */
 function mayRepeat({ budget }: StationStatus, { retry }: DocumentedGroup): boolean {
   if (retry.maxAttempts < 2) return false;
   return budget === undefined || budget.sent + budget.pending + 1 <= budget.allowed;

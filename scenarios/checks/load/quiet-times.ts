@@ -2,11 +2,12 @@
  * Quiet times of a group of the wide world: no fault of the plan touches the group, none did in the
  * last 15 s, and its stations have spare capacity. At such times a command takes the time of its
  * work and of its messages, and no longer. Hang-ups, slow uploads, wrong commands and slow routes
- * do not end a quiet time. But a route that takes longer than its commands are waited for is a load
- * of its own: each of them is worked on at every station, as often as its caller asks. And where
- * most callers leave before their command is done, a station that is well looks like one that has
- * too much to do. So does one of which a written timeout ends more than a few commands. Where a
- * station has become slower for good, a command takes as long as there.
+ * do not end a quiet time. There are exceptions:
+ * - A route that takes longer than its callers wait is a load of its own: every station works on
+ *   each of its commands, as often as the caller asks.
+ * - If most callers leave before their command is done, a station that is well looks overloaded. So
+ *   does a station whose commands a written timeout ends, if they are more than a few.
+ * - If a station has become slower for good, a command takes as long as it does there.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Sending } from "../../fleet/observer.ts";
@@ -22,32 +23,32 @@ import { meanWorkMs, slownessOf, usualLoadRatio } from "./true-capacity.ts";
 /** After a fault, a group needs this time to return to normal. */
 const SETTLED_MS = 15_000;
 /**
- * … and this after a station has become slower for good: that it is not crowded is found out by
- * trying, which takes a while.
+ * … and this time after a station has become slower for good: the gateway finds out by trials that
+ * the station is not crowded, which takes a while.
  */
 const PACE_KNOWN_MS = 30_000;
 /** Stations at half of their capacity on average take at most twice their time for a command. */
 const MOST_BUSY = 0.5;
 const SLOWED = 2;
-/** … and twice as long where several that are much work may be there by chance. */
+/** … and twice as long if several commands with much work may be there by chance. */
 const SLOWED_BY_CHANCE = 4;
 /** What a gateway does between two messages takes no time in this world; timers are rounded. */
 const MARGIN_MS = 50;
 /**
- * A timeout that ends more than the rest of the commands is no sign of anything; none at all is
- * needed.
+ * If a timeout ends more than the rest of the commands, it says nothing about a station. Without a
+ * written timeout this is not needed.
  */
 const SHARE_IN_TIME = 0.98;
-/** A connection to be made, a request and its answer. */
+/** A connection to open, a request and its answer. */
 const MESSAGES_OF_AN_ATTEMPT = 4;
 
 export interface QuietGroup {
   readonly plan: GroupPlan;
   readonly settings: DocumentedGroup;
   readonly mostMs: number;
-  /** How many times as long as usual its slowest station takes in the end. */
+  /** How many times its usual time the slowest station takes at the end of the plan. */
   readonly slowness: number;
-  /** Undefined where the operator has left it to the gateway. */
+  /** Undefined if the operator has left it to the gateway. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -60,8 +61,8 @@ function isTight({ stations }: DocumentedGroup, { commandsPerSecond }: GroupPlan
 }
 
 /**
- * How long a command is out at a station, at most, before its caller has left or its gateway waits
- * no longer.
+ * How long a command is out at a station, at most, before its caller has left or its gateway no
+ * longer waits.
  */
 export function awaitedMs({ commands }: DocumentedGroup, { patienceMs, callers }: GroupPlan): number {
   const most = Number.POSITIVE_INFINITY;
@@ -73,7 +74,7 @@ function writtenTimeoutMs({ plan }: Fleet, name: string): number | undefined {
   return ((commands ?? {}) as { readonly timeout?: number }).timeout;
 }
 
-/** The groups of which anything can be said at quiet times, by name. */
+/** The groups that can be judged at quiet times, by name. */
 export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
   const found = new Map<string, QuietGroup>();
   for (const settings of documentedGroups(fleet).values()) {
@@ -81,7 +82,8 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
     const { quiet, mostMs } = planBoundsOf(fleet, settings.name);
     const hasRoom = usualLoadRatio(plan, awaitedMs(settings, plan)) <= MOST_BUSY && !isTight(settings, plan);
     const slowness = slownessOf(fleet, settings.name);
-    // A station that has become slower than its callers wait serves nobody, whatever it answers.
+    // If a station has become slower than its callers wait, it serves no caller, whatever it
+    // answers.
     const hasPatience = (plan.callers?.patienceMs ?? Number.POSITIVE_INFINITY) >= slowness * meanWorkMs(plan);
     const timeoutMs = writtenTimeoutMs(fleet, settings.name);
     const isRare = timeoutMs === undefined || timeoutMs >= workOfMost(plan, SHARE_IN_TIME) * meanWorkMs(plan);
@@ -95,7 +97,7 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
 const HARMLESS: ReadonlySet<string> = new Set(["name", "listen", "stations", "heartbeat", "commands", "probePath"]);
 const HARMLESS_COMMANDS: ReadonlySet<string> = new Set(["deadline", "timeout"]);
 
-/** Are all settings that these checks rely on at their defaults? */
+/** Whether all settings that these checks rely on have their defaults. */
 export function hasDefaults({ plan }: Fleet, name: string): boolean {
   const written = plan.configuration.groups.find((group) => group.name === name) ?? {};
   const commands = ("commands" in written ? written.commands : {}) as object;
@@ -105,7 +107,7 @@ export function hasDefaults({ plan }: Fleet, name: string): boolean {
   );
 }
 
-/** Was nothing wrong from a while before `fromMs` until `untilMs`? */
+/** Whether nothing was wrong from a while before `fromMs` until `untilMs`. */
 export function wasQuiet(fleet: Fleet, group: string, fromMs: number, untilMs: number): boolean {
   const isPaceKnown = fleet.plan.faults.every(
     (fault) => fault.kind !== "slowdown" || fault.group !== group || fault.atMs + PACE_KNOWN_MS < fromMs,
@@ -118,8 +120,8 @@ function slowed({ plan: { spread }, slowness }: QuietGroup): number {
 }
 
 /**
- * The longest that `sending` takes at quiet times, its body included, where `stations` are asked
- * one after the other.
+ * The longest time that `sending` takes at quiet times, with its body, if `stations` are asked one
+ * after the other.
  */
 export function mostAtQuietMs(group: QuietGroup, sending: Sending, stations: number): number {
   const { plan, mostMs } = group;
@@ -128,7 +130,7 @@ export function mostAtQuietMs(group: QuietGroup, sending: Sending, stations: num
   return sending.uploadMs + stations * attemptMs + MESSAGES_OF_AN_ATTEMPT * mostMs + MARGIN_MS;
 }
 
-/** Do the caller, the deadline and the timeout allow `takesMs`? */
+/** Whether the caller, the deadline and the timeout allow `takesMs`. */
 export function isAwaited(group: QuietGroup, sending: Sending, takesMs: number): boolean {
   const { settings, plan, timeoutMs } = group;
   const { patienceMs } = sending.command;

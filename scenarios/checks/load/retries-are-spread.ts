@@ -1,9 +1,10 @@
 /**
- * `retries-are-spread`: retries of one station do not come in step. Without jitter each follows its
- * failure after exactly the back-off's bound, and everybody who failed together comes back
- * together; with full jitter (uniform up to the bound) that is met once in some hundred retries, so
- * four of eight are no accident. Only what backs off is counted: a retry after a failure or a loss.
- * A refused connection was no attempt, and a refusal for load waits for its turn.
+ * `retries-are-spread`: retries of one station do not come in step. Without jitter each retry
+ * follows its failure after exactly the back-off's bound, and commands that failed together come
+ * back together. With full jitter (uniform up to the bound) a retry hits the bound once in some
+ * hundred times, so four of eight are no accident. Only commands that back off are counted: a retry
+ * after a failure or a loss. A refused connection was no attempt, and a command that was refused
+ * for load waits for its turn.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Attempt, Command, FleetObserver } from "../../fleet/observer.ts";
@@ -11,24 +12,26 @@ import { endOf } from "../calls/attempt-ends.ts";
 import type { DocumentedGroup } from "../documented.ts";
 import { documentedGroups } from "../documented.ts";
 
-/** So many of the last so many retries: at a hundredth each, less than once in a million. */
+/** This many of the last retries: at a hundredth each, less than once in a million. */
 const IN_STEP = 4;
 const LAST = 8;
 /** A gap this close to a bound has no jitter in it. */
 const EXACT = 0.002;
-/** Commands that wait for room in a retry budget look again at this pace, which is no back-off. */
+/**
+ * Commands that wait for room in a retry budget check again at this interval, which is no back-off.
+ */
 const LOOK_MS = 250;
 
 interface Ended {
   readonly attempt: Attempt;
-  /** On the gateway's clock, as its back-off is. */
+  /** On the gateway's clock, like its back-off. */
   readonly localMs: number;
 }
 
 export function retriesAreSpread(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const last: Map<Command, Ended> = new Map();
-  /** By station, whether each of the last retries came at its bound; the newest last. */
+  /** For each station, whether each of the last retries came at its bound; the newest last. */
   const retries: Map<string, boolean[]> = new Map();
   return {
     attemptEnded(attempt) {

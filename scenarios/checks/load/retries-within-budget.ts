@@ -1,17 +1,17 @@
 /**
- * B1: at each station's door, how many attempts are extra. A command's first attempt at a station
- * is base load there, for each time that it came to the gateway (a source's own repetition is a new
- * call); every further one is extra, however it came about: a retry, a held command that goes on, a
- * re-send after stations changed places twice. Made up for free are attempts that never left, and
- * those that a station refused for their epoch.
+ * B1: counts how many attempts at each station are extra. A command's first attempt at a station is
+ * base load there, once for each time that the command came to the gateway (a source's own
+ * repetition is a new call). Every further one is extra, whatever its cause: a retry, a parked
+ * command that goes on, a re-send after the stations' roles were swapped twice. Attempts that were
+ * never sent, and those that a station refused for their epoch, may be made up for free.
  *
  * ADR 0004 counts calls over slightly less than the window and extra attempts over slightly more,
  * so the bound holds in the exact window without any tolerance, on the gateway's own clock. It is
  * recounted here from what was sent.
  *
- * `budget-keeps-books`: what a budget says of itself agrees with that recount, so it refuses no
- * more than it has to, either. Attempts that follow one that came to nothing may be on its books as
- * extra ones, as calls or not at all.
+ * `budget-keeps-books`: what a budget reports of itself agrees with that recount, so it refuses no
+ * more than it must, either. An attempt that follows one without effect may be on its books as an
+ * extra one, as a call or not at all.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -23,34 +23,34 @@ import { SlidingCount } from "../sliding-count.ts";
 import { lookAround } from "../status-round.ts";
 
 /**
- * ADR 0004: so many extra attempts a window may hold however few calls it has, in whole ones: the
- * ratio's at ten calls a second.
+ * ADR 0004: the whole number of extra attempts that a window may hold however few calls it has: the
+ * ratio's share at ten calls a second.
  */
 function reserveOf({ budgetRatio, budgetWindowMs }: DocumentedGroup["retry"]): number {
   const perWindow = Math.round(budgetRatio * budgetWindowMs * 1e6) / 1e8;
   return budgetRatio === 0 ? 0 : Math.max(1, Math.floor(perWindow));
 }
 
-/** ADR 0004: a window has so many slices. */
+/** ADR 0004: the number of buckets of a window. */
 const SLICES = 20;
 
-/** A station's door, as one gateway process has used it. */
+/** The attempts at one station, as one gateway process has sent them. */
 class Door {
   readonly calls: SlidingCount;
   readonly extra: SlidingCount;
-  /** Attempts that took the place of one that came to nothing. */
+  /** Attempts that replaced one without effect. */
   readonly madeUp: SlidingCount;
-  /** Over one slice less and more, for what slices may say. */
+  /** Counted over one bucket less and one more, because the buckets allow either. */
   readonly fewestCalls: SlidingCount;
   readonly mostExtra: SlidingCount;
   readonly mostMadeUp: SlidingCount;
-  /** Calls that an extra attempt may have been allowed for which is still to come. */
+  /** Calls still to come for which an extra attempt may have been allowed. */
   readonly callsBefore: SlidingCount;
   /** How often each command's base load has been used up. */
   readonly used: Map<Command, number> = new Map();
-  /** How often each had come to the gateway by then. */
+  /** How often each command had come to the gateway by then. */
   readonly usedAt: Map<Command, number> = new Map();
-  /** Commands whose next attempt takes the place of one that came to nothing. */
+  /** Commands whose next attempt replaces one without effect. */
   readonly undone: Set<Command> = new Set();
 
   constructor({ retry: { budgetWindowMs: windowMs }, commands: { deadlineMs } }: DocumentedGroup) {
@@ -69,8 +69,8 @@ class Door {
   }
 
   /**
-   * One of several sendings of a command, by its source: which of them it belongs to is not seen
-   * from here.
+   * One of several sendings of a command by its source: the check cannot see to which of them the
+   * attempt belongs.
    */
   callOrAgain(atMs: number): void {
     for (const count of [this.calls, this.mostExtra, this.callsBefore]) count.add(atMs);
@@ -90,14 +90,14 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
   let running = 0;
   const doors = new PerStation((group) => new Door(groups.get(group) as DocumentedGroup));
   /**
-   * How often each command came to the gateway process that runs now, and how often it is there at
-   * this moment.
+   * How often each command came to the running gateway process, and how many of these sendings are
+   * there at this moment.
    */
   let visits: Map<Command, number> = new Map();
   let open: Map<Command, number> = new Map();
   /**
-   * Commands that were there more than once at the same time: to which of its sendings an attempt
-   * belongs is not seen.
+   * Commands that were there more than once at the same time: the check cannot see to which sending
+   * an attempt belongs.
    */
   let mixed: WeakSet<Command> = new WeakSet();
   return {
@@ -130,7 +130,8 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
         door.used.set(command, used + 1);
         const seen = door.usedAt.get(command) === came;
         door.usedAt.set(command, came);
-        // Once more at the gateway, after an attempt that came to nothing: a call of its own.
+        // The command is at the gateway again, after an attempt without effect: this is a call of
+        // its own.
         door.undone.delete(command);
         return seen ? door.callOrAgain(localMs) : door.call(localMs);
       }
@@ -169,7 +170,7 @@ export function retriesWithinBudget(fleet: Fleet): FleetObserver {
 
 type Books = NonNullable<FailoverStatus["stations"][number]["budget"]>;
 
-/** In a sentence what is wrong with `books`; undefined where nothing is. */
+/** What is wrong with `books`, as a sentence; undefined if nothing is. */
 function misbooked(
   door: Door,
   { calls, sent, pending }: Books,

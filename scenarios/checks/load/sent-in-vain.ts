@@ -1,13 +1,13 @@
 /**
- * `nobody-is-sent-in-vain`: of the commands that have waited, those are sent that can still be
- * answered. Who serves the oldest first when all have waited for too long has a station do what
- * nobody waits for any more, and goes on so for as long as the queue stands. Of the commands that
- * waited and were then sent for the first time, no more than three within 2 s may have had less
- * time left than their mere work takes.
+ * `nobody-is-sent-in-vain`: of the commands that have waited, the gateway sends those that can
+ * still be answered. If a gateway serves the oldest command first when all have waited too long, a
+ * station works on commands whose callers have left, for as long as the queue lasts. Of the
+ * commands that waited and were then sent for the first time, no more than three within 2 s may
+ * have had less time left than their work alone takes.
  *
- * Judged where the gateway knows by when an answer is of use and how long a command takes, and
- * nothing has stopped it. Not where it calls nobody eligible, and something that is known from
- * outside may speak for that (`surely-fit.ts`): then somebody has to find out who serves again.
+ * Judged if the gateway knows each command's deadline and how long a command takes, and nothing has
+ * stopped it. Not judged if the gateway calls no station eligible, and something known from outside
+ * may support that (`surely-fit.ts`): then some command has to find out which station serves again.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
@@ -23,11 +23,11 @@ import { knowsDeadline } from "./vain-waits.ts";
 const INVARIANT = "nobody-is-sent-in-vain";
 const WINDOW_MS = 2_000;
 const MOST = 3;
-/** Who is sent this soon has not waited. */
+/** A command that is sent this soon has not waited. */
 const AT_ONCE_MS = 20;
-/** So many answers tell how long a command takes. */
+/** This many answers tell the gateway how long a command takes. */
 const ENOUGH_ANSWERS = 20;
-/** Less than this share of its mere work is surely too little. */
+/** Less than this share of the work alone is surely too little time. */
 const TOO_LITTLE = 0.8;
 
 interface Watched {
@@ -41,13 +41,13 @@ export function sentInVain(fleet: Fleet): FleetObserver {
   const groups = new Map(
     fleet.plan.groups
       .filter((plan) => isWide(plan) && plan.routes === undefined && plan.callers?.uploads === undefined)
-      // How long the next command takes is anybody's guess.
+      // The duration of the next command cannot be predicted.
       .filter(({ spread }) => spread === undefined)
       .map((plan) => [plan.name, fresh(plan)]),
   );
   if (groups.size === 0) return {};
   const surelyFit = new SurelyFit(fleet);
-  /** Commands that were not sent yet, as they came. */
+  /** Commands that were not sent yet, in order of arrival. */
   const waiting: Map<Command, Visit> = new Map();
   return {
     gatewayStarted(process) {
@@ -90,7 +90,10 @@ export function sentInVain(fleet: Fleet): FleetObserver {
   };
 }
 
-/** By the gateway's own word, or by all that it can know. Before it runs there is no word of it. */
+/**
+ * Whether a station is eligible, by the gateway's own account, or by all that it can know. Before
+ * the gateway runs it has no account.
+ */
 function isSomebodyFit(fleet: Fleet, group: string, surelyFit: SurelyFit): boolean {
   const stations = livingGateway(fleet)?.gateway.groups.get(group)?.status.stations;
   return stations === undefined || stations.some((station) => surelyFit.isFit(group, station));

@@ -1,9 +1,8 @@
 /**
- * Room: how many attempts are out at a station, how many commands wait at a group, and that every
- * place comes back. What is out and what waits is counted here at the doors, where commands come in
- * and attempts go out; what the gateway says of itself must agree with that (`at-the-door.ts` says
- * where one number is two bounds), and at the end, when nobody waits for anything, nothing may be
- * left over.
+ * Checks room: how many attempts are out at a station, how many commands wait at a group, and that
+ * every slot comes back. Both numbers are counted here from outside, where commands arrive and
+ * attempts are sent. The gateway's own status must agree with them (`at-the-door.ts` says when one
+ * number is two bounds). At the end, when no command waits, nothing may be left over.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -52,8 +51,9 @@ export function slots(fleet: Fleet): FleetObserver {
 }
 
 /**
- * So many may wait for their turn, and as many again for a slot of the station whose turn it was.
- * One more, because who comes while others are being let through is looked at right after.
+ * This many may wait for their turn, and as many again for a slot of the station whose turn it was.
+ * One more is allowed, because a command that arrives while others are let through is handled right
+ * after.
  */
 function waitsWithinLimit(fleet: Fleet, group: string, { untried }: Door): void {
   const most = documentedGroups(fleet).get(group)?.commands.maxWaiting ?? Number.POSITIVE_INFINITY;
@@ -72,7 +72,7 @@ function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): vo
     const wrong = misfit(station, door.outAt(station.name));
     if (wrong !== undefined) world.violate("counts-agree", `${group}/${station.name}: ${wrong}`);
   }
-  // An extra attempt is paid for while its command waits for it.
+  // An extra attempt is charged while its command waits for it.
   if (pending > waiting + parked)
     world.violate(
       "counts-agree",
@@ -86,7 +86,7 @@ function agrees({ world }: Fleet, { group, status }: StatusLook, door: Door): vo
     );
 }
 
-/** What is wrong with what is said of a station at which so many attempts are out. */
+/** What is wrong with the status of a station at which this many attempts are out. */
 function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | undefined {
   if (inFlight !== out) return `${inFlight} in flight, and ${out} attempts are out`;
   if (ramp.inFlight !== inFlight) return `${inFlight} in flight, and ${ramp.inFlight} at the ramp`;
@@ -97,8 +97,8 @@ function misfit({ inFlight, ramp, bulkhead }: Station, out: number): string | un
 }
 
 /**
- * Where commands are still under way at the end, others ask why; where none are, nothing is left of
- * them.
+ * If commands are still under way at the end, other checks report that; if none are, nothing may be
+ * left of them.
  */
 function returned(fleet: Fleet, group: string, door: Door): void {
   const status = livingGateway(fleet)?.gateway.groups.get(group)?.status;

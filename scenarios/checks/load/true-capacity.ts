@@ -21,7 +21,7 @@ export function capacityOf(plan: GroupPlan, station: string): number {
   return Math.min(acceptsPerSecond, (1_000 * parallelism) / meanWorkMs(plan));
 }
 
-/** How many times as long as usual the slowest station of `group` takes in the end. */
+/** How many times its usual time the slowest station of `group` takes at the end of the plan. */
 export function slownessOf({ plan }: Fleet, group: string): number {
   const factors = plan.faults.flatMap((fault) =>
     fault.kind === "slowdown" && fault.group === group ? [fault.factor] : [],
@@ -30,9 +30,9 @@ export function slownessOf({ plan }: Fleet, group: string): number {
 }
 
 /**
- * Share of its capacity that the group's usual load is for its weakest station. A command that
- * takes at least `awaitedMs` is answered too late: the gateway has sent it to each station by then,
- * and its caller sends it again.
+ * The group's usual load as a share of the capacity of its weakest station. A command that takes at
+ * least `awaitedMs` is answered too late: by then the gateway has sent it to each station, and its
+ * caller sends it again.
  */
 export function usualLoadRatio(plan: GroupPlan, awaitedMs: number = Number.POSITIVE_INFINITY): number {
   const stations = Object.keys(plan.breakingPoints ?? { any: undefined });

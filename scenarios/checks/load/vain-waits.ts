@@ -4,18 +4,18 @@
  * together: those that end within 2 s, were never sent to a station, and have a deadline that the
  * gateway knows (from the caller's header or from the written settings). Of ten or more such
  * commands, at least half must have ended within half of their time and within 500 ms of their
- * arrival. That more is asked for than can be done is learned from the first who could not be
- * served: commands that arrive up to a second after that are not judged, nor is anything while a
- * station has just become active, of which nobody knows how much it takes. (How many are served
- * then is the matter of `goodput-comes-back`.)
+ * arrival. The gateway learns that it is overloaded from the first commands that it could not
+ * serve, so commands that arrive up to a second after that are not judged. Nothing is judged while
+ * a station has just become active, because its capacity is not known yet. (`goodput-comes-back`
+ * judges how many are served then.)
  *
  * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers'
  * patience (what they tell the gateway, and how long they really wait) and the timeout are long
- * enough for a station at low load, at its slowest: where no attempt can be answered, or the
- * callers of a slow route are gone before it answers and come again and again, stations are kept
- * busy in vain whatever the gateway does, and waiting is as good as anything. Nor while no command
- * of the group has been served at all: where every route is wrong or takes too long, stations look
- * as if they failed, and are tried one command at a time.
+ * enough for a station at low load, at its slowest. If no attempt can be answered, or the callers
+ * of a slow route leave before its answer and come again and again, stations work in vain whatever
+ * the gateway does, and waiting is no worse than a refusal. Not judged either while the group has
+ * served no command at all: if every route is wrong or takes too long, stations look as if they
+ * failed, and are tried one command at a time.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Command, FleetObserver, Visit } from "../../fleet/observer.ts";
@@ -37,11 +37,11 @@ const WINDOW_MS = 2_000;
 const FEWEST = 10;
 const MOST_WAIT_MS = 500;
 const MOST_WAIT_RATIO = 0.5;
-/** The gateway learns within this time from the first whom it could not serve … */
+/** The gateway learns within this time from the first command that it could not serve … */
 const LEARNS_MS = 1_000;
-/** … and may forget it when everybody was served for so long. */
+/** … and may forget it when every command was served for this long. */
 const FORGETS_MS = 4_000;
-/** As `goodput-comes-back`: so long after a fault everything about it is known. */
+/** As in `goodput-comes-back`: this long after a fault the gateway knows everything about it. */
 const SETTLED_MS = 5_000;
 const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
   "OVERLOADED",
@@ -52,7 +52,7 @@ const REFUSED_FOR_ROOM: ReadonlySet<string> = new Set([
 
 interface Watched {
   /**
-   * The first command that was not sent anywhere, of those between which it was never longer than
+   * When the first unsent command came of an unbroken series; a series breaks at a gap longer than
    * {@link FORGETS_MS}.
    */
   firstMs: number;
@@ -126,7 +126,7 @@ function judge(fleet: Fleet, group: string, { unsent, vain, promotedAtMs }: Watc
   );
 }
 
-/** Does the gateway know by when an answer is of use? */
+/** Whether the gateway knows the deadline of the command. */
 export function knowsDeadline(fleet: Fleet, { command }: Visit): boolean {
   if (command.patienceMs !== undefined) return true;
   const { configuration } = fleet.plan;
