@@ -8,7 +8,7 @@
  *    │       be sent             │
  *    │                           └─ sent and lost, the station can be asked ─► asking ──it ran──► done
  *    │                                                                          │
- *    ├──────────────────────────── it did not run, or nobody knows ─────────────┘
+ *    ├──────────────────────────── it did not run, or it is unknown ────────────┘
  *    └─── parked (until an instant: a backoff, a full retry budget)
  *
  * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out,
@@ -67,9 +67,7 @@ export type CallState =
   | {
       readonly phase: "asking";
       readonly station: Station;
-      /**
-       * The result of the call if the station does not know either and nothing more can be done.
-       */
+      /** How the lost attempt ended, as far as is known. */
       readonly lost: Settlement;
     }
   | { readonly phase: "done" };

@@ -184,7 +184,7 @@ export class Station {
   /**
    * The station has become active. It starts afresh with a few calls, or with as many as were in
    * flight at the previous station, which served `perMs` calls a ms. Its cooldown ends: earlier
-   * failures count against promoting it, but not for replacing it once it is active.
+   * failures count against promoting it, but are no reason to replace it once it is active.
    */
   promoted(inFlightBefore: number, nowMs: number, perMs = 0): void {
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);

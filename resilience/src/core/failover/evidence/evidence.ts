@@ -9,9 +9,9 @@
  * not be compared counts only if everything fails, for some time, for several sources of calls.
  * None of this is a plain count of failures (incident CN-2702-003): a success clears it.
  *
- * A success clears what began before it. It does not clear what began after its attempt was sent:
- * an attempt that was sent before the station began to fail proves nothing, by its late answer,
- * about later ones. Silence is different: any answer ends it.
+ * A success clears failures of attempts that were sent before the successful one. It does not clear
+ * later ones: if an attempt was sent before the station began to fail, its late answer proves
+ * nothing about attempts that were sent after it. Silence is different: any answer ends it.
  *
  * Two verdicts follow. While a station is in *doubt*, it gets no new calls if another station can
  * take them; this is quick and reversible. *Failing* makes it ineligible and moves the active role.
