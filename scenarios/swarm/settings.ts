@@ -218,8 +218,8 @@ function drawCommands(
   const byDefault = chance(random, 0.3);
   const narrow = Math.ceil(Math.max(1, (4 * load.commandsPerSecond * attemptMs) / 1_000));
   const maxConcurrent = pick(random, [narrow, 256, milliseconds(narrow * logUniform(random, 1, 50))]);
-  // A command waits for a slot for at most half the timeout, so the attempts before it must end
-  // within that time.
+  // A command waits for a slot for at most half the timeout, so the attempts before it, and its
+  // own, must be shorter than that.
   const leastTimeoutMs = 2.5 * attemptMs * (1 + Math.ceil(peak / maxConcurrent)) + 50;
   const timeout = milliseconds(logUniform(random, leastTimeoutMs, Math.max(2 * leastTimeoutMs, 3_000)));
   const leastDeadlineMs = Math.max(1_500, 1.2 * timeout);

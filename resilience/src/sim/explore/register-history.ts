@@ -9,7 +9,7 @@
  * holds is done at once: it changes nothing. If no such read can be done, a write whose value no
  * remaining read needs is done at once: the next write hides it. A write whose outcome its client
  * never learned may have taken effect at any instant after its call or not at all. It is done only
- * where its value is read next: elsewhere it is the same as if it had not happened, so that a
+ * just before a read of its value: elsewhere it is the same as if it had not happened, so that a
  * hundred lost writes cost nothing.
  *
  * A read with an unknown answer says nothing: leave it out. Registers are independent: check each

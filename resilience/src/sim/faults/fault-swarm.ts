@@ -22,7 +22,7 @@ export interface SwarmOptions {
   readonly nodes: readonly string[];
   /**
    * Directions that may suffer; an empty list for none. Default: all between `nodes`, because a
-   * network spares nobody.
+   * network fault may strike any node.
    */
   readonly links?: readonly Link[] | undefined;
   /** No fault begins before this instant. In ms of true time, from 0; no default. */
