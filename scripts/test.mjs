@@ -1,51 +1,121 @@
-// Runs the tests: `npm run test:only`, or with files or patterns of your own after `--`.
+// Runs the tests: `npm run test:only`, or with files or patterns of your own after `--`;
+// `npm run test:unit` (`--unit`) runs those that start no process, open no socket and are quick.
 //
 // `node --test` alone starts its files in the order of their names, one fewer at once than there
 // are cores: on two cores one is idle, and a long file that comes last runs by itself. Here as many
 // run at once as there are cores, and those that take longest begin. What one process has compiled,
-// and stripped of its types, the next one reads from a cache.
-import { globSync } from "node:fs";
+// and stripped of its types, the next one reads from a cache. The unit tests share processes, a
+// dozen or two of files in each: starting Node and loading the library takes longer than most of
+// them. A file that watches or patches the process itself has one of its own.
+import { globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { installEngines } from "./install-engines.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATTERNS = ["resilience/src", "gateway/src", "scenarios", "test", "bench"].map((room) => `${room}/**/*.test.ts`);
+/** Files that start no process and open no socket. */
+const UNIT = [
+  "resilience/src/**/*.test.ts",
+  "gateway/src/{fleet,config,calibrate}/**/*.test.ts",
+  "gateway/src/demo/{report,spacecraft,sums,timeline,waiting}.test.ts",
+  "scenarios/checks/**/*.test.ts",
+  "scenarios/fleet/**/*.test.ts",
+  "scenarios/run/report-text.test.ts",
+];
+/** Those of them that patch globals, or count what the process has open. */
+const OWN_PROCESS = [
+  "resilience/src/runtime/time/system-clock.test.ts",
+  "resilience/src/runtime/listeners.test.ts",
+  "resilience/src/runtime/guard/{call,unread-body}.test.ts",
+  "resilience/src/runtime/detection/supervisor.test.ts",
+  "resilience/src/sim/kernel/{microtasks,real-world,traps,world-guards,world}.test.ts",
+];
+/** What `--unit` leaves out, besides the files of `FIRST`: more than two seconds of a core each. */
+const NOT_QUICK = [
+  "resilience/src/core/failover/dispatch.overload.test.ts",
+  "resilience/src/runtime/guard/{bulkhead,call}.test.ts",
+  "resilience/src/sim/storage/disk-journal.test.ts",
+  "gateway/src/config/json-schema.test.ts",
+  "scenarios/checks/after-fault.test.ts",
+];
+/** Needs other versions of Node. */
+const ENGINES_TEST = "test/process/sim-determinism.test.ts";
+/** Files in a process, at most. */
+const BATCH = 16;
 /**
  * What is started first, in this order: the longest file; those that wait for processes and sockets
  * more than they compute, so that they wait while it computes; and the other long ones. What takes
- * a second or two fills up the end.
+ * a few seconds fills up the end.
  */
 const FIRST = [
-  "scenarios/mutants/found.test.ts",
-  "test/process/*.test.ts",
   "scenarios/sample.test.ts",
+  ENGINES_TEST,
+  "test/process/*.test.ts",
+  "scenarios/mutants/found.test.ts",
   "gateway/src/adapters/**/*.test.ts",
   "scenarios/run/cli.test.ts",
   "scenarios/fault-sweep.test.ts",
   "scenarios/oracle.test.ts",
   "scenarios/scenarios.test.ts",
-  "resilience/src/calibration/*.test.ts",
+  "resilience/src/calibration/{calibration,advice}.test.ts",
+  "resilience/src/core/detection/adaptive/adaptive.test.ts",
+  "resilience/src/core/failover/dispatch.comparison.test.ts",
+  "gateway/src/calibrate/{charts,report}.test.ts",
   "scenarios/swarm.test.ts",
   "test/acceptance/*.test.ts",
 ];
 
 const filesOf = (patterns) => globSync(patterns, { cwd: root }).sort();
-const gone = FIRST.filter((pattern) => filesOf([pattern]).length === 0);
+const gone = [...FIRST, ...UNIT, ...OWN_PROCESS, ...NOT_QUICK].filter((pattern) => filesOf([pattern]).length === 0);
 if (gone.length > 0) throw new Error(`scripts/test.mjs names files that do not exist: ${gone.join(", ")}`);
 
-const given = process.argv.slice(2);
-const wanted = new Set(filesOf(given.length > 0 ? given : PATTERNS));
-const first = FIRST.flatMap((pattern) => filesOf([pattern])).filter((file) => wanted.delete(file));
-const files = [...first, ...wanted].map((file) => join(root, file));
-if (files.length === 0) throw new Error(`there is no test in ${given.join(", ")}`);
+const isUnit = process.argv[2] === "--unit";
+const given = process.argv.slice(isUnit ? 3 : 2);
+const wanted = new Set(filesOf(given.length > 0 ? given : isUnit ? UNIT : PATTERNS));
+if (wanted.size === 0) throw new Error(`there is no test in ${given.join(", ")}`);
+const long = FIRST.flatMap((pattern) => filesOf([pattern])).filter((file) => wanted.delete(file));
+const first = isUnit ? [] : long;
+if (isUnit) for (const file of filesOf(NOT_QUICK)) wanted.delete(file);
+const alone = new Set(filesOf(OWN_PROCESS));
+// The long ones are not among `wanted` any more.
+const shared = filesOf(UNIT).filter((file) => !alone.has(file) && wanted.delete(file));
 
-process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/node-compile");
+const cache = join(root, "node_modules/.cache");
+const batches = join(cache, `test-batches-${process.pid}`);
+const files = [...[...first, ...wanted].map((file) => join(root, file)), ...batchesOf(shared)];
+
+/** Writes a file for each batch, which imports the files of it. */
+function batchesOf(names) {
+  process.on("exit", () => rmSync(batches, { recursive: true, force: true }));
+  mkdirSync(batches, { recursive: true });
+  const count = Math.ceil(names.length / BATCH);
+  return Array.from({ length: count }, (_, place) => {
+    const path = join(batches, `${place + 1}.mjs`);
+    // Dealt out in turn: the files of one folder take about as long, so the batches do, too.
+    const mine = names.filter((_name, index) => index % count === place);
+    writeFileSync(path, mine.map((name) => `import "${pathToFileURL(join(root, name))}";\n`).join(""));
+    return path;
+  });
+}
+
+// A file whose process ended before its turn came would otherwise just not be counted.
+const unheard = new Set(shared.map((file) => join(root, file)));
+const heard = ({ file }) => unheard.delete(file);
+
+if (first.includes(ENGINES_TEST)) installEngines();
+process.env.NODE_COMPILE_CACHE ??= join(cache, "node-compile");
 run({ files, concurrency: availableParallelism(), cwd: root })
-  .on("test:summary", ({ success }) => {
+  .on("test:pass", heard)
+  .on("test:fail", heard)
+  .on("test:summary", ({ success, file }) => {
     if (!success) process.exitCode = 1;
+    if (file !== undefined || unheard.size === 0) return;
+    console.error(`no test was run in ${[...unheard].join(", ")}`);
+    process.exitCode = 1;
   })
   .compose(spec)
   .pipe(process.stdout);

@@ -9,12 +9,6 @@ import { ConfigurationError } from "ground-station-failover";
 import { EXIT, UserError } from "./adapters/process/exit-codes.ts";
 import { type Begun, obeyLater } from "./adapters/process/process-life.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
-import { registerCalibrateCommand } from "./calibrate/cli.ts";
-import { ConfigurationProblems } from "./config/problems.ts";
-import { registerControlCommands } from "./control-commands.ts";
-import { registerDemoCommands } from "./demo/cli.ts";
-import { registerRunCommands } from "./run-command.ts";
-import { registerStationCommand } from "./station/cli.ts";
 
 /**
  * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to
@@ -26,7 +20,8 @@ export async function runCommandLine(args: readonly string[], begun?: Begun): Pr
   // There is nobody left to tell.
   process.stderr.on("error", () => undefined);
   try {
-    await commandLine().parseAsync(args, { from: "user" });
+    const program = await commandLine(args[0]);
+    await program.parseAsync(args, { from: "user" });
   } catch (error) {
     process.exitCode = exitCodeFor(error);
   }
@@ -44,7 +39,25 @@ function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): vo
   process.exit(EXIT.promiseBroken);
 }
 
-function commandLine(): Command {
+/** Registers commands, once their modules are loaded. */
+type Register = (program: Command) => void;
+
+/**
+ * The commands of each module, and how it is loaded: a station needs no parser of configurations,
+ * and `gsf status` hardly anything. In the order in which help lists them.
+ */
+const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => Promise<Register>]> = [
+  [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
+  [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
+  [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],
+  [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
+  [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
+];
+
+/**
+ * With the commands that `first`, the first argument, asks for; with all, where it is none of them.
+ */
+async function commandLine(first = ""): Promise<Command> {
   const program = new Command("gsf")
     .description("A gateway that stands in front of a primary and a backup, and takes over when the primary dies.")
     .version(version(), "-V, --version", "print the version")
@@ -63,11 +76,8 @@ Examples:
 Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wrong configuration,
 4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.`,
     );
-  registerRunCommands(program);
-  registerControlCommands(program);
-  registerStationCommand(program);
-  registerCalibrateCommand(program);
-  registerDemoCommands(program);
+  const asked = MODULES.filter(([commands]) => commands.includes(first));
+  for (const [, load] of asked.length > 0 ? asked : MODULES) (await load())(program);
   return program;
 }
 
@@ -78,9 +88,7 @@ function exitCodeFor(error: unknown): number {
   // Commander has printed its own sentence already; asked-for help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UserError) {
-    // Of several problems each has a line of its own.
-    const message = error instanceof ConfigurationProblems ? error.message : visible(error.message);
-    process.stderr.write(`gsf: ${message}\n`);
+    process.stderr.write(`gsf: ${error.shown}\n`);
     return EXIT[error.ending];
   }
   if (error instanceof ConfigurationError) {

@@ -1,6 +1,7 @@
 /**
- * The whole gateway from its arguments, with no socket, timer or entropy of its own: production
- * hands it sockets (`main.ts`), a simulation hands it a world. It only constructs and connects.
+ * Composes the whole gateway from its arguments, without a socket, timer or entropy of its own:
+ * production passes in sockets (`main.ts`), a simulation passes in a simulated world. It only
+ * constructs and connects parts.
  */
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
@@ -15,16 +16,16 @@ import type { Uplink } from "./fleet/uplink.ts";
 export interface GatewayParts {
   readonly settings: GatewaySettings;
   readonly clock: Clock;
-  /** Chance for jitter; each group gets a fork of its own. */
+  /** Randomness for jitter; each group gets its own fork. */
   readonly random: Random;
-  /** The way to a station. */
+  /** Creates the uplink to a station. */
   readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
   /**
-   * Text that nobody can guess, the same for one subject: replay protection of heartbeats, see
-   * `HeartbeatSessions`.
+   * Returns unpredictable text, always the same for one subject. For the replay protection of
+   * heartbeats, see `HeartbeatSessions`.
    */
   readonly challengeOf: (subject: string) => string;
-  /** Told how each command of a group ended (see `CommandListener`). Default: nobody is told. */
+  /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
 }
 
@@ -35,9 +36,8 @@ export interface Gateway {
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
   /**
-   * Takes in a heartbeat whose signature has been verified, and says what follows; undefined where
-   * there is no such station. `from` is where it came from, for people to read. Default: nothing is
-   * said of that.
+   * Takes in a heartbeat whose signature has been verified, and returns what follows; undefined if
+   * there is no such station. `from` is the sender's address, for people to read. Default: empty.
    */
   receiveBeat(beat: StationBeat, from?: string): BeatAdmission | undefined;
   status(): Record<string, GroupStatus>;

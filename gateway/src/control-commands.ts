@@ -1,7 +1,8 @@
 /**
- * `gsf status` and `gsf switchover`: the control listener of a running gateway, asked from a shell.
- * What they print is meant to be read at night: who serves, who is eligible, and if somebody is
- * not, why. For programs there is `--json`, which is the gateway's own answer.
+ * `gsf status` and `gsf switchover`: requests to the control listener of a running gateway, from a
+ * shell. The output is meant to be read during an incident: which station serves, which ones are
+ * eligible, and why the others are not. For programs there is `--json`, which prints the gateway's
+ * own answer.
  */
 import type { Command } from "commander";
 import type { FailoverStatus, StationStatus } from "ground-station-failover";
@@ -16,7 +17,7 @@ interface ControlOptions extends ControlAddress {
   readonly json: boolean;
 }
 
-/** Both are answered at once; a gateway that is busy may take longer. */
+/** Both requests are answered at once, but a busy gateway may need longer. */
 const ANSWER_WITHIN_MS = 30_000;
 const CONNECT_WITHIN_MS = 3_000;
 
@@ -101,8 +102,7 @@ function groupLines(name: string, group: GroupView): string[] {
 }
 
 /**
- * `12.5 of 512.0 MiB held for callers, 3.1 of it for 10.0.0.7`, and what was refused since the
- * start.
+ * `12.5 of 512.0 MiB held for callers, 3.1 of it for 10.0.0.7`, and the refusals since the start.
  */
 function memoryLine({ heldBytes, maxBytes, largest, refused }: HeldMemoryStatus): string {
   const times = Object.values(refused).reduce((sum, count) => sum + count, 0);
@@ -122,13 +122,13 @@ function mebibytes(bytes: number | null): string {
   return bytes === null ? "any" : (bytes / 1_024 ** 2).toFixed(1);
 }
 
-/** A limit below ten has a decimal that matters. */
+/** For a limit below ten the decimal matters. */
 function rounded(limit: number): string {
   return limit < 10 ? limit.toFixed(1) : limit.toFixed(0);
 }
 
 /**
- * Past the detector's ceiling a level is as high as a number can be; a station never heard of has
+ * Above the detector's ceiling a level is practically infinite; a station that was never heard has
  * none.
  */
 function phi(level: number | null): string {
@@ -136,8 +136,8 @@ function phi(level: number | null): string {
 }
 
 /**
- * The gateway's answer; throws what the shell's user needs to know where there is none, or it is a
- * refusal.
+ * The gateway's answer. If there is none, or if it is a refusal, throws an error with what the user
+ * needs to know.
  */
 async function ask(options: ControlOptions, method: "GET" | "POST", path: string, order?: object): Promise<unknown> {
   const at = new URL(path, options.control);
@@ -186,7 +186,9 @@ function answerIn(at: URL, status: number, text: string): unknown {
   throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
 }
 
-/** Each of `lines` is one, whatever a reason or a station's answer in it holds. */
+/**
+ * Prints each of `lines` on one line, even if a reason or a station's answer contains line breaks.
+ */
 function print(...lines: readonly string[]): void {
   process.stdout.write(`${visibleLines(lines)}\n`);
 }

@@ -1,8 +1,8 @@
 /**
- * The gateway as a process: the composition of `compose.ts` with real clock, sockets, entropy and
- * log. It listens everywhere or nowhere: where one address cannot be had, whatever was opened
- * before is closed again. Stopping goes the other way round: first nothing new is taken, then what
- * is in flight may finish while supervision still runs, and only then the rest is closed.
+ * The gateway as a process: the composition of `compose.ts` with the real clock, sockets, entropy
+ * and log. It listens on all addresses or on none: if one address cannot be had, everything opened
+ * before is closed again. Stopping is the reverse: first no new work is accepted, then commands in
+ * flight may finish while supervision continues, and then everything else is closed.
  */
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
@@ -29,45 +29,47 @@ import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/
 
 export interface GatewayOptions {
   readonly log: Log;
-  /** Lines of the log that were lost, since the start. Default: none are. */
+  /** Number of log lines lost since the start. Default: none. */
   readonly lostLogLines?: () => number;
   /**
-   * What callers of the control listener must show. Default: nothing, but only this machine may
-   * ask.
+   * Token that callers of the control listener must present. Default: no token, and access only
+   * from this machine.
    */
   readonly controlToken?: string | undefined;
 }
 
-/** A gateway that listens. */
+/** A gateway that is listening. */
 export interface RunningGateway extends AsyncDisposable {
-  /** Where, with the ports that were taken where 0 was asked for. */
+  /** Addresses of the listeners. If port 0 was requested, the port that was assigned. */
   readonly addresses: {
     readonly control: ListenSettings;
     readonly groups: Readonly<Record<string, ListenSettings>>;
     readonly heartbeats: ListenSettings | undefined;
   };
   /**
-   * Resolves when it has stopped as asked; rejects where supervision broke, which is a fault of
-   * ours.
+   * Resolves when the gateway has stopped as requested. Rejects if supervision failed, which is a
+   * fault of the gateway itself.
    */
   readonly stopped: Promise<void>;
   /**
-   * Says that it is not ready any more, and goes on accepting commands for `forMs`; each connection
-   * ends with its answer.
+   * Reports that the gateway is not ready any more, but accepts commands for another `forMs`. Each
+   * connection ends with its answer.
    */
   announceStop(forMs: number): Promise<void>;
   /**
-   * Takes nothing new, lets commands in flight finish for at most `drainMs`, then closes
+   * Accepts nothing new, lets commands in flight finish for at most `drainMs`, then closes
    * everything.
    */
   stop(): Promise<void>;
-  /** Verifies heartbeats with `secrets` from now on; does nothing where it listens for none. */
+  /**
+   * From now on verifies heartbeats with `secrets`. Does nothing if there is no heartbeat listener.
+   */
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void;
 }
 
 /**
- * Resolves when everything listens. Rejects with a `UserError` where an address cannot be had, with
- * nothing left open.
+ * Resolves when all listeners are open. Rejects with a `UserError` if an address cannot be had;
+ * nothing is then left open.
  */
 export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
   const starting = new GatewayProcess(settings, options);
@@ -80,7 +82,7 @@ export async function runGateway(settings: GatewaySettings, options: GatewayOpti
   return starting;
 }
 
-/** A limit below this is worth a line at the start: a busy hour has more callers. */
+/** A limit below this is logged at the start: a busy hour has more callers. */
 const FEW_CALLERS = 1_000;
 
 class GatewayProcess implements RunningGateway {
@@ -100,10 +102,10 @@ class GatewayProcess implements RunningGateway {
   readonly #epochs: EpochProofs;
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** What has to be closed, in the order in which it was opened. */
+  /** Resources to be closed, in the order in which they were opened. */
   readonly #opened: AsyncDisposable[] = [];
   readonly #proxies: Map<string, ProxyListener> = new Map();
-  /** By the name of a group. */
+  /** By group name. */
   readonly #loops: Map<string, LoopGuard> = new Map();
   #control: ControlListener | undefined;
   #heartbeats: HeartbeatListener | undefined;
@@ -144,7 +146,7 @@ class GatewayProcess implements RunningGateway {
       listeners: () => this.#listeners(),
       memory: () => this.#memory.status,
     });
-    // Whoever only wants to stop it need not look at how it ended.
+    // A user that only stops the gateway need not handle its failure.
     this.#stopped.promise.catch(() => undefined);
   }
 
@@ -262,7 +264,10 @@ class GatewayProcess implements RunningGateway {
     this.#log[severityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
   }
 
-  /** Fewer callers than this process could have connections to its stations for. */
+  /**
+   * Accepts fewer callers than there are descriptors, so that connections to stations remain
+   * possible.
+   */
   #connectionLimits(): ConnectionLimits {
     const { groups } = this.#settings;
     const stations = groups.reduce((sum, group) => sum + group.stations.length, 0);

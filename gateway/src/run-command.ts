@@ -1,8 +1,8 @@
 /**
- * `gsf run`, `gsf check-config` and `gsf config-schema`: from a configuration file to a gateway
- * that listens, until a signal ends it; what is wrong with a file; what a file may say. One line on
- * standard output says that everything listens, so that whoever started it can wait for that; the
- * log goes to standard error. It holds no business of its own.
+ * `gsf run`, `gsf check-config` and `gsf config-schema`: run a gateway from a configuration file
+ * until a signal ends it; report what is wrong with a file; print the schema of a file. One line on
+ * standard output says that all listeners are open, so that the process that started the gateway
+ * can wait for it. The log goes to standard error. This file has no logic of its own.
  */
 import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/process/exit-codes.ts";
@@ -69,7 +69,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const { settings, controlToken, warnings, heartbeatSecrets } = loadConfiguration(config, process.env);
   const { log, lost } = processLog(logLevel, json);
   for (const warning of warnings) log.warn(warning);
-  // Whatever nobody caught leaves a state that nobody knows: end, and be started again.
+  // After an uncaught error the state is unknown: end the process, so that it can be restarted.
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "this is a fault of ours");
     process.exit(EXIT.internal);
@@ -90,7 +90,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   LogOutput.standardOutput().write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
   const asker = await Promise.race([asked, gateway.stopped]);
   const { drainDelayMs, drainMs } = settings;
-  // A person does not want to wait, and whoever is gone has taken its balancer along.
+  // A person does not want to wait. If the parent is gone, its load balancer is gone, too.
   if (asker === "supervisor" && drainDelayMs > 0) {
     log.info({ drainDelayMs }, "stopping: /readyz says so, and commands are still accepted for a while");
     await gateway.announceStop(drainDelayMs);
@@ -113,7 +113,7 @@ function readyJson({ addresses }: RunningGateway): string {
   });
 }
 
-/** More groups than this are only counted: it is one line. */
+/** If there are more groups, they are only counted, because the output is one line. */
 const GROUPS_SHOWN = 5;
 
 function readyLine({ addresses }: RunningGateway): string {

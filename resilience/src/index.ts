@@ -1,6 +1,8 @@
 /**
  * The main door: everything for callers, bound to the system's monotonic clock unless given another
  * one.
+ *
+ * @module ground-station-failover
  */
 
 export type { Deadline } from "./core/deadline.ts";
@@ -16,9 +18,10 @@ export {
 } from "./core/deadline.ts";
 export type { Heartbeat, HeartbeatVerdict } from "./core/detection/detector.ts";
 export type { FixedHeartbeatOptions, HeartbeatStatus } from "./core/detection/fixed-heartbeat.ts";
+export type { GapModelName } from "./core/detection/gap-model.ts";
 export type { PhiAccrualOptions, PhiEstimate } from "./core/detection/phi-accrual-options.ts";
 export type { Liveness, LivenessChange, SupervisorOptions } from "./core/detection/supervisor.ts";
-export type { ErrorCode } from "./core/errors.ts";
+export type { ErrorCode, ErrorDetails } from "./core/errors.ts";
 export {
   AmbiguousOutcomeError,
   AttemptTimeoutError,
@@ -58,12 +61,13 @@ export {
   wasLocalShortage,
   wasNeverSent,
 } from "./core/outcomes/error-evidence.ts";
-export type { Calendar, Classifier, HttpAnswer } from "./core/outcomes/outcome.ts";
+export type { Calendar, Classifier, HttpAnswer, HttpAnswerWithBody } from "./core/outcomes/outcome.ts";
 export { grpcStatus, httpErrorBody, httpStatus, problemJson } from "./core/outcomes/outcome.ts";
 export type { Random } from "./core/random.ts";
 export { seededRandom } from "./core/random.ts";
 export type { FailureDetector } from "./runtime/detection/detectors.ts";
 export { FixedHeartbeatDetector, PhiAccrualDetector } from "./runtime/detection/detectors.ts";
+export type { HeartbeatSource } from "./runtime/detection/observer-health.ts";
 export { ObserverHealth } from "./runtime/detection/observer-health.ts";
 export type { Abstention, LivenessSupervisorOptions } from "./runtime/detection/supervisor.ts";
 export { LivenessSupervisor } from "./runtime/detection/supervisor.ts";
@@ -89,7 +93,7 @@ export { Bulkhead } from "./runtime/guard/bulkhead.ts";
 export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";
 export type { ClientOptions, RetryOptions } from "./runtime/guard/client.ts";
 export { ResilientClient } from "./runtime/guard/client.ts";
-export type { AttemptListener, ClientEvent } from "./runtime/guard/client-parts.ts";
+export type { AttemptEnd, ClientEvent } from "./runtime/guard/client-parts.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/guard/retry-budget.ts";
 export { RetryBudget } from "./runtime/guard/retry-budget.ts";
 export { ambientDeadline, deadlineAfter, withDeadline, withoutDeadline } from "./runtime/time/ambient-deadline.ts";

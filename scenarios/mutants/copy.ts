@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant.ts";
+import { withBug } from "./mutant.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const COPIED = [
@@ -49,18 +50,11 @@ export class SourceCopy implements Disposable {
   }
 
   /** Plants a bug. Throws where the source is not as the catalogue has it. */
-  plant({ name, file, edits }: Mutant): void {
-    const path = join(this.folder, file);
+  plant(mutant: Mutant): void {
+    const path = join(this.folder, mutant.file);
     const original = readFileSync(path, "utf8");
-    let text = original;
-    for (const { find, replace } of edits) {
-      const times = text.split(find).length - 1;
-      if (times !== 1)
-        throw new Error(`${name}: ${JSON.stringify(find)} is ${times} times in ${file}; it must be there once`);
-      text = text.replace(find, () => replace);
-    }
+    writeFileSync(path, withBug(mutant, original));
     this.#planted.set(path, original);
-    writeFileSync(path, text);
   }
 
   /** Takes out all that was planted. */

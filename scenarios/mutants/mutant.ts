@@ -23,3 +23,17 @@ export interface Mutant {
   /** Where it is looked for. Default `swarm`. */
   readonly scenario?: string;
 }
+
+/**
+ * `text` of the mutant's file with the bug in it. Throws where it is not as the catalogue has it.
+ */
+export function withBug({ name, file, edits }: Mutant, text: string): string {
+  let edited = text;
+  for (const { find, replace } of edits) {
+    const times = edited.split(find).length - 1;
+    if (times !== 1)
+      throw new Error(`${name}: ${JSON.stringify(find)} is ${times} times in ${file}; it must be there once`);
+    edited = edited.replace(find, () => replace);
+  }
+  return edited;
+}

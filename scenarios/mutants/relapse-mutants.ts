@@ -156,9 +156,8 @@ export const RELAPSE_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/runtime/failover/failover.ts",
     edits: [
       {
-        find: 'if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });',
-        replace:
-          'if (declaration === together[0]) this.#driver.input({ type: "declared", declarations: [declaration] });',
+        find: 'if (change === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });',
+        replace: 'if (change === together[0]) this.#driver.input({ type: "declared", declarations: [change] });',
       },
     ],
     invariants: ["suspicions-clear", "declarations-alternate"],

@@ -1,7 +1,7 @@
 /**
  * Promise [R4]: what happens inside an operation is bounded. A service sends the head of its answer
- * at once and the body never. The first example of both READMEs, taken from there as it stands,
- * ends with its timeout.
+ * at once and the body never. The example of both READMEs that guards a call, taken from there as
+ * it stands, ends with its timeout.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -15,15 +15,17 @@ import { promisify } from "node:util";
 const ROOT = `${import.meta.dirname}/../..`;
 
 /**
- * The first TypeScript example of a page, against `url`, with a timeout that is short and no second
- * attempt.
+ * The example of a page that guards one call, against `url`, with a timeout that is short and no
+ * second attempt.
  */
 function exampleOf(page: string, url: string): string {
-  const source = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${ROOT}/${page}`, "utf8"))?.[1] ?? "";
-  assert.ok(
-    source.includes('"http://127.0.0.1:9001/"') && source.includes("timeoutMs: 1_000"),
-    `${page} has its example`,
+  const programs = [...readFileSync(`${ROOT}/${page}`, "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map(
+    ([, code = ""]) => code,
   );
+  const source = programs.find(
+    (code) => code.includes('"http://127.0.0.1:9001/"') && code.includes("timeoutMs: 1_000"),
+  );
+  assert.ok(source !== undefined, `${page} has its example`);
   return source
     .replace('"http://127.0.0.1:9001/"', JSON.stringify(url))
     .replace("timeoutMs: 1_000", "timeoutMs: 300, retry: false");

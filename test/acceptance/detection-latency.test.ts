@@ -35,8 +35,8 @@ async function crash(detector: Detector, clock: VirtualClock, gap: () => number,
   const declarations: LivenessChange[] = [];
   const supervisor = new LivenessSupervisor({
     detector,
-    onLivenessChange: (declaration) => declarations.push(declaration),
   });
+  supervisor.onLivenessChange((declaration) => declarations.push(declaration));
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
   supervisor.watch("a");
@@ -126,9 +126,9 @@ async function watched(beats: number, stallMs: (sequence: number) => number, nam
   const supervisor = new LivenessSupervisor({
     detector,
     declareThreshold: 12,
-    onLivenessChange: ({ to, atMs }) => {
-      if (to === "down") silencesMs.push(atMs - (detector.machine.lastHeartbeatMs("a") as number));
-    },
+  });
+  supervisor.onLivenessChange(({ to, atMs }) => {
+    if (to === "down") silencesMs.push(atMs - (detector.machine.lastHeartbeatMs("a") as number));
   });
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);

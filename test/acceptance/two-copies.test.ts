@@ -108,8 +108,8 @@ test("a detector that another copy made → its clock is the supervisor's, and i
   const declared: string[] = [];
   const supervisor = new ours.LivenessSupervisor({
     detector,
-    onLivenessChange: ({ node, to }) => declared.push(`${node} ${to}`),
   });
+  supervisor.onLivenessChange(({ node, to }) => declared.push(`${node} ${to}`));
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
   supervisor.watch("north");

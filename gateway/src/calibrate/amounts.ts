@@ -1,6 +1,6 @@
 /**
- * Durations and rates as a person writes and reads them: `1.5s`, `1/week`. What is read is exact;
- * what is shown is rounded to three digits, in the unit that makes the number easiest to take in.
+ * Reads and shows durations and rates in the usual notation: `1.5s`, `1/week`. Reading is exact.
+ * Shown values are rounded to three digits, in the unit that makes the number easiest to read.
  */
 import { InvalidArgumentError } from "commander";
 
@@ -26,13 +26,13 @@ const PERIODS_MS: ReadonlyMap<string, number> = new Map([
   ["year", 365 * DAY_MS],
 ]);
 
-/** How many of something in how long. */
+/** A count per period. */
 export interface Rate {
   readonly count: number;
   readonly perMs: number;
 }
 
-/** A reader of an option's value: a duration from `minMs` to `maxMs`. */
+/** Returns a reader of an option's value: a duration from `minMs` to `maxMs`. */
 export function durationFlag(minMs: number, maxMs: number): (text: string) => number {
   return (text) => {
     const parts = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text.trim());
@@ -55,7 +55,7 @@ export function rateFlag(text: string): Rate {
   );
 }
 
-/** `50ms`, `1.35s`, `2h`, `21d`: readable again by the gateway's configuration up to hours. */
+/** `50ms`, `1.35s`, `2h`, `21d`. The gateway's configuration can read these, up to hours. */
 export function shownDuration(ms: number): string {
   let [unit, factor] = ["ms", 1];
   for (const [name, unitMs] of DURATION_UNITS_MS) {
@@ -65,8 +65,8 @@ export function shownDuration(ms: number): string {
 }
 
 /**
- * `3.1/hour`: in the shortest period in which it is at least 1, so that no shown rate is a fraction
- * unless it is below one a year.
+ * `3.1/hour`: per the shortest period in which the rate is at least 1, so that a shown rate is a
+ * fraction only if it is below one a year.
  */
 export function shownRate(perMs: number): string {
   if (perMs === 0) return "0";

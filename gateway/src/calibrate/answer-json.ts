@@ -1,6 +1,6 @@
 /**
- * A calibration as one JSON object, for programs: everything that the sentences say, durations in
- * ms, rates per day.
+ * A calibration as one JSON object, for programs. It contains everything that the sentences say,
+ * with durations in ms and rates per day.
  */
 import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
 import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";
@@ -9,7 +9,7 @@ import { helpSentences, noteSentences, whySentence } from "./report.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
-/** `refused`: why a recommendation is none for this user. */
+/** `refused`: why this user cannot use the recommendation. */
 export function resultJson(
   path: string,
   file: TraceFile,

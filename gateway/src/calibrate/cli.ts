@@ -1,8 +1,8 @@
 /**
- * `gsf calibrate`: from a recorded trace to a detector's configuration, or to the reason why there
- * is none; and with `--record` from a running gateway to a trace. The arithmetic is the library's
- * (`ground-station-failover/calibration`); here are the options, the progress of long work on
- * standard error, and what is printed.
+ * `gsf calibrate`: turns a recorded trace into a detector's configuration, or says why there is
+ * none. With `--record` it records a trace from a running gateway. The library does the calculation
+ * (`ground-station-failover/calibration`); this file has the options, the progress of long work on
+ * standard error, and the output.
  */
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
@@ -174,7 +174,7 @@ async function calibrateFrom(
   if (result.type === "impossible" || refused !== undefined) process.exitCode = EXIT.promiseBroken;
 }
 
-/** A pause after each detector lets the progress be seen and signals arrive. */
+/** Pauses after each detector, so that progress is shown and signals are handled. */
 async function worked(
   path: string,
   { trace }: TraceFile,
@@ -198,7 +198,7 @@ async function worked(
   }
 }
 
-/** Why a recommendation is none for this user. */
+/** Why this user cannot use the recommendation. */
 function refusalOf(
   result: Extract<CalibrationResult, { type: "recommended" }>,
   { proven }: CalibrateOptions,

@@ -1,25 +1,28 @@
 /**
- * A recommendation as the gateway's configuration has it: the two sections of a group that it
- * concerns. Suspicion and recovery keep the places that the defaults give them: between nothing and
- * a declaration 5 of 8 and 2 of 8; where levels are rates of mistakes, one an hour and what the
- * model calls ordinary.
+ * A recommendation in the form of the gateway's configuration: the two sections of a group that it
+ * affects. The thresholds for suspicion and recovery keep the relation that they have in the
+ * defaults: 5/8 and 2/8 of the declaration threshold. If levels are rates of mistakes, they are the
+ * level for one mistake an hour and the level that the model regards as ordinary.
  */
 import type { DetectorRecommendation } from "ground-station-failover/calibration";
 import { levelForMistakes } from "ground-station-failover/core";
 import { shownDuration } from "./amounts.ts";
 
-/** Heartbeats that the gateway takes, in ms. */
+/** Range of heartbeat intervals that the gateway accepts, in ms. */
 const INTERVALS_MS = { min: 5, max: 60_000 };
-/** The adaptive model's level for one mistake an hour: from there on a station is suspected. */
+/**
+ * The adaptive model's level for one mistake an hour; a station is suspected from this level on.
+ */
 const ONE_AN_HOUR: number = levelForMistakes(1);
 
 /**
- * How long a take-over may take where a group does not say it, in ms; see `objective` in the guide.
+ * Default of a group's `objective`, the longest time that a failover may take, in ms; see the
+ * guide.
  */
 const OBJECTIVE_MS = 30_000;
 
 export interface ConfigurationFragment {
-  /** Only where the group's default would refuse the ceiling. */
+  /** Only if the group's default would refuse the ceiling. */
   readonly objective?: string;
   readonly heartbeat: { readonly kind: "udp"; readonly interval: string };
   readonly detector: {
@@ -40,8 +43,8 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
     ...(ceilingMs > OBJECTIVE_MS ? { objective: exactDuration(ceilingMs) } : {}),
     heartbeat: { kind: "udp", interval: exactDuration(intervalMs) },
     detector: {
-      // A fixed timeout is a ceiling below a threshold that nothing reaches; the model then does
-      // not matter.
+      // A fixed timeout is written as a ceiling, with a threshold that is never reached; the model
+      // then does not matter.
       model: model === "fixed" ? "normal" : model,
       ...(adaptive ? {} : { windowSize }),
       threshold,
@@ -53,7 +56,7 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
   };
 }
 
-/** As text for the file; `kind` is a guess, because a trace does not tell it. */
+/** As text for the file. `kind` is a guess, because a trace does not contain it. */
 export function fragmentYaml({ objective, heartbeat, detector }: ConfigurationFragment): string {
   return [
     ...(objective === undefined ? [] : [`objective: ${objective} # so long a take-over may take`]),
@@ -66,7 +69,7 @@ export function fragmentYaml({ objective, heartbeat, detector }: ConfigurationFr
   ].join("\n");
 }
 
-/** Why the gateway cannot be told this; undefined where it can. */
+/** Why the gateway cannot be configured like this; undefined if it can. */
 export function refusalOfGateway({ intervalMs }: DetectorRecommendation): string | undefined {
   const { min, max } = INTERVALS_MS;
   if (intervalMs >= min && intervalMs <= max) return undefined;

@@ -1,6 +1,6 @@
 /**
- * How far long work has come, on standard error: on a terminal one line that is written over,
- * elsewhere a line now and then. Work that is over within a second says nothing.
+ * Shows the progress of long work on standard error: on a terminal as one line that is overwritten,
+ * elsewhere as a line now and then. Work that takes less than a second shows nothing.
  */
 import type { Clock } from "ground-station-failover";
 
@@ -20,7 +20,7 @@ export class Progress {
     this.#nextMs = clock.nowMs() + QUIET_MS;
   }
 
-  /** `sentence` is only asked for if it is time to say something. */
+  /** `sentence` is called only if a line is due. */
   tell(sentence: () => string): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs < this.#nextMs) return;
@@ -30,7 +30,7 @@ export class Progress {
     this.#written = terminal;
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void {
     if (this.#written) this.#stream.write("\r\u001b[K");
     this.#written = false;

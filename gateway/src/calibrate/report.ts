@@ -1,7 +1,7 @@
 /**
- * What a calibration found, as sentences: what the traffic looks like, what to configure and how
- * well that does, how far it is proven, or why it is not possible and what would help. Every number
- * that is a bound says so.
+ * The results of a calibration as sentences: a description of the traffic, the recommended
+ * configuration and how well it performs, and how far that is proven; or why there is no
+ * recommendation, and what would help. Every number that is a bound is called one.
  */
 import type { CalibrationResult, TrafficSummary } from "ground-station-failover/calibration";
 import type { TraceFile } from "../adapters/heartbeats/trace-file.ts";
@@ -39,7 +39,7 @@ export function trafficLines(traffic: TrafficSummary, outageMs: number): string[
   ];
 }
 
-/** What its reader should know before believing anything that rests on this traffic. */
+/** What the reader must know before relying on results from this traffic. */
 export function noteSentences({ gaps, clockWentBack, dayCoveredMs }: TrafficSummary): string[] {
   return [
     ...(gaps.p50Ms < 1 ? ["the gaps are below 1 ms: are the times in another unit? (--unit s)"] : []),
@@ -55,7 +55,7 @@ export function noteSentences({ gaps, clockWentBack, dayCoveredMs }: TrafficSumm
   ];
 }
 
-/** A recording of a day that was begun late, or paused for a while, is one. */
+/** A recording of a day that started late, or paused for a while, still counts as a whole day. */
 const WHOLE_DAY_MS = 23 * 3_600_000;
 
 function lossSentence({ loss }: TrafficSummary): string {
@@ -121,7 +121,7 @@ export function impossibleLines(result: Impossible): string[] {
   return [`Not possible with this trace: ${whySentence(result)}`, ...advice];
 }
 
-/** Why, in a sentence. */
+/** Why there is no recommendation, in a sentence. */
 export function whySentence({ why, goal, traffic, needs }: Impossible): string {
   const within = shownDuration(goal.detectWithinMs);
   switch (why) {
@@ -136,7 +136,7 @@ export function whySentence({ why, goal, traffic, needs }: Impossible): string {
   }
 }
 
-/** What would help, a sentence each. */
+/** What would help, one sentence each. */
 export function helpSentences({ why, goal, needs, traffic }: Impossible): string[] {
   const { intervalMs, detectWithinMs, alarmsPerMs, watchedMs, leastWatchedMs } = needs;
   const proof = `a trace of at least ${shownDuration(watchedMs)} (all nodes added up) without a false alarm would be proof`;
@@ -170,7 +170,7 @@ function moreAlarms(alarmsPerMs: number | undefined): string[] {
 
 const NUMBERS = "record sequence numbers: lost beats can then be told from late ones, and each judged by its own rule";
 
-/** To two digits: a rounded-down time would not do. */
+/** Rounded up to two digits, because a time that is rounded down would be too short. */
 function roundedUp(ms: number): number {
   const step = 10 ** (Math.floor(Math.log10(ms)) - 1);
   return Math.ceil(ms / step - 1e-9) * step;

@@ -1,8 +1,8 @@
 /**
- * The trade-off as a picture (SVG 1.1, no script, no font of its own): one line for each model,
- * whole where false alarms were seen and dashed where the tail is continued, the region that was
- * asked for, and the recommendation. Models are told apart by label and place as well as by colour
- * (Okabe and Ito's palette, which colour-blind readers can tell apart).
+ * The trade-off as a picture (SVG 1.1, no script, no embedded font). There is one line for each
+ * model, solid where false alarms were seen and dashed where the tail is extrapolated; the
+ * requested region; and the recommendation. Labels and positions distinguish the models as well as
+ * colours (Okabe and Ito's palette, which colour-blind readers can tell apart).
  */
 import { shownDuration, shownRate } from "./amounts.ts";
 import type { DrawnCurve, DrawnPoint, TradeOff } from "./trade-off.ts";
@@ -95,7 +95,7 @@ function tick(x: number, label: string): string {
 }
 
 const HOUR_MS = 3_600_000;
-/** Rates at which a line is drawn. */
+/** Rates at which a grid line is drawn. */
 const RATES: readonly number[] = [
   1 / 1_000,
   1 / 60_000,
@@ -109,7 +109,7 @@ function decades(least: number, most: number): readonly number[] {
   return RATES.filter((rate) => rate >= least && rate <= most);
 }
 
-/** 1, 2 and 5 of each decade, as many as fit. */
+/** 1, 2 and 5 of each decade within the range. */
 function ticks(fromMs: number, toMs: number): number[] {
   const found: number[] = [];
   for (let decade = 10 ** Math.floor(Math.log10(fromMs)); decade <= toMs; decade *= 10) {

@@ -1,8 +1,8 @@
 /**
- * The trade-off in characters, for a terminal of 80 columns: silence until it is declared to the
- * right, false alarms upwards on a logarithmic scale. Each model is a letter, large where false
- * alarms were seen and small where the tail is continued; what was asked for is the corner at
- * bottom left of the two lines.
+ * The trade-off in characters, for a terminal of 80 columns. The horizontal axis is the silence
+ * until a declaration, the vertical axis the rate of false alarms on a logarithmic scale. Each
+ * model is a letter: upper case where false alarms were seen, lower case where the tail is
+ * extrapolated. The requested region is the corner at bottom left of the two lines.
  */
 import { shownDuration, shownRate } from "./amounts.ts";
 import type { TradeOff } from "./trade-off.ts";

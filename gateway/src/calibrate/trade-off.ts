@@ -1,15 +1,15 @@
 /**
- * The trade-off that a calibration draws: how long each detector waits against how often it is
- * wrong, one line for each model, that of its best window. Rates are on a logarithmic scale. Where
- * no false alarm was seen, a line goes on as the upper bound that continuing the tail gives, and is
- * drawn differently.
+ * The trade-off that a calibration draws: how long each detector waits, against how often it is
+ * wrong. There is one line for each model, for its best window. Rates are on a logarithmic scale.
+ * Where no false alarm was seen, the line continues as an upper bound from extrapolating the tail,
+ * and is drawn differently.
  */
 import type { CalibrationResult, TradeOffCurve } from "ground-station-failover/calibration";
 
 export interface DrawnPoint {
   readonly silenceMs: number;
   readonly alarmsPerMs: number;
-  /** Seen in the trace, not continued. */
+  /** True if it was seen in the trace; false if it is extrapolated. */
   readonly seen: boolean;
 }
 
@@ -21,9 +21,9 @@ export interface DrawnCurve {
 
 export interface TradeOff {
   readonly curves: readonly DrawnCurve[];
-  /** What was asked for. */
+  /** The requested limits. */
   readonly goal: { readonly silenceMs: number; readonly alarmsPerMs: number };
-  /** What is recommended; undefined where nothing is. */
+  /** The recommendation; undefined if there is none. */
   readonly chosen: DrawnPoint | undefined;
   readonly fromMs: number;
   readonly toMs: number;
@@ -33,10 +33,10 @@ export interface TradeOff {
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 
-/** Undefined where there is nothing to draw. */
+/** Undefined if there is nothing to draw. */
 export function tradeOffOf(result: CalibrationResult): TradeOff | undefined {
   const { goal } = result;
-  // Far below what was asked for nothing is of interest.
+  // Rates far below the requested one are not of interest.
   const leastPerMs = Math.min(goal.alarmsPerMs / 100, 1 / YEAR_MS);
   const models = [...new Set(result.curves.map(({ model }) => model))];
   const curves = models
@@ -63,7 +63,7 @@ export function tradeOffOf(result: CalibrationResult): TradeOff | undefined {
   };
 }
 
-/** The recommended one, or else the one that waits least for what was asked. */
+/** The recommended curve, or otherwise the one with the shortest wait for the requested rate. */
 function bestOf(result: CalibrationResult, model: string): TradeOffCurve {
   const ofModel = result.curves.filter((curve) => curve.model === model);
   if (result.type === "recommended") {

@@ -1,6 +1,6 @@
 /**
- * What a configuration may say of a group's commands: their times and numbers, the header that
- * carries their deadline, and how a station is asked what became of a key.
+ * Configuration of a group's commands: their times and limits, the header that carries their
+ * deadline, and how a station is asked about the outcome of a key.
  */
 import type { z } from "zod";
 import type { GroupSettings, KeyStatusSettings } from "../fleet/settings.ts";
@@ -19,7 +19,7 @@ import {
 
 const HOUR_MS = 3_600_000;
 
-/** Fields that mean something else, to this gateway or to everybody. */
+/** Fields that already have another meaning, for this gateway or in general. */
 const TAKEN: ReadonlySet<string> = new Set([
   ...FRAMING,
   ...["x-time-left-ms", "grpc-timeout", "idempotency-key", "gsf-epoch", "gsf-epoch-seen", "gsf-station", "gsf-outcome"],

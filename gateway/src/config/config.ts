@@ -1,9 +1,9 @@
 /**
- * From a configuration file to settings: reads YAML (and so JSON, see `yaml.ts`), fills in
- * defaults, looks secrets up, and refuses what is wrong, all of it at once and each at its line.
- * What fields there are is in `schema.ts`, which of them contradict each other in `hazards.ts`.
- * Secrets come from a file or the environment and never stand in the configuration itself, which
- * gets copied into tickets and repositories.
+ * Turns a configuration file into settings: reads YAML (and so JSON, see `yaml.ts`), fills in
+ * defaults, looks up secrets, and reports all errors at once, each with its line. `schema.ts`
+ * defines the fields; `hazards.ts` finds those that contradict each other. Secrets come from a file
+ * or the environment and are never part of the configuration itself, because configurations get
+ * copied into tickets and repositories.
  */
 import { dirname, resolve } from "node:path";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
@@ -26,26 +26,27 @@ import {
 import { MAX_PROBLEMS } from "./values.ts";
 import { readYaml } from "./yaml.ts";
 
-/** A configuration that can be run. */
+/** A valid configuration. */
 export interface Configuration {
   readonly settings: GatewaySettings;
-  /** What callers of the control listener must show; undefined where they need nothing. */
+  /** Token that callers of the control listener must present; undefined if they need none. */
   readonly controlToken: string | undefined;
-  /** What is no reason to refuse it and ought to be mended: one sentence each. */
+  /** Problems that should be fixed but do not prevent a start; one sentence each. */
   readonly warnings: readonly string[];
   readonly heartbeatSecrets: {
-    /** Where they are read from; those of the environment cannot change. */
+    /** Files from which they are read. Secrets from the environment cannot change. */
     readonly files: readonly string[];
-    /** Reads them again. Throws a {@link UserError} that says why one cannot be used. */
+    /** Reads them again. Throws a {@link UserError} that says why a secret cannot be used. */
     read(): HeartbeatSecrets;
   };
 }
 
-/** A larger file is refused unread: a thousand groups written in full are a fifth of it. */
+/** A larger file is refused unread. A thousand groups with all fields take a fifth of this. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /**
- * Reads the file at `path`; paths in it are relative to it. Throws {@link ConfigurationProblems}.
+ * Reads the file at `path`; paths in the file are relative to it. Throws
+ * {@link ConfigurationProblems}.
  */
 export function loadConfiguration(path: string, environment: SecretSources["environment"]): Configuration {
   const directory = dirname(resolve(path));
@@ -60,7 +61,7 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
   return { ...read, heartbeatSecrets: { ...read.heartbeatSecrets, files } };
 }
 
-/** As {@link loadConfiguration}, from the text of a file called `name`. */
+/** As {@link loadConfiguration}, but from the text of a file called `name`. */
 export function parseConfiguration(source: string, name: string, secrets: SecretSources): Configuration {
   const { data, document, lines } = readYaml(source, name);
   const problems: ConfigurationProblem[] = [];
@@ -85,7 +86,7 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
 
 type Report = (path: FieldPath, sentence: string, at?: "name" | "value") => void;
 
-/** The fields as far as they can be read; what cannot is reported. */
+/** The fields that can be read; the others are reported. */
 function readFields(document: unknown, report: Report): WrittenConfiguration {
   let partly: unknown;
   const schema = configurationSchema.superRefine(

@@ -1,7 +1,7 @@
 /**
- * What a configuration may say of how a group's silence is judged: `detector`. Detector and
- * supervisor share this section, because to an operator they are one thing. Defaults that depend on
- * the heartbeats are in `group.ts`.
+ * Configuration of how a group's silence is judged: `detector`. Detector and supervisor share this
+ * section, because for an operator they are one thing. Defaults that depend on the heartbeats are
+ * in `group.ts`.
  */
 import type { Complete } from "ground-station-failover/core";
 import type { z } from "zod";
@@ -21,10 +21,10 @@ export interface WrittenDetector extends Complete<Omit<GroupSettings["supervisor
 const HOUR_MS = 3_600_000;
 
 /**
- * Levels by default. Those of the adaptive model are rates of mistakes: 12 is one in 10,000 hours
- * of a station, somewhat more than a year, 8 one an hour, 7 ten; a declaration promotes a station,
- * suspicion stops nothing. Those of the other models are improbabilities: at 8 one silence in 10^8
- * would be a false alarm.
+ * Default levels. Those of the adaptive model are rates of mistakes: level 12 is one mistake in
+ * 10,000 hours of a station (somewhat more than a year), level 8 is one an hour, level 7 is ten an
+ * hour. Only a declaration promotes another station; suspicion stops nothing. Those of the other
+ * models are improbabilities: at level 8, one silence in 10^8 would be a false alarm.
  */
 const ADAPTIVE_LEVELS = { declare: 12, suspect: 8, log: 7 };
 const PHI_LEVELS = { declare: 8, suspect: 5, log: 3 };

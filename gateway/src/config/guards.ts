@@ -1,5 +1,5 @@
 /**
- * What a configuration may say of failures and of bodies: `retry`, `breaker`, `commandPath`,
+ * Configuration of failure handling and of body limits: `retry`, `breaker`, `commandPath`,
  * `failback` and `limits` of a group.
  */
 import type { z } from "zod";

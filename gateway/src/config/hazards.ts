@@ -1,9 +1,9 @@
 /**
- * Fields of a configuration that are each allowed and together do harm: two listeners on one port,
- * a timeout that the deadline always cuts off, a gateway that would send commands to itself, a
- * switchover that anybody on the network could order. Each is reported at the field to change. It
- * runs even if other fields are wrong, so that one start tells everything; a value that could not
- * be read is then of another type, and no comparison holds for it.
+ * Finds fields that are each allowed but do harm together: two listeners on one port, a timeout
+ * that the deadline always cuts off, a gateway that would send commands to itself, a switchover
+ * that any machine on the network could order. Each problem is reported at the field to change. The
+ * check runs even if other fields are wrong, so that one start reports everything. A value that
+ * could not be read then has another type, and no comparison with it is true.
  */
 import { nearestName } from "ground-station-failover/core";
 import {
@@ -23,8 +23,8 @@ import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
 import { shownDuration } from "./values.ts";
 
 /**
- * `unknown`: the names of fields that there are not. One of them may be meant for a section that
- * seems to be missing.
+ * `unknown`: names of fields that do not exist. One of them may be a misspelt section that seems to
+ * be missing.
  */
 export function reportHazards(configuration: WrittenConfiguration, unknown: readonly string[], report: Report): void {
   if (!Array.isArray(configuration?.groups)) return;
@@ -68,7 +68,7 @@ const BURST_OF_NOTHING =
 
 interface GroupHazard {
   readonly field: FieldPath;
-  /** What would happen, with the numbers; undefined where it cannot. */
+  /** The harm that would follow, with its numbers; undefined if there is none. */
   harm(group: WrittenGroup): string | undefined;
 }
 
@@ -147,8 +147,8 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
 ];
 
 /**
- * A station that has fallen silent is declared for certain only at the ceiling: the other station
- * begins after that.
+ * A silent station is certain to be declared only at the ceiling; the other station takes over only
+ * after that.
  */
 function objectiveHarm({ detector, heartbeat, objective }: WrittenGroup): string | undefined {
   const { ceilingMs, sustainMs } = detector;
@@ -188,7 +188,8 @@ function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Rep
 }
 
 /**
- * A body that may be kept must fit into what is held for one address, beside the command itself.
+ * A body that may be kept must fit into the memory for one address, together with the command
+ * itself.
  */
 function reportMemory({ callers }: WrittenConfiguration, groups: readonly PlacedGroup[], report: Report): void {
   const { maxMemoryBytes, addressRatio } = callers ?? {};
@@ -207,7 +208,7 @@ function reportMemory({ callers }: WrittenConfiguration, groups: readonly Placed
 /** Objects and the longest header block of a command. */
 const COMMAND_BYTES = 64 * 1_024;
 
-/** TCP listeners must not share a port, and no station may be one of them. */
+/** TCP listeners must not share a port, and a listener must not be a station's address. */
 function reportListeners(configuration: WrittenConfiguration, groups: readonly PlacedGroup[], report: Report): void {
   const onPort = new Map<number, Placed<ListenSettings>[]>();
   const listeners = [
@@ -276,7 +277,7 @@ function reportSources(
     );
 }
 
-/** True where a station of this group signs with the secret of all. */
+/** True if a station of this group signs with the shared secret. */
 function reportOwnSecrets({ heartbeat, stations }: WrittenGroup, path: FieldPath, report: Report): boolean {
   let needsShared = false;
   for (const [place, station] of stations.entries()) {
@@ -303,7 +304,7 @@ interface Placed<Value> {
   readonly path: FieldPath;
 }
 
-/** Reports each of `all` that has a value in common with one before it. */
+/** Reports each entry of `all` that has a value in common with an earlier one. */
 function reportTwins(
   all: readonly Placed<readonly unknown[]>[],
   sentence: (first: string) => string,
@@ -318,20 +319,20 @@ function reportTwins(
   }
 }
 
-/** Host and port to which `url` may lead, in their only spelling. */
+/** Hosts and ports to which `url` may lead, in normalized spelling. */
 function placesOf(url: string): string[] {
   const { host, port } = addressOf(new URL(url));
   return hostsOf(host).map((one) => `${one} ${port}`);
 }
 
-/** Would the operating system refuse the second of two listeners on one port? */
+/** True if the operating system would refuse the second of two listeners on one port. */
 function collide(one: ListenSettings, other: ListenSettings): boolean {
   return isEverywhere(one.host) || isEverywhere(other.host) || isSameHost(one.host, other.host);
 }
 
 /**
- * Does `host` lead to this listener, on its port? What other names this machine goes by is not
- * known here.
+ * True if `host`, with the listener's port, leads to the listener. Other names of this machine are
+ * not known here.
  */
 function leadsTo(listen: ListenSettings, host: string): boolean {
   return isSameHost(host, listen.host) || (isEverywhere(listen.host) && mayBeLoopback(host));

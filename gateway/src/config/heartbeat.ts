@@ -1,9 +1,8 @@
 /**
- * How a group learns that its stations are alive, as written in its configuration: pushed
- * datagrams, or a health page that is asked for. What is said of the page may be said for the
- * group, and differently for a station; here the two are laid over each other, and what cannot be
- * meant is reported: an address given twice over, one page for two stations, a page of the
- * gateway's own.
+ * Configuration of heartbeats: pushed datagrams, or a health page that the gateway requests. The
+ * fields of the page may be set for the group, and differently for a station; this module merges
+ * the two. It reports what cannot be intended: an address given twice, one page for two stations, a
+ * page of the gateway itself.
  */
 import { z } from "zod";
 import { addressOf, hostsOf } from "../adapters/process/addresses.ts";
@@ -11,7 +10,9 @@ import { GOOD_STATUSES, type HeaderList, type HealthPage, type StatusRange } fro
 import type { FieldPath, Report } from "./field-path.ts";
 import { duration, headerFields, hostName, pageUrl, requestPath, section, statuses, wholeNumber } from "./values.ts";
 
-/** What is said of a health page; the rest is the group's word, then the station's own address. */
+/**
+ * Fields of a health page. Missing fields come from the group, then from the station's own address.
+ */
 export interface WrittenHealthPage {
   readonly url?: string | undefined;
   readonly port?: number | undefined;
@@ -30,7 +31,7 @@ export type WrittenHeartbeat =
       readonly page: WrittenHealthPage;
     };
 
-/** An answer may take this long although the interval is shorter. */
+/** An answer may take this long even if the interval is shorter. */
 export const MIN_TIMEOUT_MS = 1_000;
 
 const pageFields = {
@@ -110,8 +111,8 @@ export const heartbeat: z.ZodType<WrittenHeartbeat> = z
   .meta({ description: "How the group learns that its stations are alive" });
 
 /**
- * The page of the station at `url`: its own word first, then the group's. Undefined where nobody
- * says a path.
+ * The page of the station at `url`: its own fields first, then the group's. Undefined if neither
+ * gives a path.
  */
 export function healthPageOf(
   url: string,
@@ -145,9 +146,7 @@ interface PulledStations {
   readonly stations: readonly { readonly url: string; readonly heartbeat?: WrittenHealthPage | undefined }[];
 }
 
-/**
- * The page of the station at `place`; undefined also where what is written of it cannot be read.
- */
+/** The page of the station at `place`; undefined also if its fields cannot be read. */
 export function writtenPageOf({ heartbeat, stations }: PulledStations, place: number): HealthPage | undefined {
   const station = stations[place];
   if (heartbeat?.kind !== "http" || station === undefined || typeof station.url !== "string") return undefined;
@@ -156,7 +155,7 @@ export function writtenPageOf({ heartbeat, stations }: PulledStations, place: nu
 }
 
 /**
- * Reports what cannot be meant by what a group, at `path` in the file, says of its stations' pages.
+ * Reports what cannot be intended in the health pages of a group, which is at `path` in the file.
  */
 export function reportHealthPages({ heartbeat, stations }: PulledStations, path: FieldPath, report: Report): void {
   const own = (place: number): FieldPath => [...path, "stations", place, "heartbeat"];
@@ -169,7 +168,7 @@ export function reportHealthPages({ heartbeat, stations }: PulledStations, path:
         );
     return;
   }
-  // Other values than these are reported where they are read.
+  // Values that could not be read have already been reported.
   if (heartbeat.kind !== "http" || !isRead(heartbeat.page)) return;
   reportSaidTwice(heartbeat.page, [...path, "heartbeat"], report);
   const seen = new Map<string, number>();

@@ -1,14 +1,14 @@
 /**
- * The configuration file as a JSON Schema (draft 7), made from the schema that reads it. Editors
- * use it through `yaml-language-server`: they complete names, show what a field means, and mark
- * what cannot be right. It is never stricter than the reader: a file that can be run is never
- * marked. It is less strict, because it knows nothing of contradictions between fields, nor of the
- * range of a duration that is written with its unit; `gsf check-config` does.
+ * The configuration file as a JSON Schema (draft 7), generated from the schema that reads it.
+ * Editors use it through `yaml-language-server`: they complete names, show what a field means, and
+ * mark errors. It is never stricter than the reader: a valid file is never marked. It is less
+ * strict, because it knows neither contradictions between fields nor the range of a duration that
+ * is written with a unit; `gsf check-config` checks these.
  */
 import { z } from "zod";
 import { configurationSchema } from "./schema.ts";
 
-/** A JSON Schema as far as this one goes. */
+/** The parts of JSON Schema that this schema uses. */
 export interface JsonSchema {
   readonly type?: string | readonly string[];
   readonly description?: string;
@@ -29,30 +29,30 @@ export interface JsonSchema {
   readonly oneOf?: readonly JsonSchema[];
 }
 
-/** A field as it is defined: its JSON Schema, and what is told of it beside that. */
+/** A field's JSON Schema, with additional descriptions. */
 export interface DescribedField extends JsonSchema {
-  /** Which values are allowed, in words. */
+  /** The allowed values, in words. */
   readonly range?: string;
-  /** Where the words are long: what the guide calls them, and the words. */
+  /** For long descriptions: the guide's name for this kind of value, and the description. */
   readonly kind?: string;
   readonly allowed?: string;
-  /** What counts: `commands a second`. */
+  /** What is counted: `commands a second`. */
   readonly unit?: string;
-  /** What holds where the field is left out, in words, where that is no fixed value. */
+  /** The default in words, if it is not a fixed value. */
   readonly byDefault?: string;
   readonly properties?: Readonly<Record<string, DescribedField>>;
   readonly items?: DescribedField;
   readonly oneOf?: readonly DescribedField[];
 }
 
-/** The whole file, with everything that is told of its fields. */
+/** The whole file, with all descriptions of its fields. */
 export function describedConfiguration(): DescribedField {
   return z.toJSONSchema(configurationSchema, {
     io: "input",
-    // What every editor understands; no keyword of later drafts is needed.
+    // Every editor understands draft 7; no keyword of later drafts is needed.
     target: "draft-7",
     override: ({ jsonSchema }) => {
-      // A section that is left out is one without fields: the fields have the defaults.
+      // A missing section is an empty one: its fields have the defaults.
       if (typeof jsonSchema.default === "object") delete jsonSchema.default;
     },
   }) as DescribedField;
@@ -64,7 +64,7 @@ export function configurationJsonSchema(): JsonSchema {
   return { $schema, title: "Configuration of gsf, the ground station failover gateway", ...fields } as JsonSchema;
 }
 
-/** What holds where the field is left out, in words; undefined where nothing does. */
+/** The default in words; undefined if there is none. */
 export function defaultOf(field: DescribedField): string | undefined {
   if (field.byDefault !== undefined || field.default === undefined) return field.byDefault;
   return typeof field.default === "string" ? `\`${field.default}\`` : String(field.default);

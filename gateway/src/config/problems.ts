@@ -40,6 +40,11 @@ export class ConfigurationProblems extends UserError {
     this.name = "ConfigurationProblems";
     this.problems = ordered;
   }
+
+  /** Each problem has a line of its own, which is visible already. */
+  override get shown(): string {
+    return this.message;
+  }
 }
 
 /**

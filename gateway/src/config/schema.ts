@@ -1,8 +1,8 @@
 /**
- * What a configuration file may say: every field with its meaning, its range and its default, and
- * the reason for that default. This is the one place that says it: `json-schema.ts` makes the JSON
- * Schema for editors from it, and `npm run config:docs` the tables of
- * `docs/guide/configuration.md`. Contradictions between fields are found in `hazards.ts`.
+ * The fields of a configuration file, with their meaning, range and default, and the reason for
+ * that default. This is the only definition: `json-schema.ts` generates the JSON Schema for editors
+ * from it, and `npm run config:docs` the tables of `docs/guide/configuration.md`. Contradictions
+ * between fields are found in `hazards.ts`.
  */
 import type { z } from "zod";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
@@ -36,8 +36,8 @@ import {
 } from "./values.ts";
 
 /**
- * A configuration as written: values read, and defaults filled in that do not depend on other
- * fields.
+ * A configuration as written: values are read, and defaults that do not depend on other fields are
+ * filled in.
  */
 export interface WrittenConfiguration {
   readonly groups: readonly WrittenGroup[];
@@ -59,16 +59,16 @@ export interface WrittenGroup
   readonly heartbeat: WrittenHeartbeat;
   readonly detector: WrittenDetector;
   readonly probePath?: string | undefined;
-  /** How long a take-over may take, in ms. */
+  /** Longest time that a failover may take, in ms. */
   readonly objective: number;
 }
 
 interface WrittenStation extends Omit<StationSettings, "healthPage">, WrittenSecrets {
-  /** Instead of what the group's section says of the page. */
+  /** Replaces the group's fields of the page. */
   readonly heartbeat?: WrittenHealthPage | undefined;
 }
 
-/** Where secrets are. */
+/** Where secrets are stored. */
 interface WrittenSecrets {
   readonly secretFile?: readonly string[] | undefined;
   readonly secretEnv?: readonly string[] | undefined;
@@ -78,7 +78,7 @@ const HOUR_MS = 3_600_000;
 const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
-/** One place of a secret, or several while one secret replaces another. */
+/** One location of a secret, or several while secrets are rotated. */
 function secretPlaces(what: string): z.ZodType<readonly string[]> {
   return oneOrMore(what, MAX_SECRETS);
 }

@@ -1,8 +1,8 @@
 /**
- * Secrets that a configuration names: what signs heartbeats, for all stations or for one, and the
- * token of the control listener. They stand in files or the environment. No secret appears in a
- * message. Those of heartbeats that stand in files can be read again while the gateway runs, so
- * that they can be replaced.
+ * Secrets that a configuration refers to: those that sign heartbeats, for all stations or for one,
+ * and the token of the control listener. They are stored in files or the environment. No secret
+ * appears in a message. Heartbeat secrets in files can be read again while the gateway runs, so
+ * that they can be rotated.
  */
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { MIN_SECRET_BYTES, secretIn } from "../adapters/process/secret-file.ts";
@@ -14,22 +14,22 @@ import type { WrittenConfiguration } from "./schema.ts";
 /** Where secrets are looked up. */
 export interface SecretSources {
   /**
-   * Reads a file, given as it stands in the configuration. Throws the system's error where it
-   * cannot.
+   * Reads a file; the path is as written in the configuration. Throws the operating system's error
+   * if it cannot.
    */
   readonly readFile: (path: string) => Uint8Array | string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /**
-   * Why others than its owner can read a file, and the remedy; undefined where they cannot.
+   * Why users other than its owner can read a file, and the remedy; undefined if they cannot.
    * Default: they cannot.
    */
   readonly openTo?: (path: string) => string | undefined;
 }
 
-/** Where the secret at fault is named, and what is wrong with it. */
+/** Reports a secret that cannot be used, at the field that refers to it. */
 type Report = (path: FieldPath, sentence: string) => void;
 
-/** Fields of a section that name files or variables, as far as they could be read. */
+/** Fields of a section that name files or variables, if they could be read. */
 interface Named {
   readonly path: FieldPath;
   readonly word: "secret" | "token";
@@ -37,7 +37,7 @@ interface Named {
   readonly variables: readonly string[];
 }
 
-/** The secrets that sign heartbeats; what cannot be used is reported. */
+/** The secrets that sign heartbeats; those that cannot be used are reported. */
 export function heartbeatSecrets(
   written: WrittenConfiguration,
   sources: SecretSources,
@@ -51,7 +51,7 @@ export function heartbeatSecrets(
 }
 
 /**
- * The same secrets, read from their files again; throws a {@link UserError} that says why one
+ * The same secrets, read from their files again. Throws a {@link UserError} that says why a secret
  * cannot be used.
  */
 export function readAgain(written: WrittenConfiguration, sources: SecretSources): HeartbeatSecrets {
@@ -60,12 +60,12 @@ export function readAgain(written: WrittenConfiguration, sources: SecretSources)
   });
 }
 
-/** The files from which secrets of heartbeats are read, as they stand in the configuration. */
+/** The files with heartbeat secrets, as written in the configuration. */
 export function heartbeatSecretFiles(written: WrittenConfiguration): string[] {
   return [sharedOf(written), ...ownOf(written).map(([, named]) => named)].flatMap(({ files }) => files);
 }
 
-/** The control listener's token; what cannot be used is reported. */
+/** The control listener's token; reported if it cannot be used. */
 export function controlToken(
   written: WrittenConfiguration,
   sources: SecretSources,
@@ -86,7 +86,7 @@ function sharedOf(written: WrittenConfiguration): Named {
   return { path: ["heartbeats"], word: "secret", ...both(secretFile, secretEnv) };
 }
 
-/** By `group/station`: stations that have secrets of their own. */
+/** By `group/station`: stations that have their own secrets. */
 function ownOf(written: WrittenConfiguration): [string, Named][] {
   if (!Array.isArray(written?.groups)) return [];
   return [...(written as WrittenConfiguration).groups.entries()].flatMap(([groupPlace, group]) => {
@@ -100,7 +100,7 @@ function ownOf(written: WrittenConfiguration): [string, Named][] {
   });
 }
 
-/** Where both are named, one of them is reported elsewhere. */
+/** If both are given, one of them is reported elsewhere. */
 function both(files: unknown, variables: unknown): { files: string[]; variables: string[] } {
   const texts = (value: unknown): string[] =>
     (Array.isArray(value) ? value : [value]).filter((text) => typeof text === "string");
@@ -164,8 +164,8 @@ function variableBytes(
     report(
       `there is no environment variable ${name}; set it, for example with: export ${name}="$(openssl rand -hex 32)"`,
     );
-  // What is not UTF-8 reaches this process with its bytes replaced by this character, and different
-  // secrets alike.
+  // Node replaces bytes that are not UTF-8 by this character, so different secrets would become
+  // equal.
   else if (text.includes("\uFFFD")) report(`${name} does not hold text in UTF-8; give a file instead`);
   else return Buffer.from(text, "utf8");
   return undefined;

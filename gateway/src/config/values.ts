@@ -1,9 +1,9 @@
 /**
- * The kinds of values that a configuration is made of: durations, sizes, addresses, names. Each
- * reads what a person writes (`50ms`, `1MiB`, `[::1]:80`) and, where it cannot, says what it got
- * and what is allowed in one sentence; where the sentence is shown, and at which line, is not known
- * here. Each also carries its shape in JSON Schema and its range in words, from which
- * `json-schema.ts` makes what editors and the guide's tables say.
+ * The kinds of values in a configuration: durations, sizes, addresses, names. Each kind reads the
+ * usual notation (`50ms`, `1MiB`, `[::1]:80`). If it cannot, it says in one sentence what it got
+ * and what is allowed; the caller knows where the sentence is shown and at which line. Each kind
+ * also has its JSON Schema and its range in words, from which `json-schema.ts` makes the texts for
+ * editors and for the guide's tables.
  */
 import { nearestName } from "ground-station-failover/core";
 import { z } from "zod";
@@ -13,19 +13,18 @@ import type { ListenSettings } from "../fleet/settings.ts";
 import type { HeaderList, StatusRange } from "../fleet/uplink.ts";
 
 /**
- * So many problems are told of one file; the others are counted. Nobody mends more at once, and
- * each takes its time to find.
+ * Most problems that are shown of one file; the others are only counted. More would not help, and
+ * each one takes time to find.
  */
 export const MAX_PROBLEMS = 100;
 
 /**
- * The shape of a kind of value in JSON Schema, never narrower than what is read, and what the
- * guide's tables say of it: which values are allowed, or which of the kinds it is that the guide
- * explains once for all.
+ * JSON Schema of a kind of value, never stricter than the reader, and its text in the guide's
+ * tables: either the allowed values, or the name of a kind that the guide explains in one place.
  */
 type Shape = Readonly<Record<string, unknown>> & ({ readonly range: string } | { readonly kind: string });
 
-/** A length of time, in milliseconds once read. A bare number counts milliseconds. */
+/** A duration, in milliseconds once read. A bare number counts milliseconds. */
 export function duration(minMs: number, maxMs: number): z.ZodType<number> {
   const [min, max] = [shownDuration(minMs), shownDuration(maxMs)];
   const shape = {
@@ -76,8 +75,8 @@ export function oneOf<Word extends string>(...words: readonly Word[]): z.ZodType
 }
 
 /**
- * The name of a group or station: it appears in addresses, metrics and datagrams, so it is kept
- * plain.
+ * The name of a group or station. It appears in addresses, metrics and datagrams, so few characters
+ * are allowed.
  */
 export function plainName(): z.ZodType<string> {
   const allowed = "1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit";
@@ -92,7 +91,7 @@ export function text(what: string): z.ZodType<string> {
   );
 }
 
-/** One text, or a list of at most `max` of them. */
+/** One text, or a list of at most `max` texts. */
 export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
   const allowed = `${what}, or a list of at most ${max}`;
   const shape = { anyOf: [FILLED, { type: "array", items: FILLED, minItems: 1, maxItems: max }], range: allowed };
@@ -103,7 +102,7 @@ export function oneOrMore(what: string, max: number): z.ZodType<readonly string[
   });
 }
 
-/** Where to listen. Without a host: on all IPv4 addresses of the machine. */
+/** Address to listen on. Without a host: all IPv4 addresses of the machine. */
 export function listenAddress(): z.ZodType<ListenSettings> {
   const allowed = "host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)";
   return value(allowed, { ...matching(/:\d{1,5}$/), kind: "address" }, (given) =>
@@ -120,7 +119,8 @@ export function addressRange(): z.ZodType<string> {
 }
 
 /**
- * The base address of a service: scheme, host and port, because path and query are the caller's.
+ * The base address of a service: scheme, host and port only, because path and query come from the
+ * caller.
  */
 export function serviceUrl(): z.ZodType<string> {
   const allowed = "http://host:port or https://host:port, without path, query or password";
@@ -132,7 +132,7 @@ export function serviceUrl(): z.ZodType<string> {
   });
 }
 
-/** A path to ask for, query allowed. */
+/** A path to request; may include a query. */
 export function requestPath(): z.ZodType<string> {
   return value("a path beginning with /, without #, such as /healthz", { ...matching(PATH), kind: "path" }, (given) =>
     typeof given === "string" && PATH.test(given) ? given : undefined,
@@ -140,7 +140,7 @@ export function requestPath(): z.ZodType<string> {
 }
 
 /**
- * The whole address of a page: what is left out of a {@link serviceUrl} is allowed, but for a
+ * The whole address of a page. Unlike a {@link serviceUrl} it may have a path and a query, but no
  * password.
  */
 export function pageUrl(): z.ZodType<string> {
@@ -151,7 +151,7 @@ export function pageUrl(): z.ZodType<string> {
   });
 }
 
-/** What goes into a Host field: a name or address, with or without a port. */
+/** Value of a Host field: a name or address, with or without a port. */
 export function hostName(): z.ZodType<string> {
   const allowed = "a host name with or without a port, such as uplink.example:8443";
   return value(allowed, { ...FILLED, kind: "name, with or without a port" }, (given) => {
@@ -161,9 +161,9 @@ export function hostName(): z.ZodType<string> {
 }
 
 /**
- * The name of a header field, but none of `taken` (in lower case), and none that means something to
- * everybody, which a number in it would break. Names with `_` are dropped or mixed up with those
- * with `-` by servers of CGI's descent.
+ * The name of a header field. Not allowed: names in `taken` (in lower case), and fields with a
+ * general meaning, which a number would break. Nor names with `_`: servers related to CGI drop them
+ * or confuse them with names with `-`.
  */
 export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   const allowed = `the name of a header field of its own, such as x-deadline or gsf-deadline, without _; none that has a meaning already, such as ${[...taken].slice(0, 3).join(", ")}, content-type or via`;
@@ -174,10 +174,7 @@ export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   });
 }
 
-/**
- * Header fields by name. Those that frame a message or belong to a connection are not a person's to
- * set.
- */
+/** Header fields by name. Fields that frame a message or belong to a connection cannot be set. */
 export function headerFields(): z.ZodType<HeaderList> {
   const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;
   const shape = {
@@ -196,7 +193,7 @@ export function headerFields(): z.ZodType<HeaderList> {
   });
 }
 
-/** HTTP statuses that end an answer: `200`, `200-299`, or a list of such. */
+/** HTTP statuses of final answers: `200`, `200-299`, or a list of these. */
 export function statuses(): z.ZodType<readonly StatusRange[]> {
   const one = { anyOf: [{ type: "integer", minimum: 200, maximum: 599 }, matching(STATUS_RANGE)] };
   const shape = {
@@ -225,7 +222,7 @@ export const FRAMING: ReadonlySet<string> = new Set([
   ...["host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "keep-alive", "te", "trailer"],
 ]);
 
-/** Of HTTP itself (RFC 9110, 9111, 9112), of proxies, of browsers, of ours. */
+/** Fields of HTTP itself (RFC 9110, 9111, 9112), of proxies, of browsers, and of the gateway. */
 const COMMON = new RegExp(
   `^(?:${[
     "(?:accept|access-control|content|cross-origin|gsf|if|proxy|sec|x-forwarded|x-envoy|x-b3|x-content-type)-.*",
@@ -249,7 +246,7 @@ export function keyedPath(): z.ZodType<string> {
 
 const FIELD_PLACE = /^[^.\s]+(\.[^.\s]+)*$/;
 
-/** The place of a field in a JSON document: names with dots between them. */
+/** The path of a field in a JSON document: names with dots between them. */
 export function fieldPlace(): z.ZodType<string> {
   const shape = { ...matching(FIELD_PLACE), kind: "place in the JSON, dots for fields of fields" };
   return value("the name of a JSON field, with dots for fields of fields, such as result.answer", shape, (given) =>
@@ -258,13 +255,13 @@ export function fieldPlace(): z.ZodType<string> {
 }
 
 /**
- * A map with known fields: every other field is an error that names the field most likely meant.
+ * A map with known fields. An unknown field is an error that suggests the most similar known field.
  */
 export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
   const fields = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
-      // One line for each unknown field; config.ts takes them apart again.
+      // One line for each unknown field; config.ts splits them again.
       if (issue.code === "unrecognized_keys")
         return issue.keys
           .slice(0, MAX_PROBLEMS)
@@ -277,10 +274,9 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
 }
 
 /**
- * `schema`, for the compiler to hold against `Settings`: it refuses a schema that leaves a field
- * out, as any assignment does, and one that reads a field which is no setting. (The types cannot be
- * inferred from the schemas instead: `isolatedDeclarations` wants them written for whatever a file
- * exports.)
+ * Returns `schema`. At compile time it checks that `schema` reads exactly the fields of `Settings`:
+ * none is missing, and none is too many. (The types are not inferred from the schemas, because
+ * `isolatedDeclarations` requires explicit types for exports.)
  */
 export function exactly<Settings, Output extends Settings>(
   schema: z.ZodType<Output>,
@@ -289,7 +285,7 @@ export function exactly<Settings, Output extends Settings>(
   return schema;
 }
 
-/** At least `min` of something, in order. */
+/** A list of at least `min` items. */
 export function list<Item extends z.ZodType>(item: Item, what: string, min: number): z.ZodArray<Item> {
   const allowed = `a list of ${what}, at least ${min}`;
   return z
@@ -300,7 +296,7 @@ export function list<Item extends z.ZodType>(item: Item, what: string, min: numb
     .min(min, { error: (issue) => `there are ${(issue.input as unknown[]).length}; allowed is ${allowed}` });
 }
 
-/** For messages: `1.5s`, `2m`, `250ms`. */
+/** Duration for messages: `1.5s`, `2m`, `250ms`. */
 export function shownDuration(ms: number): string {
   const [unit, factor] = largestUnit(ms, DURATION_UNITS);
   return `${Math.round((ms / factor) * 1_000) / 1_000}${unit}`;
@@ -343,8 +339,8 @@ function within(given: number | undefined, min: number, max: number): number | u
 }
 
 /**
- * A schema around `read`, which returns undefined for what it does not take. `shape` is never
- * narrower than `read`, so that no editor marks a file that can be run.
+ * A schema for `read`, which returns undefined for a value that is not allowed. `shape` must never
+ * be stricter than `read`, so that editors do not mark a valid file.
  */
 function value<T>(allowed: string, shape: Shape, read: (given: unknown) => T | undefined): z.ZodType<T> {
   return z
@@ -359,7 +355,7 @@ function value<T>(allowed: string, shape: Shape, read: (given: unknown) => T | u
     .meta({ ...shape, allowed });
 }
 
-/** A text that is more than white space. */
+/** A text that is not only white space. */
 const FILLED = { type: "string", pattern: "\\S" };
 
 function matching(pattern: RegExp): { readonly type: "string"; readonly pattern: string } {
@@ -370,7 +366,7 @@ function textWithUnit(units: ReadonlyMap<string, number>): ReturnType<typeof mat
   return matching(new RegExp(`^\\s*\\d+(\\.\\d+)? ?(${[...units.keys()].join("|")})\\s*$`));
 }
 
-/** As the guide writes it: 10⁶ where that is shorter. */
+/** Number for the guide: 10⁶ if that is shorter. */
 function shownNumber(given: number): string {
   const power = Math.log10(given);
   return given >= 1e6 && Number.isInteger(power) ? `10${SUPERSCRIPTS[power]}` : String(given);

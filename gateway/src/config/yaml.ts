@@ -1,34 +1,35 @@
 /**
- * From the text of a configuration file to plain data, within bounds: of its tokens, its nesting,
- * its aliases, and of what it is once aliases are resolved. What is beyond is refused before time
- * is spent on it, with the bound in the sentence. (A few kilobytes of YAML can stand for any amount
- * of data; see "billion laughs".) Whether the data are a configuration is not looked at here.
+ * Turns the text of a configuration file into plain data, with limits on its tokens, its nesting,
+ * its aliases, and its size after aliases are resolved. Text above a limit is refused before time
+ * is spent on it, and the message names the limit. (A few kilobytes of YAML can expand to any
+ * amount of data; see "billion laughs".) Whether the data are a valid configuration is not checked
+ * here.
  */
 import type { CST, Document, Node } from "yaml";
 import { Composer, isAlias, isCollection, isMap, isPair, isScalar, Lexer, LineCounter, Parser } from "yaml";
 import { ConfigurationProblems } from "./problems.ts";
 import { MAX_PROBLEMS } from "./values.ts";
 
-/** A file as read. */
+/** A file after reading. */
 export interface YamlFile {
   readonly data: unknown;
-  /** The same with its notation: where each field stands. */
+  /** The same data with the position of each field. */
   readonly document: Document;
   readonly lines: LineCounter;
 }
 
 /**
- * Words, marks and white space. A group written in full has about 350: so 1,400 of those, or 5,000
- * that say little.
+ * Words, marks and white space. A group with all fields has about 350 tokens: so 1,400 such groups,
+ * or 5,000 short ones.
  */
 const MAX_TOKENS = 500_000;
-/** A configuration is six deep. */
+/** A configuration has six levels. */
 const MAX_NESTING = 32;
-/** For example one in each of 10,000 groups. */
+/** For example one alias in each of 10,000 groups. */
 const MAX_ALIASES = 10_000;
 /**
- * Names, values, sections and lists, each alias counted as what it stands for. A group written in
- * full has about 70.
+ * Names, values, sections and lists; each alias counts as what it refers to. A group with all
+ * fields has about 70.
  */
 const MAX_VALUES = 500_000;
 
@@ -61,7 +62,7 @@ class Reading {
     this.#name = name;
   }
 
-  /** The file's tokens, which are few enough and not nested too deeply to be worked on. */
+  /** The file's tokens; throws if there are too many, or if they are nested too deeply. */
   tokens(): CST.Token[] {
     const parser = new Parser(this.lines.addNewLine);
     this.lines.addNewLine(0);
@@ -75,7 +76,7 @@ class Reading {
     return tokens;
   }
 
-  /** Counted on their own first, because to parse them takes most of the time. */
+  /** Counted first on their own, because parsing them takes most of the time. */
   #refuseTooMany(): void {
     let count = 0;
     for (const _token of new Lexer().lex(this.#source))
@@ -83,8 +84,8 @@ class Reading {
   }
 
   /**
-   * Repeated names are looked for later: the composer compares each name of a section with all
-   * before it.
+   * Duplicate names are checked later, because the composer compares each name of a section with
+   * all before it.
    */
   compose(tokens: readonly CST.Token[]): Document {
     const options = { lineCounter: this.lines, prettyErrors: false, merge: true, uniqueKeys: false };
@@ -99,7 +100,9 @@ class Reading {
     throw this.#problems(document.errors.map(({ pos, message }) => [pos[0], `this is not YAML: ${message}`]));
   }
 
-  /** Refuses what is too deep, too large once aliases are resolved, or said twice. */
+  /**
+   * Refuses data that are too deep, too large once aliases are resolved, or have duplicate names.
+   */
   weigh(document: Document): void {
     const anchors = new Map<string, { values: number; open: boolean }>();
     const twice: [number, string][] = [];
@@ -160,7 +163,7 @@ class Reading {
   }
 }
 
-/** Longest name that is shown of a field. */
+/** Longest field name that is shown. */
 const MAX_NAME = 80;
 
 function offsetOf(node: unknown): number | undefined {

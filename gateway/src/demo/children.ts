@@ -1,17 +1,17 @@
 /**
- * The demo's processes, and the promise that none of them outlives it. Each is this very program
- * with another subcommand. They are killed by their own ids when the demo ends, however it ends: at
- * its end, on a signal, on a crash (an exit hook), and where even that cannot run (SIGKILL),
- * because each watches its channel to the demo and ends when it closes; a process that is stopped
- * cannot watch, so another one is told to wake it.
+ * The demo's processes. None of them outlives the demo. Each runs this program with another
+ * subcommand. The demo kills them by their process ids when it ends: at its regular end, on a
+ * signal, or on a crash (an exit hook). If the demo itself is killed (SIGKILL), each process ends
+ * because it watches its channel to the demo. A stopped process cannot watch its channel, so
+ * another process is told to wake it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** Lines of output that are kept of each process, to be shown should it fail. */
+/** Lines of output kept for each process, to be shown if it fails. */
 const LINES_KEPT = 12;
 
-/** A process of ours that ended, or did not begin, although it should be running. */
+/** A process of the demo ended, or did not start, although it should be running. */
 export class ChildFailure extends Error {}
 
 export class Child {
@@ -19,7 +19,7 @@ export class Child {
   readonly process: ChildProcess;
   readonly #lines: string[] = [];
   readonly #waiting: Array<{ readonly pattern: RegExp; readonly found: (match: RegExpExecArray) => void }> = [];
-  /** We ended it ourselves, so its end is no failure. */
+  /** True if the demo ended it, so that its end is no failure. */
   expectedToEnd = false;
 
   constructor(name: string, args: readonly string[]) {
@@ -31,7 +31,7 @@ export class Child {
     for (const stream of [this.process.stdout, this.process.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.#heard(line));
     }
-    // A message to one that has just ended is lost, and its end is told by itself.
+    // A message to a process that has just ended is lost; the end is reported separately.
     this.process.on("error", (error) => this.#heard(error.message));
   }
 
@@ -43,7 +43,7 @@ export class Child {
     return this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
-  /** Resolves with the first line of output that matches, also one that was there before. */
+  /** Resolves with the first line of output that matches, including earlier output. */
   line(pattern: RegExp): Promise<RegExpExecArray> {
     for (const line of this.#lines) {
       const match = pattern.exec(line);
@@ -60,7 +60,7 @@ export class Child {
     if (!this.ended && this.process.pid !== undefined) process.kill(this.process.pid, signal);
   }
 
-  /** Kills it, for good and at once, whatever state it is in. Resolves when it is gone. */
+  /** Kills the process at once, whatever its state. Resolves when it is gone. */
   async kill(): Promise<void> {
     this.expectedToEnd = true;
     if (this.ended || this.process.pid === undefined) return;
@@ -69,7 +69,7 @@ export class Child {
     await gone;
   }
 
-  /** How it ended and what it said last, in a few lines. */
+  /** How it ended, with its last lines of output. */
   get obituary(): string {
     const { exitCode, signalCode } = this.process;
     const how = exitCode === null ? `was ended by ${signalCode}` : `ended with code ${exitCode}`;
@@ -111,8 +111,8 @@ export class Children {
   }
 
   /**
-   * Throws {@link ChildFailure} where a process has ended by itself: nothing that is waited for
-   * will come.
+   * Throws {@link ChildFailure} if a process has ended by itself, because waiting on would be in
+   * vain.
    */
   refuseDeath(): void {
     if (this.#failure !== undefined) throw this.#failure;
@@ -125,9 +125,9 @@ export class Children {
 }
 
 /**
- * For the processes of a demo: end with the parent that started us. `wake` in a message from it
- * names a process that it has stopped, which is to be woken before we go, so that it can find out
- * for itself.
+ * For the processes of a demo: ends this process with its parent. A message with `wake` names a
+ * process that the parent has stopped. This process wakes it before it ends, so that the other one
+ * can notice the end, too.
  */
 export function endWithParent(): void {
   if (process.send === undefined) return;
@@ -141,7 +141,7 @@ export function endWithParent(): void {
     try {
       if (stopped !== undefined) process.kill(stopped, "SIGCONT");
     } catch {
-      // It is gone already.
+      // The process is already gone.
     }
     process.exit(0);
   });

@@ -1,6 +1,7 @@
 /**
  * `gsf demo`: the incident, live, with real processes on this machine. Its result is the exit code:
- * 0 only if no error reached a caller, nothing was lost or doubled, and the backup took over.
+ * 0 only if no error reached a caller, no command was lost or executed twice, and the backup took
+ * over.
  */
 import { type Command, Option } from "commander";
 import { systemClock } from "ground-station-failover";
@@ -25,7 +26,7 @@ interface DemoFlags {
   readonly keep: boolean;
 }
 
-/** `gsf demo`, and the two processes that only it has. */
+/** Registers `gsf demo` and the two subcommands that only it uses. */
 export function registerDemoCommands(program: Command): void {
   program
     .command("demo")
@@ -78,8 +79,8 @@ function verdict(outcome: Outcome): string {
 }
 
 /**
- * Starts a load for what stays, says how to look at it, and waits to be stopped: that is how this
- * is meant to end.
+ * Starts a load for the remaining processes, says how to look at it, and waits for the signal to
+ * stop, which is the regular end here.
  */
 async function leaveRunning(
   { gateway, spacecraft }: Stage,
@@ -100,12 +101,12 @@ async function leaveRunning(
       (error: unknown) => error instanceof Interrupted || Promise.reject(error),
     );
     if (stopped) return;
-    // Nobody adds these up.
+    // These records are not evaluated.
     load.records.length = 0;
   }
 }
 
-/** How a demo that did not come to its end is told of, and the exit code for it. */
+/** Reports why a demo did not reach its end, and returns the exit code. */
 function explained(error: unknown, { fault, json }: DemoFlags, timeline: Timeline): number {
   if (error instanceof Interrupted) {
     timeline.note("\nStopped; every process of the demo is ended.");

@@ -1,7 +1,7 @@
 /**
- * What can be done to the active station, and how it is undone. A kill is a power cut, a hang is a
- * process that holds its sockets and answers nobody, the others leave its heartbeats running and
- * break its commands: the kinds that a detector of silence alone never sees.
+ * The faults that the demo can cause at the active station, and how to end them. A kill is like a
+ * power cut. A hang is a process that keeps its sockets but answers nothing. The others break its
+ * commands while its heartbeats continue: a detector of silence alone never notices these.
  */
 import type { Child } from "./children.ts";
 import type { Wait } from "./waiting.ts";
@@ -9,11 +9,11 @@ import type { Wait } from "./waiting.ts";
 export const DEMO_FAULTS = ["kill", "hang", "errors", "lying-200", "slow", "flap"] as const;
 export type DemoFault = (typeof DEMO_FAULTS)[number];
 
-/** Flapping: so long stopped and so long running, in turn. */
+/** Flapping: stopped and running in turn, for this long each, in ms. */
 const FLAP_MS = 700;
 const FLAPS = 3;
 
-/** What is done, in words for the timeline. */
+/** The fault in words, for the timeline. */
 export const FAULT_IN_WORDS: Readonly<Record<DemoFault, string>> = {
   kill: "SIGKILL",
   hang: "SIGSTOP: it holds its sockets and answers nobody",
@@ -29,7 +29,7 @@ export class FaultInjector {
   readonly #witness: Child;
   readonly #wait: Wait;
 
-  /** `witness`: a process that wakes the station, should the demo go away while it is stopped. */
+  /** `witness`: a process that wakes the station if the demo ends while the station is stopped. */
   constructor(fault: DemoFault, station: Child, witness: Child, wait: Wait) {
     this.#fault = fault;
     this.#station = station;
@@ -38,8 +38,7 @@ export class FaultInjector {
   }
 
   /**
-   * Strikes at once; resolves when it is as bad as it will be, which for flapping is when that is
-   * over.
+   * Starts the fault at once. Resolves when the fault is complete; for flapping, when it is over.
    */
   async strike(): Promise<void> {
     if (this.#fault === "kill") {
@@ -50,7 +49,7 @@ export class FaultInjector {
     else this.#station.send({ fault: this.#fault });
   }
 
-  /** Ends the fault in a station that is still there. */
+  /** Ends the fault, if the station still exists. */
   end(): void {
     if (this.#fault === "hang" || this.#fault === "flap") this.#wake();
     else if (this.#fault !== "kill") this.#station.send({ fault: "none" });

@@ -1,9 +1,10 @@
 /**
- * The demo's cast: a spacecraft, two stations that relay to it, the gateway in front of them, and a
- * source of commands, each a process of its own on loopback. Whoever can takes any free port (0)
- * and says which one. The stations' ports alone are chosen here, because the gateway must know them
- * while a station is dead: below the range that the system serves for port 0, so that nothing takes
- * them meanwhile, and by the demo's process id, so that two demos never meet.
+ * The processes of the demo: a spacecraft, two stations that relay to it, the gateway in front of
+ * them, and a source of commands. Each is a process of its own on loopback. Where possible, a
+ * process takes any free port (0) and reports it. Only the stations' ports are chosen here, because
+ * the gateway must know them while a station is dead. They are below the range that the operating
+ * system uses for port 0, so that nothing else takes them meanwhile, and they depend on the demo's
+ * process id, so that two demos do not collide.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -20,29 +21,29 @@ export const GROUP = "uplink";
 export const PRIMARY = "north";
 export const BACKUP = "south";
 
-/** Linux serves port 0 from 32,768 up, other systems from 49,152 (IANA). */
+/** Linux assigns ports for port 0 from 32,768 up, other systems from 49,152 (IANA). */
 const STATION_PORTS_FROM = 20_000;
 const STATION_PORT_PAIRS = 6_000;
-/** Five processes start on a machine that may be busy with something else. */
+/** Five processes start on a machine that may be busy. */
 const START_LIMIT_MS = 20_000;
 const DRAIN_LIMIT_MS = 15_000;
 
-/** A station, whoever plays it at present. */
+/** A station; its process may change. */
 export interface Station {
   readonly name: string;
   readonly url: string;
   child: Child;
 }
 
-/** The source of commands, and what it has told so far. */
+/** The source of commands, and its reports so far. */
 export interface Load {
   readonly child: Child;
   readonly records: CommandRecord[];
-  /** How many were sent; undefined until it was stopped and every answer is in. */
+  /** Number of commands sent; undefined until it was stopped and every answer has arrived. */
   sent: number | undefined;
 }
 
-/** Where the gateway can be reached. */
+/** Addresses of the gateway. */
 export interface GatewayAddresses {
   readonly listener: string;
   readonly control: string;
@@ -62,7 +63,7 @@ export class FleetProcesses {
     writeFileSync(this.#secretFile, randomBytes(32).toString("hex"), { mode: 0o600 });
   }
 
-  /** Kills every process, by its own id, and resolves when they are gone. */
+  /** Kills every process by its id, and resolves when all are gone. */
   async end(): Promise<void> {
     await this.children.end();
     this.#tidy();
@@ -74,7 +75,7 @@ export class FleetProcesses {
     return { child, url: await this.#said(child, /listening on (http:\S+)/) };
   }
 
-  /** `stationUrls`: the primary's first. */
+  /** `stationUrls`: the primary first. */
   async startGateway(stationUrls: readonly [string, string]): Promise<{ child: Child; addresses: GatewayAddresses }> {
     const file = join(this.#directory, "gateway.yaml");
     writeFileSync(file, stringify(configuration(stationUrls, this.#secretFile)));
@@ -107,7 +108,7 @@ export class FleetProcesses {
     return load;
   }
 
-  /** Sends nothing more, and resolves when every command has ended in one way or another. */
+  /** Stops sending, and resolves when every command has ended. */
   async stopLoad(load: Load): Promise<void> {
     load.child.send({ stop: true });
     const complete = (): true | undefined => (load.sent !== undefined && load.records.length >= load.sent) || undefined;
@@ -150,8 +151,8 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * What a team would write for two uplinks of one spacecraft; everything else is the gateway's own
- * default.
+ * The configuration that a team would write for two uplinks of one spacecraft; all other values are
+ * the gateway's defaults.
  */
 function configuration([primary, backup]: readonly [string, string], secretFile: string): object {
   return {

@@ -1,19 +1,19 @@
 /**
  * The gateway as an operator sees it: status, events and switchover through its control listener.
- * The demo knows nothing about the gateway that an operator could not know.
+ * The demo uses no other information about the gateway.
  */
 import type { FailoverEvent, FailoverStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
 import { GROUP } from "./fleet-processes.ts";
 
-/** As the gateway sends it: JSON has no Infinity, so a level beyond all measure is null. */
+/** As sent by the gateway: JSON has no Infinity, so an infinite level is null. */
 type StationView = Omit<FailoverStatus["stations"][number], "level"> & { readonly phi: number | null };
 export type GroupView = Omit<FailoverStatus, "stations"> & { readonly stations: readonly StationView[] };
 export type EventView = FailoverEvent & { readonly sentence: string };
 
 export class GatewayView implements AsyncDisposable {
   readonly #control: string;
-  /** A gateway that does not answer within a second is not answering. */
+  /** A gateway that does not answer within a second counts as not answering. */
   readonly #agent: Agent = new Agent({ headersTimeout: 1_000, bodyTimeout: 0 });
 
   /** `control`: base address of the control listener. */
@@ -31,7 +31,8 @@ export class GatewayView implements AsyncDisposable {
   }
 
   /**
-   * Asks for `station` to be made active. Returns undefined once it is, else why it was refused.
+   * Requests that `station` becomes active. Returns undefined if it has, otherwise why it was
+   * refused.
    */
   async switchover(station: string, reason: string): Promise<string | undefined> {
     const { statusCode, body } = await request(`${this.#control}/v1/groups/${GROUP}/switchover`, {
@@ -39,7 +40,7 @@ export class GatewayView implements AsyncDisposable {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ to: station, reason }),
       dispatcher: this.#agent,
-      // It is done at once; a machine that is busy with the demo may take longer.
+      // A switchover is done at once, but a machine that is busy with the demo may need longer.
       headersTimeout: 10_000,
     });
     const text = await body.text();
@@ -47,8 +48,8 @@ export class GatewayView implements AsyncDisposable {
   }
 
   /**
-   * Tells `listener` of the gateway's events as they happen; resolves once they are being listened
-   * to.
+   * Calls `listener` for the gateway's events as they happen. Resolves once the stream of events is
+   * open.
    */
   async listen(listener: (event: EventView) => void): Promise<void> {
     const { statusCode, body } = await request(`${this.#control}/v1/events`, { dispatcher: this.#agent });
@@ -63,7 +64,7 @@ export class GatewayView implements AsyncDisposable {
         if (event !== undefined) listener(event);
       }
     });
-    // It ends with the gateway, whose end is noticed elsewhere.
+    // The stream ends with the gateway, whose end is noticed elsewhere.
     body.on("error", () => undefined);
   }
 
@@ -73,8 +74,7 @@ export class GatewayView implements AsyncDisposable {
 }
 
 /**
- * The event in one block of a server-sent event stream; undefined where it is a comment or
- * something else.
+ * The event in one block of a server-sent event stream; undefined for a comment or another block.
  */
 function eventIn(block: string): EventView | undefined {
   const data = block

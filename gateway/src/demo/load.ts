@@ -1,11 +1,11 @@
 /**
- * A steady source of commands, as the world outside sees the gateway. It sends at its rate whatever
- * comes back (an open loop: one that waits for answers would send least when things are worst, and
- * hide it), each command with a key of its own and a deadline, over kept-alive connections, and
- * writes down what its caller would have seen.
+ * A steady source of commands, which sees the gateway as a caller does. It sends at its rate
+ * whatever answers come back (an open loop; a source that waits for answers would send least when
+ * the gateway is worst, and hide that). Each command has its own key and a deadline, and is sent
+ * over kept-alive connections. The source records what its caller would have seen.
  *
- * Whatever is not a 2xx without an error body by the deadline is an error here. It never sends a
- * command again.
+ * Anything other than a 2xx without an error body by the deadline counts as an error here. The
+ * source never sends a command again.
  */
 import { type Clock, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
 import { reportsError } from "ground-station-failover/core";
@@ -16,20 +16,20 @@ export interface LoadOptions {
   /** Base address of the gateway's listener. */
   readonly to: URL;
   readonly ratePerSecond: number;
-  /** How long each command's source waits for its answer. */
+  /** How long the source waits for each command's answer. */
   readonly deadlineMs: number;
-  /** Begins the names of the commands. */
+  /** Prefix of the commands' names. */
   readonly prefix: string;
-  /** Keeps the rate and the deadlines. */
+  /** Clock for the rate and the deadlines. */
   readonly clock: Clock;
-  /** What instants are written down in: an axis that all processes of the machine share. */
+  /** Clock of the recorded instants, which all processes of the machine share. */
   readonly machineNowMs: () => number;
   readonly onRecord: (record: CommandRecord) => void;
 }
 
 /**
- * The rate is reached in this time: processes that have just started are slow, and a flood would
- * only measure that.
+ * The rate rises to its full value in this time, in ms. Processes that have just started are slow,
+ * and a full load would only measure that.
  */
 const WARM_UP_MS = 1_000;
 
@@ -44,16 +44,16 @@ export class CommandLoad {
   #timer: Disposable | undefined;
   #stopped = false;
 
-  /** Begins to send at once. */
+  /** Starts to send at once. */
   constructor(options: LoadOptions) {
     this.#options = options;
-    // Deadlines end waits here, not the client's own idea of patience.
+    // Deadlines end waits here; the client's own timeouts are off.
     this.#pool = new Pool(options.to.origin, { headersTimeout: 0, bodyTimeout: 0 });
     this.#startedMs = options.clock.nowMs();
     this.#sendDue();
   }
 
-  /** Sends nothing more; resolves with the number sent once each of them has ended. */
+  /** Stops sending. Resolves with the number of commands sent once each of them has ended. */
   async stop(): Promise<number> {
     this.#stopped = true;
     this.#timer?.[Symbol.dispose]();
@@ -109,8 +109,8 @@ export class CommandLoad {
 }
 
 /**
- * When a command is due after the beginning: the rate grows evenly while it warms up, and is steady
- * from then on.
+ * When a command is due, in ms after the start: the rate rises evenly during the warm-up and is
+ * steady from then on.
  */
 export function dueAfterMs(place: number, ratePerSecond: number): number {
   const ratePerMs = ratePerSecond / 1_000;
@@ -119,7 +119,7 @@ export function dueAfterMs(place: number, ratePerSecond: number): number {
   return WARM_UP_MS + (place - duringWarmUp) / ratePerMs;
 }
 
-/** Why an answer is an error in the eyes of the caller; undefined where it is none. */
+/** Why an answer is an error for the caller; undefined if it is not. */
 function errorIn(status: number, text: string): string | undefined {
   const shown = text.slice(0, 200).trim();
   if (status < 200 || status > 299) return `status ${status}: ${shown}`;
@@ -134,7 +134,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What the system calls it comes first, where it has a name for it. */
+/** The operating system's code comes first, if there is one. */
 function reasonOf(error: Error): string {
   return "code" in error ? `${error.code} (${error.message})` : error.message;
 }

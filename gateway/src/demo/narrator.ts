@@ -1,7 +1,7 @@
 /**
- * Picks from what the gateway says and the source sees what a spectator wants to know, once each:
- * suspicion rising, declarations, the promotion and its evidence, the first command by another
- * station, the ramp opening.
+ * Selects what a spectator wants to know from the gateway's events and the source's records, and
+ * tells each of it once: rising suspicion, declarations, the promotion and its evidence, the first
+ * command served by another station, the rising limit.
  */
 import type { EventView, GroupView } from "./gateway-view.ts";
 import { type CommandRecord, type FaultMark, isTakeover } from "./sums.ts";
@@ -48,7 +48,7 @@ export class Narrator {
     this.#ramp(group);
   }
 
-  /** Tells of the first command that another station served. */
+  /** Tells the first command that another station served. */
   record(record: CommandRecord): void {
     if (this.#takeoverTold || !isTakeover(record, this.#fault)) return;
     this.#takeoverTold = true;
@@ -59,7 +59,7 @@ export class Narrator {
     return this.#takeoverTold;
   }
 
-  /** The limit is told each time that it has doubled. */
+  /** Tells the limit each time that it has doubled. */
   #ramp(group: GroupView): void {
     const active = group.stations.find((station) => station.active);
     if (active === undefined || !active.ramp.ramping || active.ramp.limit < 2 * this.#rampTold) return;

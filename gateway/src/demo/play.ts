@@ -1,9 +1,9 @@
 /**
- * The incident as a play in acts: everything starts, runs steadily, the active station is struck,
- * the backup takes over; if asked for, the station is healed and takes its place again; then the
- * source's and the spacecraft's accounts are held against each other. Every act has a bound.
- * Nothing in it decides anything for the gateway: it only starts processes, hurts one of them,
- * looks, and at the end asks for the switch back, as an operator would.
+ * The incident, step by step. All processes start and run steadily; the active station gets a
+ * fault; the backup takes over. If requested, the station recovers and becomes active again. Then
+ * the records of the source and of the spacecraft are compared. Every step has a time limit. The
+ * demo makes no decision for the gateway: it only starts processes, causes a fault in one of them,
+ * observes, and at the end requests the switchover back, as an operator would.
  */
 import { request } from "undici";
 import { type DemoFault, FAULT_IN_WORDS, FaultInjector } from "./faults.ts";
@@ -21,7 +21,7 @@ export interface PlayOptions {
   readonly fault: DemoFault;
   readonly thenHeal: boolean;
   readonly ratePerSecond: number;
-  /** How long it runs on after the take-over, and after the switch back. */
+  /** How long the demo continues after the failover, and after the switchover back. */
   readonly seconds: number;
 }
 
@@ -29,15 +29,15 @@ export interface Outcome {
   readonly sums: Sums;
   readonly epoch: number;
   /**
-   * Commands that the struck station itself dropped or refused once it could: too late, or of an
-   * epoch that was over.
+   * Commands that the faulty station itself dropped or refused once it could: too late, or with an
+   * old epoch.
    */
   readonly absorbedByStation: number;
   readonly healed: Healed | undefined;
 }
 
 export interface Healed {
-  /** From the fault's end until the gateway held the station to be well. */
+  /** From the end of the fault until the gateway regarded the station as well. */
   readonly wellAfterMs: number;
   /** From the request to switch back until the station served its first command. */
   readonly switchBackMs: number;
@@ -45,13 +45,13 @@ export interface Healed {
 
 const STEADY_LIMIT_MS = 20_000;
 const TAKEOVER_LIMIT_MS = 15_000;
-/** A station that came and went is distrusted for longer each time. */
+/** A station that failed several times must wait longer each time. */
 const HEAL_LIMIT_MS = 45_000;
 const SWITCH_BACK_LIMIT_MS = 15_000;
 const SETTLE_LIMIT_MS = 10_000;
-/** Suspicion that is no suspicion. */
+/** Below this level there is no suspicion. */
 const LOW_PHI = 2;
-/** An answer that did not have to queue, even on a busy machine. */
+/** Longest time of an answer that did not wait in a queue, even on a busy machine, in ms. */
 const PROMPT_MS = 250;
 
 export class Play {
@@ -61,7 +61,7 @@ export class Play {
   readonly #timeline: Timeline;
   readonly #wait: Wait;
   #narrator: Narrator | undefined;
-  /** How many of the load's records the narrator has been told. */
+  /** Number of the load's records that the narrator has received. */
   #told = 0;
 
   constructor(options: PlayOptions, stage: Stage, fleet: FleetProcesses, timeline: Timeline, wait: Wait) {
@@ -73,8 +73,8 @@ export class Play {
   }
 
   /**
-   * All acts from the steady state on; `between` is told the sums before the healing, where there
-   * is one.
+   * Runs all steps from the steady state on. If the station is to recover, `between` gets the
+   * results before the recovery.
    */
   async run(between: (outcome: Outcome) => void): Promise<Outcome> {
     const { thenHeal } = this.#options;
@@ -108,7 +108,7 @@ export class Play {
     this.#timeline.event(`${group.active} serves, epoch ${group.epoch}, ${ended} commands answered; phi: ${levels}`);
   }
 
-  /** Strikes, waits until the backup serves, and runs on for a while. */
+  /** Causes the fault, waits until the backup serves, and continues for a while. */
   async #strike(injector: FaultInjector): Promise<FaultMark> {
     const { fault, seconds } = this.#options;
     this.#timeline.title(`Fault at ${PRIMARY}: ${FAULT_IN_WORDS[fault]}`);
@@ -120,7 +120,7 @@ export class Play {
       () => {
         struck = true;
       },
-      // What ends it early ends the watch below, too.
+      // A failure that ends the fault early also ends the watch below.
       () => undefined,
     );
     const takenOver = (): boolean => this.#narrator?.takeoverTold === true;
@@ -131,7 +131,8 @@ export class Play {
   }
 
   /**
-   * Ends the fault, waits until the gateway holds the station to be well, and has it switched back.
+   * Ends the fault, waits until the gateway regards the station as well, and requests the
+   * switchover back.
    */
   async #heal(injector: FaultInjector): Promise<{ station: Station; healed: Healed }> {
     const { fault, seconds } = this.#options;
@@ -165,8 +166,8 @@ export class Play {
   }
 
   /**
-   * Stops the load, lets the struck station bring out what it still holds, and holds the accounts
-   * against each other.
+   * Stops the load, waits for the commands that the faulty station still holds, and compares the
+   * records.
    */
   async #reckon(
     mark: FaultMark,
@@ -185,7 +186,8 @@ export class Play {
   }
 
   /**
-   * Waits until the struck station has nothing in hand any more; returns what it absorbed itself.
+   * Waits until the faulty station has no commands in flight. Returns how many it dropped or
+   * refused itself.
    */
   #settled({ name, url }: Station): Promise<number> {
     return this.#wait.until(`${name} to have nothing in hand`, SETTLE_LIMIT_MS, async () => {
@@ -193,14 +195,14 @@ export class Play {
       const { counts } = (await body.json()) as {
         counts: { inFlight: number; droppedLate: number; refusedHere: number };
       };
-      // One is in hand: this very question.
+      // One request in flight is this one.
       return counts.inFlight > 1 ? undefined : counts.droppedLate + counts.refusedHere;
     });
   }
 
   async #outcome(mark: FaultMark, healed: Healed | undefined, absorbedByStation: number): Promise<Outcome> {
     const { load, spacecraft, view } = this.#stage;
-    // The records first: what was acknowledged by now must be in the ledger by then.
+    // Copies the records first: every command acknowledged by now is then in the ledger.
     const records = [...load.records];
     const { body } = await request(`${spacecraft.url}/ledger`);
     const ledger = (await body.json()) as Ledger;
@@ -208,7 +210,7 @@ export class Play {
     return { sums, epoch: (await view.status()).epoch, absorbedByStation, healed };
   }
 
-  /** Looks at the gateway and the records until `done`, and tells what there is to tell. */
+  /** Observes the gateway and the records until `done`, and tells what happens. */
   async #watch(
     what: string,
     limitMs: number,
@@ -240,7 +242,7 @@ export class Play {
   }
 }
 
-/** How many of the commands that ended last ended well and without delay. */
+/** Number of the most recent commands in a row that ended well and without delay. */
 function promptInARow(records: readonly CommandRecord[]): number {
   const late = records.findLastIndex(
     ({ sentMs, endedMs, error }) => error !== undefined || endedMs - sentMs > PROMPT_MS,

@@ -1,7 +1,7 @@
 /**
  * The demo's result for people and for programs: the figures, what each of them means, and whether
- * the promise was kept. The promise: no error reached a caller, nothing was lost, nothing was
- * executed twice, and somebody took over.
+ * the promise was kept. The promise: no error reached a caller, no command was lost, none was
+ * executed twice, and the backup took over.
  */
 import type { DemoFault } from "./faults.ts";
 import type { Outcome } from "./play.ts";
@@ -11,14 +11,14 @@ import type { Timeline } from "./timeline.ts";
 export interface DemoReport {
   readonly fault: DemoFault;
   readonly ok: boolean;
-  /** Why it ended before its end; absent where it did not. */
+  /** Why the demo ended early; absent if it did not. */
   readonly problem?: string;
   readonly sent?: number;
   readonly callerErrors?: number;
   readonly executedTwice?: number;
   readonly lost?: number;
   readonly outageMs?: number;
-  /** Null: nobody took over. */
+  /** Null: no other station took over. */
   readonly takeoverMs?: number | null;
   readonly epoch?: number;
   readonly slowestMs?: number;
@@ -28,7 +28,7 @@ export interface DemoReport {
   readonly errors?: readonly string[];
 }
 
-/** Was the promise kept? */
+/** True if the promise was kept. */
 export function isKept({ sums }: Outcome): boolean {
   const { callerErrors, executedTwice, lost, takeoverMs } = sums;
   return callerErrors === 0 && executedTwice === 0 && lost === 0 && takeoverMs !== undefined;

@@ -1,6 +1,6 @@
 /**
- * The two processes that only the demo has, as subcommands that no help shows: the spacecraft and
- * the source of commands. Both end with the demo that started them.
+ * The two processes that only the demo has, the spacecraft and the source of commands, as hidden
+ * subcommands. Both end with the demo that started them.
  */
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
@@ -12,10 +12,10 @@ import { Spacecraft } from "./spacecraft.ts";
 import { spacecraftServer } from "./spacecraft-server.ts";
 import type { CommandRecord } from "./sums.ts";
 
-/** Records travel to the demo in batches, this often. */
+/** Records are sent to the demo in batches at this interval, in ms. */
 const REPORT_EVERY_MS = 10;
 
-/** What the source of commands tells the demo. */
+/** Messages from the source of commands to the demo. */
 export type LoadMessage =
   | { readonly type: "records"; readonly records: readonly CommandRecord[] }
   | { readonly type: "finished"; readonly sent: number };
@@ -62,7 +62,7 @@ interface LoadFlags {
 function runLoad({ to, rate, deadlineMs, prefix }: LoadFlags): void {
   let batch: CommandRecord[] = [];
   const tell = (message: LoadMessage): void => {
-    // A demo that is gone is told by the channel's end.
+    // If the demo is gone, the end of the channel reports it.
     if (process.connected) process.send?.(message, () => undefined);
   };
   const flush = (): void => {

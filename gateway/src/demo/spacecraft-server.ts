@@ -1,7 +1,7 @@
 /**
- * The spacecraft behind HTTP, as the demo runs it: `POST /command` with `{"command": "name"}`,
- * `GET /ledger`, and `GET /` for those who only ask whether the path is open. It is a toy with real
- * refusals: a bad request is answered with a sentence and changes nothing.
+ * The spacecraft as an HTTP server, as the demo runs it: `POST /command` with
+ * `{"command": "name"}`, `GET /ledger`, and `GET /` for checks of the path. It is a toy, but it
+ * refuses as a real service would: a bad request gets a sentence and changes nothing.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER } from "../fleet/uplink.ts";
@@ -14,7 +14,7 @@ const LARGEST_COMMAND_BYTES = 65_536;
 export function spacecraftServer(spacecraft: Spacecraft): Server {
   return createServer((request, response) => {
     answer(spacecraft, request, response).catch((error: unknown) => {
-      // The sender hung up in the middle of its request; there is nobody to answer.
+      // The sender hung up in the middle of its request, so there is no answer to send.
       if (!response.headersSent) refuse(response, 400, String(error));
     });
   });
@@ -47,7 +47,7 @@ async function execute(spacecraft: Spacecraft, request: IncomingMessage, respons
   reply(response, 200, outcome.result);
 }
 
-/** The command in a request, or a sentence on what is wrong with it. */
+/** The command in a request, or a sentence that says what is wrong with it. */
 function arrivalOf(body: string, request: IncomingMessage): CommandArrival | string {
   const command = commandNameIn(body);
   if (command === undefined) return 'a command is JSON with its name, for example {"command": "c-17"}';
@@ -73,7 +73,7 @@ function commandNameIn(body: string): string | undefined {
   }
 }
 
-/** The whole body, or undefined where it is too large. */
+/** The whole body, or undefined if it is too large. */
 async function read(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;

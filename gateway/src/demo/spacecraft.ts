@@ -1,12 +1,12 @@
 /**
- * The spacecraft: where commands have their effect, and the end-to-end guard that makes take-over
- * without loss or doubling possible at all (Saltzer, Reed and Clark, 1984: what must hold end to
- * end is checked at the end). It executes a key once and answers a repeated key with the first
- * result, and it refuses every epoch older than the newest it has seen. It keeps a ledger of what
- * reached it, counted by the command's own name and not by its key, so that a key lost on the way
- * would show as an execution too many.
+ * The spacecraft: here commands take effect, and here is the end-to-end guard without which a
+ * failover could not avoid lost or doubled commands (Saltzer, Reed and Clark, 1984: a property that
+ * must hold end to end is checked at the end). It executes a key once and answers a repeated key
+ * with the first result. It refuses every epoch older than the newest it has seen. It keeps a
+ * ledger of the commands that reached it, counted by the command's own name and not by its key, so
+ * that a key that is lost on the way would show as an additional execution.
  *
- * It knows no socket (`spacecraft-server.ts` does) and forgets its oldest commands beyond a bound.
+ * It uses no socket (`spacecraft-server.ts` does) and forgets its oldest commands above a limit.
  */
 import type { Clock } from "ground-station-failover";
 
@@ -14,9 +14,9 @@ import type { Clock } from "ground-station-failover";
 export interface CommandArrival {
   /** The command's own name, given by its source. */
   readonly command: string;
-  /** Undefined where it came without one: then it is executed each time. */
+  /** Undefined if the command has none; it is then executed each time. */
   readonly idempotencyKey: string | undefined;
-  /** Undefined where it came without one: then it is not refused for its age. */
+  /** Undefined if the command has none; it is then never refused as old. */
   readonly epoch: number | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface ExecutionResult {
 }
 
 /**
- * What reached the spacecraft. `attempts` is the sum of `executions`, `replayed` and
+ * The commands that reached the spacecraft. `attempts` is the sum of `executions`, `replayed` and
  * `refusedStale`.
  */
 export interface Ledger {
@@ -40,7 +40,7 @@ export interface Ledger {
   readonly executions: number;
   /** Repeated keys that were answered with the first result. */
   readonly replayed: number;
-  /** Commands of an older epoch that were refused. */
+  /** Commands that were refused because of an older epoch. */
   readonly refusedStale: number;
   /** Commands that are no longer listed in `commands`, because there were too many. */
   readonly forgotten: number;
@@ -49,7 +49,7 @@ export interface Ledger {
 
 export interface SpacecraftOptions {
   readonly clock: Clock;
-  /** How long a command takes. Default 2. */
+  /** How long a command takes, in ms. Default 2. */
   readonly executionMs?: number;
   /**
    * How many keys, and how many commands of the ledger, are remembered. Default 200,000: over an
@@ -127,7 +127,7 @@ export class Spacecraft {
   }
 }
 
-/** Drops what was added first until at most `bound` are left; returns how many were dropped. */
+/** Drops the oldest entries until at most `bound` are left. Returns how many were dropped. */
 function forgetOldest(map: Map<string, unknown>, bound: number): number {
   let dropped = 0;
   for (const name of map.keys()) {

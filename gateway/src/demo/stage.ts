@@ -1,6 +1,6 @@
 /**
- * Everything that runs when the play begins: five processes, started in the order in which they
- * need each other, and a view of the gateway as an operator has it.
+ * Everything that runs before the incident begins: five processes, started in the order in which
+ * they need each other, and a view of the gateway as an operator has it.
  */
 import type { Child } from "./children.ts";
 import {
@@ -27,7 +27,7 @@ export interface Stage {
 
 const HEARTBEATS_LIMIT_MS = 20_000;
 
-/** Starts everything, and says what and where. */
+/** Starts everything, and reports the processes and their addresses. */
 export async function setStage(
   fleet: FleetProcesses,
   wait: Wait,

@@ -1,6 +1,6 @@
 /**
- * What the source saw and what the spacecraft did, held against each other. Neither alone would do:
- * the source cannot know what ran, and the spacecraft cannot know what was promised.
+ * Compares the source's records with the spacecraft's ledger. Both are needed: the source cannot
+ * know which commands ran, and the spacecraft cannot know which answers the callers got.
  */
 import type { Ledger } from "./spacecraft.ts";
 
@@ -9,42 +9,43 @@ export interface CommandRecord {
   readonly command: string;
   readonly sentMs: number;
   readonly endedMs: number;
-  /** Undefined where there was no answer. */
+  /** Undefined if there was no answer. */
   readonly status: number | undefined;
-  /** The station that served it, where the answer says so. */
+  /** The station that served it, if the answer names it. */
   readonly station: string | undefined;
-  /** Why this is an error in the eyes of the caller; undefined where it is none. */
+  /** Why this is an error for the caller; undefined if it is not. */
   readonly error: string | undefined;
 }
 
 export interface Sums {
   readonly sent: number;
-  /** Answered with anything but a clean 2xx, or broken off, or not answered by the deadline. */
+  /**
+   * Not answered with a 2xx without an error body, or broken off, or not answered by the deadline.
+   */
   readonly callerErrors: number;
   readonly executedTwice: number;
-  /** Acknowledged and never executed, or neither answered nor executed. */
+  /** Acknowledged but never executed, or neither answered nor executed. */
   readonly lost: number;
   /**
-   * The longest gap between two successful answers of which the later came after the fault, less
-   * the usual spacing.
+   * The longest gap between two successful answers of which the later one came after the fault,
+   * minus the usual spacing.
    */
   readonly outageMs: number;
   /**
-   * From the fault to the first successful answer by another station; undefined where there was
-   * none.
+   * From the fault to the first successful answer by another station; undefined if there was none.
    */
   readonly takeoverMs: number | undefined;
   readonly slowestMs: number;
-  /** Commands that reached the spacecraft more than once or too late, and were absorbed there. */
+  /** Commands that reached the spacecraft again or too late, and had no effect there. */
   readonly absorbed: { readonly repeatedKey: number; readonly olderEpoch: number };
-  /** The first few errors, for whoever has to find out why. */
+  /** The first few errors, for finding their cause. */
   readonly errors: readonly string[];
 }
 
-/** The fault whose consequences are summed up. */
+/** The fault whose effects are computed. */
 export interface FaultMark {
   readonly atMs: number;
-  /** Who was active when it struck. */
+  /** The station that was active when the fault began. */
   readonly station: string;
 }
 
@@ -74,7 +75,7 @@ function longestGapMs(records: readonly CommandRecord[], fault: FaultMark, spaci
     .filter((record) => record.error === undefined)
     .map((record) => record.endedMs)
     .sort((a, b) => a - b);
-  // Service that never came back was away until the last thing that was heard of any command.
+  // If service never returned, the gap lasts until the last command ended.
   answers.push(records.reduce((last, { endedMs }) => Math.max(last, endedMs), 0));
   let longest = 0;
   for (const [place, answeredMs] of answers.entries()) {
@@ -89,7 +90,7 @@ function firstByAnother(records: readonly CommandRecord[], fault: FaultMark): nu
   return served.length === 0 ? undefined : served.reduce((first, atMs) => Math.min(first, atMs)) - fault.atMs;
 }
 
-/** Has another station than the one struck served this command after the fault? */
+/** True if a station other than the faulty one served this command after the fault. */
 export function isTakeover(record: CommandRecord, fault: FaultMark): boolean {
   const { error, station, endedMs } = record;
   return error === undefined && station !== undefined && station !== fault.station && endedMs > fault.atMs;

@@ -1,6 +1,6 @@
 /**
- * What the demo tells, line by line as it happens, each with its instant relative to the fault.
- * Plain text that fits 80 columns; colour only where a terminal shows it and NO_COLOR is not set.
+ * Prints what happens in the demo line by line, each with its time relative to the fault. Plain
+ * text that fits 80 columns; coloured only if a terminal shows it and NO_COLOR is not set.
  */
 import { styleText } from "node:util";
 
@@ -23,7 +23,7 @@ export class Timeline {
     this.#originMs = nowMs();
   }
 
-  /** From here on instants are counted from `atMs`. */
+  /** From now on times are relative to `atMs`. */
   originAt(atMs: number): void {
     this.#originMs = atMs;
     this.#sign = "+";
@@ -33,7 +33,7 @@ export class Timeline {
     this.#write(`\n${this.#styled("bold", text)}\n`);
   }
 
-  /** Something happened at `atMs` (default: now). */
+  /** Prints an event at `atMs` (default: now). */
   event(text: string, atMs: number = this.#nowMs(), colour?: Colour): void {
     const stamp = `${this.#sign}${Math.round(atMs - this.#originMs)} ms`.padStart(STAMP_COLUMNS - 2);
     const lines = wrapped(text, COLUMNS - STAMP_COLUMNS);
@@ -54,13 +54,13 @@ export class Timeline {
     this.#write(`${colour === undefined ? shown : this.#styled(colour, shown)}\n`);
   }
 
-  /** Text to be copied as it is: it is not broken. */
+  /** Text to be copied unchanged; its lines are not broken. */
   verbatim(text: string): void {
     this.#write(`${text}\n`);
   }
 
   #styled(colour: Colour, text: string): string {
-    // Whether to colour has been decided above, for the stream that is written to.
+    // The constructor has already decided about colours, for the stream that is written to.
     return this.#coloured ? styleText(colour, text, { validateStream: false }) : text;
   }
 
@@ -69,7 +69,7 @@ export class Timeline {
   }
 }
 
-/** `text` in lines of at most `columns`, broken between words. */
+/** `text` in lines of at most `columns` characters, broken between words. */
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const paragraph of text.split("\n")) {

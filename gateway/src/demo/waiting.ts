@@ -1,21 +1,21 @@
 /**
- * Waiting with an end: every phase of the demo has a bound, and one that is not over by then fails
- * with what it was waiting for and what it saw last, instead of hanging. It looks often instead of
- * being told, because what it waits for is spread over five processes; no figure depends on how
- * often, since events carry instants of their own.
+ * Waiting with a limit. Every phase of the demo has a time limit. A phase that is not over by then
+ * fails with what it was waiting for and what it saw last, instead of hanging. It polls often,
+ * because the state is spread over five processes. The polling interval affects no figure, because
+ * events carry their own times.
  */
 import type { Clock } from "ground-station-failover";
 
 const LOOK_EVERY_MS = 10;
 
-/** A phase did not come to its end in time. */
+/** A phase was not over within its limit. */
 export class PhaseFailure extends Error {}
 
-/** Somebody asked the demo to stop. */
+/** The demo was asked to stop. */
 export class Interrupted extends Error {}
 
 export interface Wait {
-  /** Resolves with what `look` finds; `seen` says in a few words how far things are. */
+  /** Resolves with the result of `look`. `seen` describes the current progress in a few words. */
   until<T>(
     what: string,
     limitMs: number,
@@ -26,7 +26,7 @@ export interface Wait {
   pass(ms: number): Promise<void>;
 }
 
-/** `refuse` throws where waiting on has no sense: a process has died, or the demo is to stop. */
+/** `refuse` throws if waiting on makes no sense: a process has died, or the demo is to stop. */
 export function waitingOn(clock: Clock, refuse: () => void, signal: AbortSignal): Wait {
   const sleep = async (ms: number): Promise<void> => {
     await clock.sleepUntil(clock.nowMs() + ms, signal).catch(() => {

@@ -1,8 +1,8 @@
 /**
- * One command from the moment it is understood until it is known what its caller gets: its terms
- * are read, the group carries it to a station, and whatever happens becomes a reply, a problem, or
- * nothing where nobody is left to be told. This is all of a gateway's way with a command that needs
- * no socket: a listener adds bytes before and after it, a simulated gateway adds nothing.
+ * Handles one command from the moment it is parsed until its outcome for the caller is known. Reads
+ * the command's terms and lets the group carry it to a station. The result is a reply, a problem,
+ * or nothing if the caller has hung up. This is the whole path of a command that needs no socket: a
+ * listener reads bytes before it and writes bytes after it; a simulated gateway adds nothing.
  */
 import { termsOf } from "./command.ts";
 import type { Group } from "./group.ts";
@@ -11,17 +11,20 @@ import { problemOf, RefusedRequest, refusal } from "./problem.ts";
 import type { CommandReply, CommandRequest } from "./uplink.ts";
 
 /**
- * Why there is no reply: `error` is for a log, `problem` is for the caller, unless it is the caller
- * that is gone.
+ * Why there is no reply. `error` is for the log. `problem` is for the caller; there is none if the
+ * caller has hung up.
  */
 export type NoReply =
   | { readonly type: "problem"; readonly problem: Problem; readonly error: unknown }
   | { readonly type: "caller-gone"; readonly error: unknown };
 
-/** What comes of a command. */
+/** The outcome of a command. */
 export type Answer = { readonly type: "reply"; readonly reply: CommandReply } | NoReply;
 
-/** `OPTIONS *` asks the server as such, which to a caller is us (RFC 9110 §9.3.7). */
+/**
+ * `OPTIONS *` asks about the server itself (RFC 9110 §9.3.7). For a caller the server is this
+ * gateway.
+ */
 const OURSELVES: CommandReply = {
   status: 204,
   statusText: "No Content",
@@ -31,7 +34,7 @@ const OURSELVES: CommandReply = {
   trailers: [],
 };
 
-/** Takes `request` to the group; `caller` is the caller hanging up. Never rejects. */
+/** Hands `request` to the group. `caller` is aborted when the caller hangs up. Never rejects. */
 export async function answerTo(group: Group, request: CommandRequest, caller: AbortSignal): Promise<Answer> {
   try {
     if (request.target === "*") return { type: "reply", reply: OURSELVES };
@@ -43,7 +46,7 @@ export async function answerTo(group: Group, request: CommandRequest, caller: Ab
   }
 }
 
-/** What `error` leaves to be told. */
+/** The outcome of a command that ended with `error`. */
 export function withoutReply(error: unknown): NoReply {
   const problem = problemOf(error);
   return problem === undefined ? { type: "caller-gone", error } : { type: "problem", problem, error };

@@ -1,52 +1,53 @@
 /**
- * From an HTTP request to a guarded call: what may be repeated, until when it is wanted, and what a
- * reply means. A request with an `Idempotency-Key` (IETF httpapi draft) may be sent again under
- * that key; safe methods (RFC 9110 §9.2.1) may be repeated by definition; anything else is sent
- * once. A body that is streamed can be sent only once whatever its key says.
+ * Turns an HTTP request into a guarded call: whether it may be repeated, its deadline, and how a
+ * reply is judged. A request with an `Idempotency-Key` (IETF httpapi draft) may be sent again under
+ * that key. Safe methods (RFC 9110 §9.2.1) may be repeated by definition. Any other request is sent
+ * once. A request with a streamed body is sent only once, even if it has a key.
  */
 import type { Classification, Classifier } from "ground-station-failover";
 import { fromGrpcTimeout, fromTimeLeftHeader, httpStatus, TIME_LEFT_HEADER } from "ground-station-failover";
 import { reportsError } from "ground-station-failover/core";
 import type { CommandReply, CommandRequest, HeaderList } from "./uplink.ts";
 
-/** Methods that ask and do not act: repeating one does no harm. */
+/** Methods that only read. Repeating one does no harm. */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /**
- * Longest key accepted; what identifies a command need not be longer, and a bound keeps memory
- * bounded.
+ * Longest key accepted, in characters. A key need not be longer to identify a command, and the
+ * limit bounds memory.
  */
 export const MAX_KEY_LENGTH = 256;
 
 /**
- * More time left than this is taken for this: a day is for ever here, and instants stay on the
- * clock's axis.
+ * A longer time left is reduced to this: one day. The limit keeps instants within the range of the
+ * clock.
  */
 export const MAX_TIME_LEFT_MS = 86_400_000;
 
 /**
- * Why a request is refused before anything is sent: a sentence for its sender, and the field at
- * fault.
+ * Why a request is refused before anything is sent: a sentence for its sender, and the faulty
+ * field.
  */
 export interface RequestRefusal {
   readonly field: string;
   readonly detail: string;
 }
 
-/** What the request says about how it may be treated. */
+/** How a request may be treated, as the request says. */
 export interface CommandTerms {
   readonly idempotencyKey: string | undefined;
   readonly idempotent: boolean;
-  /** How long its sender will wait; undefined where it does not say. */
+  /** How long the sender waits; undefined if the request does not say. */
   readonly timeLeftMs: number | undefined;
   /**
-   * What it is one of: sender, method and path. Failures of many sources speak against a station,
-   * those of one may be its own. Undefined where the sender is not known.
+   * Source of the command: sender, method and route. Failures of many sources count against a
+   * station; failures of a single source may be its own fault. Undefined if the sender is not
+   * known.
    */
   readonly source?: string;
 }
 
-/** Reads the terms of a request, or says what is wrong with them. */
+/** Reads the terms of a request, or returns what is wrong with them. */
 export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal {
   const keys = valuesOf(request.headers, "idempotency-key");
   const key = keys[0];
@@ -70,20 +71,20 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
 }
 
 /**
- * Longest path that tells sources apart: what identifies a route is short, and a bound keeps memory
- * bounded.
+ * Longest path that distinguishes sources, in characters. A longer path is not needed to identify a
+ * route, and the limit bounds memory.
  */
 const MAX_SOURCE_PATH = 120;
 
 /**
- * Segments that name one of many things: a number, a UUID or a hash, a long token with digits in
- * it.
+ * Path segments that identify a single item: a number, a UUID or a hash, or a long token that
+ * contains digits.
  */
 const NAMES_ONE_OF_MANY = /\/(?:\d+|(?=[^/]*\d)[\da-f-]{8,}|(?=[^/]*\d)[\w-]{20,})(?=\/|$)/gi;
 
 /**
- * The route: without the query and the names of single things, which tell commands apart and not
- * routes.
+ * The source with its route: without the query and without identifiers of single items, which
+ * distinguish commands but not routes.
  */
 function sourceOf({ caller, method, target }: CommandRequest): Pick<CommandTerms, "source"> {
   if (caller === undefined) return {};
@@ -91,13 +92,13 @@ function sourceOf({ caller, method, target }: CommandRequest): Pick<CommandTerms
   return { source: `${caller} ${method} ${path.replace(NAMES_ONE_OF_MANY, "/*")}` };
 }
 
-/** All values of a header, however it is written. */
+/** All values of a header; the case of its name does not matter. */
 function valuesOf(headers: HeaderList, name: string): string[] {
   return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value);
 }
 
 /**
- * How replies are judged: by status, and where `errorBody` is set also by what a JSON body reports.
+ * Judges replies by status and, if `errorBody` is set, also by the error that a JSON body reports.
  */
 export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
   return {
@@ -109,24 +110,27 @@ export function replyClassifier(errorBody: boolean): Classifier<CommandReply> {
 }
 
 /**
- * How a command that got a reply is counted: the class of its status, or `error-body` for a 2xx
- * that reports an error.
+ * The outcome under which a command with a reply is counted: the class of its status, or
+ * `error-body` for a 2xx that reports an error.
  */
 export function outcomeOf(reply: CommandReply, errorBody: boolean): string {
   return lies(reply, errorBody) ? "error-body" : `${Math.floor(reply.status / 100)}xx`;
 }
 
-/** Does a reply claim success and report an error, where that counts? */
+/** True if a reply has a 2xx status but its body reports an error, and such errors count. */
 function lies(reply: CommandReply, errorBody: boolean): boolean {
   return errorBody && reply.status < 300 && reportsError(reply.json);
 }
 
-/** What a reply says of when to come back; a date in it is read against the station's own. */
+/**
+ * What a reply says about when to come back. A date in `Retry-After` is compared with the station's
+ * own `Date`.
+ */
 function hintsOf({ headers }: CommandReply): Record<string, string | undefined> {
   return { "retry-after": valuesOf(headers, "retry-after")[0], date: valuesOf(headers, "date")[0] };
 }
 
-/** The earliest of all deadlines that its sender says, as the time left until then. */
+/** The earliest deadline that the request gives, as time left. */
 function timeLeftOf({ headers, timeLeftMs }: CommandRequest): number | undefined | RequestRefusal {
   let leastMs = timeLeftMs === undefined ? undefined : Math.min(timeLeftMs, MAX_TIME_LEFT_MS);
   for (const { field, read, allowed } of TIME_LEFT_FIELDS) {
@@ -141,7 +145,7 @@ function timeLeftOf({ headers, timeLeftMs }: CommandRequest): number | undefined
   return leastMs;
 }
 
-/** Where a sender may say how long it will wait; where it says so twice, the shorter time holds. */
+/** Fields in which a sender may say how long it waits. If it uses both, the shorter time counts. */
 const TIME_LEFT_FIELDS = [
   { field: TIME_LEFT_HEADER, read: fromTimeLeftHeader, allowed: "is a whole number of milliseconds" },
   { field: "grpc-timeout", read: fromGrpcTimeout, allowed: "are 1 to 8 digits and one of H M S m u n" },

@@ -1,7 +1,7 @@
 /**
- * Why a service could not be asked, in plain words: what ends a search is "its certificate has
- * expired", and not `CERT_HAS_EXPIRED`. For probes, for a station's check of its service, and for
- * whatever else asks a page.
+ * Plain words for why a service could not be asked: "its certificate has expired" tells the reader
+ * the cause; `CERT_HAS_EXPIRED` has to be looked up. Used by probes, by a station's check of its
+ * service, and by everything else that requests a page.
  */
 import { UnexpectedStatusError, UnreadableReplyError } from "./uplink.ts";
 
@@ -10,7 +10,7 @@ const UNKNOWN_AUTHORITY =
 const SELF_SIGNED = "its certificate is self-signed; name its file in NODE_EXTRA_CA_CERTS";
 const NO_TLS = "it does not speak TLS there; is it http and not https?";
 
-/** Codes of the system, of undici and of OpenSSL that have plain words. */
+/** Codes of the operating system, of undici and of OpenSSL for which plain words exist. */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ["ECONNREFUSED", "connection refused"],
   ["ECONNRESET", "connection reset"],
@@ -45,7 +45,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["EPROTO", "the TLS handshake failed"],
 ]);
 
-/** Longest text of an error that has no words of ours. */
+/** Longest text taken from an error for which no plain words exist, in characters. */
 const MAX_TEXT = 120;
 
 export function failureInWords(error: unknown): string {
@@ -55,25 +55,25 @@ export function failureInWords(error: unknown): string {
 }
 
 /**
- * The plain words for what the system or a client said; undefined where there are none. No address
- * is in them.
+ * Plain words for an error of the operating system or of a client; undefined if there are none.
+ * They contain no address.
  */
 export function knownWords(error: unknown): string | undefined {
   return WORDS.get(knownCode(error) ?? "");
 }
 
-/** The first code that has words, of the error or of what caused it. */
+/** The first known code, of the error or of its causes. */
 export function knownCode(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     if ("code" in at && WORDS.has(String(at.code))) return String(at.code);
-    // Where several addresses were tried, the last one's failure is as good as any.
+    // If several addresses were tried, the failure of the last one stands for all.
     const last: unknown = at instanceof AggregateError ? at.errors.at(-1) : undefined;
     if (last !== undefined && knownCode(last) !== undefined) return knownCode(last);
   }
   return undefined;
 }
 
-/** How long ago something was, for people. */
+/** A time span that ended now, for people to read. */
 export function agoInWords(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms ago` : `${Math.round(ms / 1_000)} s ago`;
 }

@@ -1,22 +1,24 @@
 /**
- * A bounded amount of something, such as bytes or connections, that many callers share. A caller
- * may hold at most so many times what is still free: the dynamic threshold of shared buffers in
- * switches (Choudhury and Hahne, IEEE/ACM ToN 1998). One caller alone, which may be a load balancer
- * with everybody behind it, gets nearly all; a second one finds something free; and where many are
- * greedy, what ends is given to those who hold least, until all hold alike. A fixed share for each
- * promises either the first or the last of these. It takes nothing away from anybody, and knows
- * neither bytes nor sockets.
+ * A bounded amount that many callers share, for example bytes or connections. A caller may hold at
+ * most a fixed multiple of the amount that is still free. This is the dynamic threshold of shared
+ * buffers in switches (Choudhury and Hahne, IEEE/ACM ToN 1998). Three things follow:
+ * - A single caller, which may be a load balancer with all users behind it, gets nearly everything.
+ * - A second caller still finds something free.
+ * - If many callers are greedy, amounts given back go to the callers that hold least, until all
+ *   hold the same.
+ * A fixed share for each caller achieves only the first or only the last of these. Nothing is ever
+ * taken away from a caller. This module does not know what the amount consists of.
  */
 
-/** Why nothing was given: too little is free, or this caller has its share. */
+/** Why nothing was given: too little is free, or this caller already has its share. */
 export type ShareRefusal = "total" | "caller";
 
 export interface FairShareOptions {
-  /** Most that all callers hold together; `Infinity` for no bound. */
+  /** Most that all callers may hold together; `Infinity` for no bound. */
   readonly max: number;
   /**
-   * The part of `max` that one caller may hold while nobody else holds anything, above 0 and at
-   * most 1; 1 for no bound.
+   * The part of `max` that one caller may hold while no other caller holds anything; above 0 and at
+   * most 1. 1: no bound for each caller.
    */
   readonly callerRatio: number;
 }
@@ -42,21 +44,26 @@ export class FairShare {
     return this.#holders.get(caller) ?? 0;
   }
 
-  /** The caller that holds most, and how much; undefined while nobody holds anything. */
+  /**
+   * The caller that holds most, and how much it holds; undefined while no caller holds anything.
+   */
   get largest(): readonly [caller: string, amount: number] | undefined {
     let largest: readonly [string, number] | undefined;
     for (const holder of this.#holders) if (largest === undefined || holder[1] > largest[1]) largest = holder;
     return largest;
   }
 
-  /** Gives `amount` to `caller`, all of it; or nothing, and says why. */
+  /** Gives all of `amount` to `caller`, or nothing and returns why. */
   take(caller: string, amount: number): ShareRefusal | undefined {
     const refusal = this.refusalOf(caller, amount);
     if (refusal === undefined) this.#add(caller, this.heldBy(caller) + amount, amount);
     return refusal;
   }
 
-  /** Why {@link take} would give nothing. What is free is enough for a caller's first one. */
+  /**
+   * Why {@link take} would give nothing. A caller that holds nothing yet gets its first amount if
+   * that much is free.
+   */
   refusalOf(caller: string, amount: number): ShareRefusal | undefined {
     const freeAfter = this.max - this.#held - amount;
     if (freeAfter < 0) return "total";
@@ -66,7 +73,7 @@ export class FairShare {
   }
 
   /**
-   * As {@link take}, for what is there already and cannot be refused any more: it may go beyond the
+   * As {@link take}, for an amount that is already in use and cannot be refused. May exceed the
    * bound.
    */
   takeAnyway(caller: string, amount: number): void {

@@ -1,14 +1,14 @@
 /**
- * What a group and the library tell each other about a call: the options of the call, the context
- * of an attempt, how a station is asked about a key. Each is made in one function, so that what one
- * side comes to offer is passed on in one place.
+ * Translates between a group and the library: the options of a call, the context of an attempt, and
+ * the query for a key's outcome. Each translation is one function, so that a new field is passed on
+ * in a single place.
  */
 import { type CallOptions, deadlineAt, type FailoverContext, type FailoverOptions } from "ground-station-failover";
 import type { CommandTerms } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import type { ByteStream, SendContext, Uplink } from "./uplink.ts";
 
-/** A station as the failover sees it: a name and the way to it. */
+/** A station as the failover sees it: its name and the way to reach it. */
 export interface LinkedStation {
   readonly name: string;
   readonly settings: StationSettings;
@@ -16,14 +16,15 @@ export interface LinkedStation {
 }
 
 /**
- * How long it may take, once this process has stood still, until a station that is alive is heard
- * again.
+ * Longest time after a stall of this process until a live station's next heartbeat arrives, in ms.
  */
 export function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
   return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 }
 
-/** How the failover asks a station what became of a key; nothing where stations cannot be asked. */
+/**
+ * How the failover asks a station about the outcome of a key. Empty if stations cannot be asked.
+ */
 export function keyStatusOptions(
   asked: GroupSettings["commands"]["keyStatus"],
 ): Pick<FailoverOptions<LinkedStation>, "keyStatus" | "keyStatusTimeoutMs"> {
@@ -35,8 +36,8 @@ export function keyStatusOptions(
 }
 
 /**
- * What the failover is told of a call. `source` is read by a failover that weighs how diverse its
- * evidence is.
+ * The options that the failover gets for a call. `source` is used by a failover that weighs how
+ * diverse its evidence is.
  */
 export function callOptionsOf(
   { idempotencyKey, idempotent, timeLeftMs, source }: CommandTerms,
@@ -53,7 +54,7 @@ export function callOptionsOf(
 }
 
 /**
- * What an uplink is told of the attempt that it makes; a keyed command may be sent again where
+ * The context that an uplink gets for its attempt. A keyed command may be sent again if
  * `resendsKeyed`.
  */
 export function sendContextOf(

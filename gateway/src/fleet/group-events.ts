@@ -1,14 +1,14 @@
 /**
- * What happens in a group: what its failover decides, and what its heartbeats show without anything
- * following from it. For logs, feeds and metrics.
+ * Events of a group: the decisions of its failover, and observations about heartbeats that lead to
+ * no decision. For logs, feeds and metrics.
  */
 import type { FailoverEvent } from "ground-station-failover";
 import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
 import type { LastProbe } from "./station-prober.ts";
 
 /**
- * Heartbeats of a station are missing, or there again, by the level at which that is told of;
- * nothing follows from it.
+ * A station's heartbeats are missing, or are back, judged at the log threshold. For information
+ * only; no decision follows from it.
  */
 interface HeartbeatsMissing {
   readonly type: "heartbeats-missing" | "heartbeats-back";
@@ -19,38 +19,44 @@ interface HeartbeatsMissing {
   readonly atMs: number;
 }
 
-/** Probes of a station's health page turned from well to ill, or back; nothing follows from it. */
+/**
+ * Probes of a station's health page turned from good to bad, or back. For information only; no
+ * decision follows from it.
+ */
 interface ProbeChanged extends LastProbe {
   readonly type: "probe";
   readonly station: string;
 }
 
 /**
- * Two processes send heartbeats as one station, so that these prove no life; or only one does
- * again.
+ * Two processes send heartbeats as one station, so these heartbeats prove nothing. Or the conflict
+ * has ended.
  */
 interface NameConflictChanged {
   readonly type: "name-conflict" | "name-conflict-ended";
   readonly station: string;
-  /** Where they send from. */
+  /** The addresses from which the two processes send. */
   readonly between: readonly [string, string];
   readonly atMs: number;
 }
 
-/** Commands were refused because nothing more may be held for their callers; told now and then. */
+/**
+ * Commands were refused because no more memory may be held for their callers. At most one event in
+ * 10 s.
+ */
 interface MemoryUsedUp extends RoomFigures {
   readonly type: "memory-used-up";
   readonly reason: RoomRefusal;
-  /** So many were since this was last told. */
+  /** Number of commands refused since the last such event. */
   readonly refused: number;
   readonly atMs: number;
 }
 
-/** Why streams were ended: their station is down, or another one serves in its place. */
+/** Why streams were ended: their station is down, or it has been replaced. */
 export const STREAM_ENDS = ["down", "replaced"] as const;
 export type StreamEnd = (typeof STREAM_ENDS)[number];
 
-/** Streams were ended before their time. */
+/** The gateway ended streams before they were complete. */
 export interface StreamsCut {
   readonly type: "streams-cut";
   readonly station: string;

@@ -1,8 +1,8 @@
 /**
- * A failover group: a primary and its backups behind one address. It joins the library's parts: a
- * detector that is told of heartbeats, a failover that decides which station is active and what
- * becomes of commands, and an uplink per station that carries them there. It knows no socket and no
- * clock of its own.
+ * A failover group: a primary and its backups behind one address. It connects the parts of the
+ * library: a detector that receives heartbeats, a failover that decides which station is active and
+ * how each command ends, and one uplink per station that carries commands to it. It opens no socket
+ * and takes its clock as a parameter.
  */
 import type {
   Clock,
@@ -29,22 +29,23 @@ import type { ByteStream, CommandReply, CommandRequest, Uplink } from "./uplink.
 import { healthPage } from "./uplink.ts";
 
 /**
- * Told how a command ended: `outcome` is the class of the reply (`2xx`) or the code of the error
- * that its caller got; `elapsedMs` counts from its arrival until its reply can be passed on.
+ * Called when a command has ended. `outcome` is the class of the reply (`2xx`) or the code of the
+ * error that the caller got. `elapsedMs` is the time from the arrival of the command until its
+ * reply can be passed on.
  */
 export type CommandListener = (outcome: string, elapsedMs: number) => void;
 
 /**
- * Told of each heartbeat as it is noted, whatever the detector makes of it; `beat` is undefined for
- * an answered probe.
+ * Called for each heartbeat when it is noted, even if the detector does not count it. `beat` is
+ * undefined for an answered probe.
  */
 export type BeatListener = (station: string, beat: Heartbeat | undefined, arrivalMs: number) => void;
 
 /** Two processes send heartbeats as one station. */
 export interface NameConflictStatus {
-  /** Where they send from. */
+  /** The addresses from which the two processes send. */
   readonly between: readonly [string, string];
-  /** When that was first seen, on the axis of the group's clock. */
+  /** When the conflict was first seen, on the axis of the group's clock. */
   readonly sinceMs: number;
 }
 
@@ -53,24 +54,20 @@ export interface GroupParts {
   readonly uplinkOf: (station: StationSettings) => Uplink;
   readonly clock: Clock;
   readonly random: Random;
-  /** What all groups of this process hear. Default: what this one does. */
+  /** Health of this process as an observer, shared by all its groups. Default: one of its own. */
   readonly observer?: ObserverHealth;
-  /**
-   * How long a station that was replaced may go on with replies that it streams. Default 10,000.
-   */
+  /** How long a replaced station may continue streamed replies, in ms. Default 10,000. */
   readonly drainMs?: number;
-  /** Default: nobody is told. */
+  /** Default: none. */
   readonly onCommand?: CommandListener | undefined;
 }
 
-/**
- * What a group says of itself: as its failover does, with the replies that each station streams.
- */
+/** Status of the failover, with the number of replies that each station streams. */
 export type GroupStatus = Omit<FailoverStatus, "stations"> & {
   readonly stations: readonly (StationStatus & { readonly streams: number })[];
 };
 
-/** What happens often is told this often at most. */
+/** Events that could be frequent are raised at most once in this time, in ms. */
 const TELL_AGAIN_MS = 10_000;
 
 export class Group {
@@ -84,12 +81,12 @@ export class Group {
   readonly #ownListeners: Set<(event: GroupEvent) => void> = new Set();
   readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
   readonly #stations: ReadonlyMap<string, LinkedStation>;
-  /** By station, also after it is over, until a heartbeat counts again. */
+  /** By station. An entry stays until a heartbeat counts again. */
   readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
   readonly #streams: OpenStreams;
-  /** Commands refused for want of memory since that was last told. */
+  /** Commands refused for lack of memory since the last event about it. */
   #noRoom: { refused: number; readonly toldMs: number } = { refused: 0, toldMs: Number.NEGATIVE_INFINITY };
-  /** None where heartbeats are pushed. */
+  /** Empty if heartbeats are pushed. */
   readonly #probers: ReadonlyMap<string, StationProber>;
 
   constructor(parts: GroupParts) {
@@ -153,7 +150,7 @@ export class Group {
         timeoutMs: commands.timeoutMs,
         bulkhead: {
           maxConcurrent: commands.maxConcurrent,
-          // Commands wait in the failover's queue, not here.
+          // Commands wait in the failover's queue, not in the bulkhead.
           acquireTimeoutMs: commands.timeoutMs / 2,
           maxQueue: commands.maxWaiting,
         },
@@ -173,7 +170,7 @@ export class Group {
     });
   }
 
-  /** How well each station's silence has been judged, by name. */
+  /** How well each station's silence has been judged, by station name. */
   quality(): Readonly<Record<string, DetectionQualityStatus>> {
     const nowMs = this.#clock.nowMs();
     return Object.fromEntries([...this.#quality].map(([name, quality]) => [name, quality.status(nowMs)]));
@@ -191,7 +188,7 @@ export class Group {
     return this.#failover.epoch;
   }
 
-  /** Commands in flight include those whose replies still stream. */
+  /** Commands in flight include those whose replies are still streaming. */
   get status(): GroupStatus {
     const status = this.#failover.status;
     const stations = status.stations.map((station) => {
@@ -201,17 +198,17 @@ export class Group {
     return { ...status, stations };
   }
 
-  /** Sends `request` to the active station, under `terms`; `signal` is the caller hanging up. */
+  /** Sends `request` to the active station. `signal` is aborted when the caller hangs up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const onStream = (station: string, stream: ByteStream): void => {
       this.#streams.add(station, stream);
-      // Another attempt's reply may be the answer; nobody would read this one.
+      // If another attempt's reply became the answer, this stream has no reader.
       const unused = (): unknown => stream.destroy(new Error("another reply was the answer"));
       const settled = ({ body }: CommandReply): unknown =>
         body.kind === "stream" && body.stream === stream ? undefined : unused();
-      // An uplink may tell of it before there is a promise of the reply.
+      // Deferred: an uplink may report the stream before `reply` is assigned.
       queueMicrotask(() => reply.then(settled, unused));
     };
     const reply: Promise<CommandReply> = this.#failover.call(
@@ -222,9 +219,7 @@ export class Group {
     return reply;
   }
 
-  /**
-   * A heartbeat of a station, already authenticated. Undefined where there is no such station here.
-   */
+  /** Notes an authenticated heartbeat. Returns undefined if the group has no such station. */
   noteHeartbeat(station: string, beat: Heartbeat, epochSeen: number): HeartbeatVerdict | undefined {
     if (!this.#stations.has(station)) return undefined;
     this.#endConflict(station);
@@ -237,7 +232,9 @@ export class Group {
     return verdict;
   }
 
-  /** A heartbeat that proves no life, because two processes send such as `station`. */
+  /**
+   * Notes that two processes send heartbeats as `station`, so that these heartbeats prove nothing.
+   */
   noteNameConflict(station: string, conflict: NameConflict): void {
     const atMs = this.#clock.nowMs();
     const known = this.conflictOf(station);
@@ -245,22 +242,19 @@ export class Group {
     if (known === undefined) this.#tellOwn({ type: "name-conflict", station, between: conflict.between, atMs });
   }
 
-  /** Which processes send heartbeats as `station`, while more than one does. */
+  /** The processes that send heartbeats as `station`, while there is more than one. */
   conflictOf(station: string): NameConflictStatus | undefined {
     const conflict = this.#conflicts.get(station);
     if (conflict === undefined || this.#clock.nowMs() >= conflict.untilMs) return undefined;
     return { between: conflict.between, sinceMs: conflict.sinceMs };
   }
 
-  /**
-   * What the newest probe of `station`'s health page came to; undefined where it is not probed, or
-   * was not yet.
-   */
+  /** Result of the newest probe of `station`'s health page; undefined if there was none yet. */
   probeOf(station: string): LastProbe | undefined {
     return this.#probers.get(station)?.last;
   }
 
-  /** Tells of every heartbeat from now on, until it is disposed. A listener must not throw. */
+  /** Calls `listener` for every heartbeat, until disposed. A listener must not throw. */
   onBeat(listener: BeatListener): Disposable {
     this.#beatListeners.add(listener);
     return { [Symbol.dispose]: () => this.#beatListeners.delete(listener) };
@@ -285,10 +279,7 @@ export class Group {
     };
   }
 
-  /**
-   * A command was refused because nothing more may be held for its caller: an event says so, at
-   * most one in 10 s.
-   */
+  /** Notes a command refused for lack of memory. Raises at most one event in 10 s. */
   noteNoRoom({ refusal: reason, figures }: NoRoomError): void {
     const atMs = this.#clock.nowMs();
     this.#noRoom.refused++;
@@ -297,19 +288,21 @@ export class Group {
     this.#noRoom = { refused: 0, toldMs: atMs };
   }
 
-  /** Supervises, and pulls heartbeats where they are pulled, until `signal` is aborted. */
+  /**
+   * Supervises the stations, and pulls heartbeats if they are pulled, until `signal` is aborted.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
     try {
       await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
     } finally {
-      // Not `using`: the simulation runs this source as it stands on Node 22, which does not know
+      // Not `using`: the simulation runs this source unchanged on Node 22, which does not support
       // it.
       this.#streams[Symbol.dispose]();
     }
   }
 
-  /** What else is known of a station's heartbeats, for evidence. */
+  /** More that is known about a station's heartbeats, to be added to the evidence. */
   #heartbeatNote(station: string): string | undefined {
     const between = this.conflictOf(station)?.between;
     if (between !== undefined) return `heartbeats come from ${between.join(" and ")}, and prove nothing`;
@@ -338,7 +331,7 @@ export class Group {
         ask: (signal) => uplink.probe(page, signal),
         onHeartbeat: () => this.#noteAnswer(name),
         onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
-        // Until the next probe can have been answered.
+        // Lasts until the next probe could have been answered.
         onOwnShortage: () => this.#failover.noteOwnShortage(intervalMs + timeoutMs),
       });
     };
@@ -356,7 +349,7 @@ export class Group {
     for (const listener of this.#ownListeners) listener(event);
   }
 
-  /** A consumer of its own of what the detector says: it only tells. */
+  /** A second watch on the detector, at the log threshold. It only raises events. */
   #watchForLog(): SuspicionWatch {
     const { detector, heartbeat, stations } = this.settings;
     const maxAbstentionMs = signOfLifeMs(heartbeat);
@@ -364,16 +357,16 @@ export class Group {
       detector: this.#detector,
       threshold: detector.logThreshold,
       maxAbstentionMs,
-      onCrossing: ({ node: station, to, ...crossing }) => {
-        const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
-        this.#tellOwn({ type, station, ...crossing });
-      },
+    });
+    watch.onCrossing(({ node: station, to, ...crossing }) => {
+      const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
+      this.#tellOwn({ type, station, ...crossing });
     });
     for (const { name } of stations) watch.watch(name);
     return watch;
   }
 
-  /** Costs nothing while nobody listens. */
+  /** Returns at once if there are no listeners. */
   #tellOfBeat(station: string, beat: Heartbeat | undefined): void {
     if (this.#beatListeners.size === 0) return;
     const arrivalMs = this.#clock.nowMs();

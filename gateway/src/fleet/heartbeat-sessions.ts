@@ -1,43 +1,44 @@
 /**
- * Replay protection of pushed heartbeats, without comparing two machines' clocks. A signature
- * proves who wrote a datagram, not when. So a station that begins (or whose gateway did) is handed
- * a *challenge*, and its beats count only while they carry it. Within a session the sequence number
- * must rise. A challenge is not kept: it is computed from the station, the session and the number
- * of sessions accepted before, under a key of this process (the cookie of RFC 9147, section 5.1).
- * So no flood of recorded or forged beats can take a place that the true station needs, and a
- * challenge is worth nothing once any session has been accepted after it was made.
+ * Replay protection of pushed heartbeats, without comparing the clocks of two machines. A signature
+ * proves the writer of a datagram, but not when it was written. Therefore a station that starts (or
+ * whose gateway starts) gets a *challenge*, and its heartbeats count only if they carry it. Within
+ * a session the sequence number must rise. A challenge is not stored: it is computed from the
+ * station, the session and the number of sessions accepted before, under a key of this process (the
+ * cookie of RFC 9147, section 5.1). So a flood of recorded or forged heartbeats cannot take up
+ * space that the true station needs, and a challenge becomes invalid once any later session has
+ * been accepted.
  *
- * Each accepted session is one incarnation for the detector, counted here, so that a station whose
- * own clock or counter went back is not refused for ever.
+ * The detector sees each accepted session as one incarnation, numbered here. So a station is not
+ * refused for ever if its own clock or counter went back.
  *
- * Two processes may beat under one name (a copied unit file). Only a process that lives can answer
- * a fresh challenge: so a session that is accepted again after another one lives beside that one.
- * One such return may be a process that was stopped and woke; two in a row are a name conflict.
- * Which of the two is the station cannot be told, so neither proves life until only one of them has
- * been heard for a while. A restart is no conflict: its old session never returns, whatever of it
- * is still under way.
+ * Two processes may send heartbeats under one name (a copied unit file). Only a live process can
+ * answer a fresh challenge. So if a session is accepted again after another one, both processes are
+ * live. A single return may come from a process that was stopped and resumed. Two returns in a row
+ * are a name conflict. The gateway cannot tell which of the two is the station, so neither proves
+ * life until only one of them has been heard for a while. A restart is no conflict: the old session
+ * never returns, even if some of its heartbeats are still under way.
  */
 import type { Heartbeat } from "ground-station-failover";
 
-/** A heartbeat as it arrives, its signature already verified. */
+/** A heartbeat on arrival, its signature already verified. */
 export interface StationBeat {
   readonly group: string;
   readonly station: string;
-  /** Random, chosen by the sender when it starts. */
+  /** Random; the sender chooses it at its start. */
   readonly session: string;
-  /** The challenge it was handed; empty before that. */
+  /** The challenge that the session was given; empty before the first one. */
   readonly challenge: string;
-  /** Counted up by one with each beat of the session. */
+  /** Raised by one with each heartbeat of the session. */
   readonly sequence: number;
-  /** On the sender's own monotonic axis. */
+  /** On the sender's own monotonic clock. */
   readonly sentAtMs: number;
   /** Newest epoch that the station has seen. */
   readonly epochSeen: number;
 }
 
 /**
- * What follows from a beat: it is a heartbeat, or its sender must first answer a challenge, or it
- * is nothing, or two processes send heartbeats as this station and it proves nothing until
+ * What the gateway does with a heartbeat: count it, challenge its sender first, ignore it, or
+ * report a name conflict: two processes send heartbeats as this station, which prove nothing until
  * `untilMs`.
  */
 export type BeatAdmission =
@@ -48,28 +49,31 @@ export type BeatAdmission =
 
 /** Two processes send heartbeats under one name. */
 export interface NameConflict {
-  /** Where the two that alternated last send from. */
+  /** The addresses of the two processes that alternated last. */
   readonly between: readonly [string, string];
   /**
-   * Heartbeats count again from then on, if no other process is heard before. On the axis of
+   * From this instant heartbeats count again, if no other process is heard before. On the axis of
    * `nowMs`.
    */
   readonly untilMs: number;
 }
 
-/** What is kept of one station. */
+/** State of one station. */
 interface Sessions {
   /**
-   * One of the others must be silent for so long before heartbeats count again after a conflict.
+   * After a conflict, only one process may be heard for this long before heartbeats count again.
    */
   readonly quietMs: number;
-  /** The one whose beats count; undefined before the first has answered its challenge. */
+  /**
+   * The session whose heartbeats count; undefined until the first session has answered its
+   * challenge.
+   */
   running: Running | undefined;
-  /** How many have been accepted so far. */
+  /** Number of sessions accepted so far. */
   incarnation: number;
-  /** Sessions that another one has followed, oldest first. */
+  /** Earlier sessions, each followed by another one; oldest first. */
   readonly followed: Set<string>;
-  /** When a followed session was last accepted again, beside one that was heard. */
+  /** When an earlier session was last accepted again while another one was live. */
   returnedAtMs: number;
   conflict: NameConflict | undefined;
 }
@@ -83,14 +87,14 @@ interface Running {
 }
 
 /**
- * Followed sessions that are remembered of a station: so many processes that alternate under one
- * name are seen.
+ * Number of earlier sessions remembered per station. So many processes that alternate under one
+ * name can be detected.
  */
 const MAX_FOLLOWED = 8;
 /**
- * A conflict is over once only one process has been heard for 10 s, or for five intervals where
- * those are longer: more than it takes to declare the station silent, so that a conflict cannot
- * hide that one of the two has died.
+ * A conflict ends when only one process has been heard for 10 s, or for five intervals if these are
+ * longer. This is longer than it takes to declare the station silent, so a conflict cannot hide
+ * that one of the two processes has died.
  */
 const QUIET_MS = 10_000;
 const QUIET_INTERVALS = 5;
@@ -100,9 +104,10 @@ export class HeartbeatSessions {
   readonly #challengeOf: (subject: string) => string;
 
   /**
-   * `stations`: those that exist, as `group/station`, each with the interval of its heartbeats;
-   * nothing is kept for others. `challengeOf` returns 1 to 64 bytes of text: always the same for
-   * one subject, and not to be guessed for another, by anybody and in any other process.
+   * `stations`: all existing stations as `group/station`, each with the interval of its heartbeats
+   * in ms; no state is kept for others. `challengeOf` returns 1 to 64 bytes of text. It must return
+   * the same text for the same subject, and the text must not be predictable for another subject or
+   * in another process.
    */
   constructor(
     stations: Iterable<readonly [name: string, intervalMs: number]>,
@@ -121,8 +126,8 @@ export class HeartbeatSessions {
   }
 
   /**
-   * Undefined where the station is not known. `from` says where the beat came from, for people to
-   * read.
+   * Judges a heartbeat. Returns undefined if the station is not known. `from` is the sender's
+   * address, for people to read.
    */
   admit(beat: StationBeat, nowMs: number, from = ""): BeatAdmission | undefined {
     const name = `${beat.group}/${beat.station}`;
@@ -145,7 +150,10 @@ export class HeartbeatSessions {
   }
 }
 
-/** `next` runs from now on. It follows the one that ran, or returns although that one lives. */
+/**
+ * Makes `next` the running session. It either follows the last one, or returns although the last
+ * one is live.
+ */
 function accept(at: Sessions, next: Running): void {
   const { running: last, followed, quietMs } = at;
   at.running = next;

@@ -1,25 +1,26 @@
 /**
- * What this process holds in memory for others, in bytes, under one bound: request bodies kept for
- * replay, replies that are read whole, streams, backlogs of events. A count of commands bounds no
- * memory, because one command may be a thousand times another. What does not fit is refused before
- * it is read; what is there already (a station's answer to a command that was executed) is counted,
- * and the next ones are refused. It counts what it is told of, and measures nothing.
+ * Bytes that this process holds in memory for others, under one bound: request bodies kept for
+ * replay, replies that are read whole, streams, backlogs of events. A limit on the number of
+ * commands would not bound memory, because one command may be a thousand times as large as another.
+ * An amount that does not fit is refused before it is read. An amount that is already in memory (a
+ * station's answer to an executed command) is counted, and later amounts are refused instead. This
+ * module counts the amounts reported to it; it measures nothing.
  */
 import { FairShare, type ShareRefusal } from "./fair-share.ts";
 
 /**
- * What is held: bodies of requests, replies of stations, events for their readers, recorded
+ * What the bytes are: request bodies, station replies, events for their readers, recorded
  * heartbeats, answers of the control listener.
  */
 export type HeldKind = "requests" | "replies" | "events" | "recordings" | "control";
 
 /**
- * Why something is not held: it is more than one caller may ever hold, too little is free, or this
- * caller has its share.
+ * Why an amount is refused: it is more than one caller may ever hold, too little is free, or this
+ * caller already has its share.
  */
 export type RoomRefusal = "too-large" | ShareRefusal;
 
-/** How much is held, and how much of it for one caller. */
+/** How much is held in total, and how much of it for one caller. */
 export interface RoomFigures {
   readonly caller: string;
   readonly callerBytes: number;
@@ -27,20 +28,23 @@ export interface RoomFigures {
   readonly maxBytes: number;
 }
 
-/** How much each kind holds, refusals by why, since the start. */
+/** Bytes held by kind, and refusals by reason, since the start. */
 export interface HeldMemoryStatus {
   readonly heldBytes: number;
   readonly maxBytes: number;
   readonly held: Readonly<Record<HeldKind, number>>;
   readonly refused: Readonly<Record<RoomRefusal, number>>;
-  /** The caller that holds most; undefined while nobody holds anything. */
+  /** The caller that holds most; undefined while no caller holds anything. */
   readonly largest: { readonly caller: string; readonly heldBytes: number } | undefined;
 }
 
 export interface HeldMemoryOptions {
   /** Most bytes held at once. Default: no bound. */
   readonly maxBytes?: number;
-  /** The part of it that one caller may hold while nobody else holds anything. Default 0.75. */
+  /**
+   * The part of `maxBytes` that one caller may hold while no other caller holds anything. Default
+   * 0.75.
+   */
   readonly callerRatio?: number;
 }
 
@@ -64,7 +68,7 @@ export class HeldMemory {
     };
   }
 
-  /** Room for what is held for `caller`, empty at first. */
+  /** An account for `caller`, empty at first. */
   roomFor(caller: string): MemoryRoom {
     return new MemoryRoom(this, this.#share, caller);
   }
@@ -81,8 +85,8 @@ export class HeldMemory {
 }
 
 /**
- * What is held for one command, one reader, or one answer. Released once; what it is told later is
- * not counted any more.
+ * Account of one command, one reader, or one answer. It is released once; amounts reported later
+ * are no longer counted.
  */
 export class MemoryRoom {
   readonly caller: string;
@@ -98,22 +102,22 @@ export class MemoryRoom {
     this.caller = caller;
   }
 
-  /** For whoever is told that there is no room. */
+  /** For the error message when there is no room. */
   get figures(): RoomFigures {
     const { held: heldBytes, max: maxBytes } = this.#share;
     return { caller: this.caller, callerBytes: this.#share.heldBy(this.caller), heldBytes, maxBytes };
   }
 
-  /** Nothing more would be given. */
+  /** True if no further byte would be given. */
   get isFull(): boolean {
     return !this.#isReleased && this.#share.refusalOf(this.caller, 1) !== undefined;
   }
 
-  /** Takes `bytes` more, all of them; or none, and says why. */
+  /** Takes all of `bytes`, or none and returns why. */
   take(kind: HeldKind, bytes: number): RoomRefusal | undefined {
     if (this.#isReleased) return undefined;
     const { max, callerRatio } = this.#share;
-    // Alone it would be refused, too: there is no use in trying again.
+    // More than this caller may hold even alone: it is no use trying again.
     const isTooLarge = this.#bytes + bytes > max * callerRatio;
     const refusal = isTooLarge ? "too-large" : this.#share.take(this.caller, bytes);
     if (refusal === undefined) this.#add(kind, bytes);
@@ -121,7 +125,7 @@ export class MemoryRoom {
     return refusal;
   }
 
-  /** Counts what is there already, and cannot be refused. */
+  /** Counts bytes that are already in memory and cannot be refused. */
   takeAnyway(kind: HeldKind, bytes: number): void {
     if (this.#isReleased) return;
     this.#share.takeAnyway(this.caller, bytes);

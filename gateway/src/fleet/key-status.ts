@@ -1,16 +1,16 @@
 /**
- * What a station's word on a key means. Only what rules out a second execution counts: the command
- * was executed and its answer is known, or it was not and never will be. Anything else is unknown,
- * and so is every answer that cannot be read: a command that may still arrive must not be sent to
- * another station.
+ * Interprets a station's answer about a key. Only two answers rule out a second execution: the
+ * command was executed and its reply is known, or it was not executed and never will be. Everything
+ * else is unknown, including an answer that cannot be read, because a command that may still arrive
+ * must not be sent to another station.
  *
- * | executed | and                                         | means                          |
- * | -------- | ------------------------------------------- | ------------------------------ |
- * | true     | there is an answer                          | it ran; the answer is the reply |
- * | true     | there is none                               | unknown: nobody can be answered |
- * | false    | cancelled true                              | it did not run and will not    |
- * | false    | GET, inFlight false, and the GET is trusted | it did not run and will not    |
- * | else     |                                             | unknown                        |
+ * | executed | and                                         | means                               |
+ * | -------- | ------------------------------------------- | ----------------------------------- |
+ * | true     | there is an answer                          | it ran; the answer is the reply     |
+ * | true     | there is no answer                          | unknown: there is no reply to give  |
+ * | false    | cancelled true                              | it did not run and will not         |
+ * | false    | GET, inFlight false, and the GET is trusted | it did not run and will not         |
+ * | else     |                                             | unknown                             |
  */
 import type { KeyStatus } from "ground-station-failover";
 import type { KeyStatusSettings } from "./settings.ts";
@@ -29,7 +29,7 @@ export function keyStatusOf(settings: KeyStatusSettings, said: unknown): KeyStat
   return isTrusted && fieldOf(said, settings.inFlight) === false ? { ran: false } : "unknown";
 }
 
-/** Where to ask for `key`. */
+/** Path for asking about `key`. */
 export function keyStatusPath({ path }: KeyStatusSettings, key: string): string {
   return path.replace("{key}", () => encodeURIComponent(key));
 }
@@ -45,7 +45,7 @@ function replyOf(answer: unknown): CommandReply {
   };
 }
 
-/** The field at `place`; undefined where there is none on the way. */
+/** The field at `place`; undefined if the path does not exist. */
 function fieldOf(document: unknown, place: string): unknown {
   let at: unknown = document;
   for (const name of place.split(".")) {

@@ -1,11 +1,12 @@
 /**
- * Replies that a group's stations are still streaming. To the failover a call ends with the head of
- * its reply; an event stream or a long download goes on for hours after that, and nobody would
- * notice that its station has gone. Here they are counted, and ended: at once where their station
- * is declared down, because a silent stream would be waited for in vain, and some time after their
- * station was replaced or taken out of service, so that what is short can finish. Each ends with an
- * error, which its reader must not take for the end of the body. What streams is not repeated: its
- * caller has seen a part of it.
+ * Replies that a group's stations are still streaming. For the failover a call ends with the head
+ * of its reply. An event stream or a long download continues for hours after that; if its station
+ * is lost then, the failover does not notice. This module counts such streams and ends them in two
+ * cases: at once if their station is declared down, because a silent stream would never end; and
+ * after a drain time if their station was replaced or taken out of service, so that short streams
+ * can complete. The gateway ends a stream with an error, so that its reader cannot mistake it for
+ * the end of the body. A streamed reply is not repeated, because its caller has already received a
+ * part of it.
  */
 import type { Clock } from "ground-station-failover";
 import type { GroupEvent, StreamEnd, StreamsCut } from "./group-events.ts";
@@ -13,14 +14,14 @@ import type { ByteStream } from "./uplink.ts";
 
 export interface OpenStreamsOptions {
   readonly clock: Clock;
-  /** How long a station that was replaced may go on with what it streams. */
+  /** How long a replaced station may continue its streams, in ms. */
   readonly drainMs: number;
   readonly onCut: (event: StreamsCut) => void;
 }
 
 export class OpenStreams implements Disposable {
   readonly #options: OpenStreamsOptions;
-  /** By station, in the order in which they were opened. */
+  /** By station, in the order of opening. */
   readonly #open: Map<string, Set<ByteStream>> = new Map();
   readonly #draining: Map<string, Disposable> = new Map();
 
@@ -32,7 +33,7 @@ export class OpenStreams implements Disposable {
     return this.#open.get(station)?.size ?? 0;
   }
 
-  /** `station` has begun to stream a reply. */
+  /** Notes that `station` has begun to stream a reply. */
   add(station: string, stream: ByteStream): void {
     let open = this.#open.get(station);
     if (open === undefined) {
@@ -43,7 +44,7 @@ export class OpenStreams implements Disposable {
     stream.once("close", () => open.delete(stream));
   }
 
-  /** `active` is the station that serves now. */
+  /** Reacts to an event of the group. `active` is the station that is active now. */
   note(event: GroupEvent, active: string): void {
     switch (event.type) {
       case "declaration":
@@ -53,19 +54,21 @@ export class OpenStreams implements Disposable {
         this.#spare(event.station);
         return this.#drain(event.from);
       case "maintenance":
-        // An active one is replaced if there is another, and keeps what it has if there is none.
+        // An active station is drained once another one replaces it. If there is no other station,
+        // its streams continue.
         if (event.reason !== undefined && event.station !== active) this.#drain(event.station);
     }
   }
 
-  /** Ends no stream any more. */
+  /** Cancels all pending drains. No stream is ended after that. */
   [Symbol.dispose](): void {
     for (const station of [...this.#draining.keys()]) this.#spare(station);
   }
 
   #drain(station: string): void {
     this.#spare(station);
-    // What is opened from now on, because the other station fails, for one, is not meant.
+    // Takes a copy: streams that are opened meanwhile, for example because the other station fails,
+    // must not be ended.
     const streams = [...(this.#open.get(station) ?? [])];
     if (streams.length === 0) return;
     const { clock, drainMs } = this.#options;
@@ -96,7 +99,7 @@ export class OpenStreams implements Disposable {
   }
 }
 
-/** A stream was ended by the gateway. */
+/** Error with which the gateway ends a stream. */
 class StreamCutError extends Error {
   constructor(station: string, reason: StreamEnd) {
     super(reason === "down" ? `${station} is down` : `another station serves in place of ${station}`);

@@ -1,22 +1,22 @@
 /**
- * What a caller is told where there is no reply of a station to pass on: a stable `code` to branch
- * on, the HTTP status it goes with, and a sentence to read. A code says what happened;
- * `outcomeUnknown` says that the command may have been executed. How it is written down belongs to
- * the adapters; replies of stations never pass through here.
+ * What a caller gets if no station's reply can be passed on: a stable `code` for programs, its HTTP
+ * status, and a sentence for people. A code says what happened. `outcomeUnknown` says that the
+ * command may have been executed. The adapters write it to the wire. Replies of stations never pass
+ * through here.
  *
- * | code                      | status | meaning                                                                  |
- * | ------------------------- | ------ | ------------------------------------------------------------------------ |
- * | NO_ELIGIBLE_STATION            | 503    | nobody could take it in time; try again after Retry-After                |
- * | OVERLOADED                | 503    | it could not be answered in time; refused early, come back after Retry-After |
- * | LOCAL_SHORTAGE            | 503    | nothing was sent: the gateway's machine lacks a resource                 |
- * | MEMORY_USED_UP            | 503    | nothing was sent: as much is held for callers as may be; try again after Retry-After |
- * | STALE_EPOCH               | 503    | this gateway has been replaced; nothing was executed                     |
- * | DEADLINE_EXCEEDED         | 504    | the command's time was up                                                |
- * | ATTEMPT_TIMEOUT           | 504    | the station took too long                                                |
- * | AMBIGUOUS_OUTCOME         | 502    | the station was lost with the command, which may not be sent again       |
- * | UNREADABLE_REPLY          | 502    | the station's answer is not HTTP, or its head is too long                |
- * | STATION_UNREACHABLE       | 502    | it failed in a way that none of the above names                          |
- * | INTERNAL_ERROR            | 500    | a fault of the gateway's own; its log says which                         |
+ * | code                | status | meaning                                                                   |
+ * | ------------------- | ------ | ------------------------------------------------------------------------- |
+ * | NO_ELIGIBLE_STATION | 503    | no station could take it in time; try again after Retry-After             |
+ * | OVERLOADED          | 503    | no answer possible in time, refused early; come back after Retry-After    |
+ * | LOCAL_SHORTAGE      | 503    | nothing was sent: the gateway's machine lacks a resource                  |
+ * | MEMORY_USED_UP      | 503    | nothing was sent: the memory for callers is full; try after Retry-After   |
+ * | STALE_EPOCH         | 503    | this gateway has been replaced; nothing was executed                      |
+ * | DEADLINE_EXCEEDED   | 504    | the command's deadline has passed                                         |
+ * | ATTEMPT_TIMEOUT     | 504    | the station took too long                                                 |
+ * | AMBIGUOUS_OUTCOME   | 502    | the station was lost with the command, which may not be sent again        |
+ * | UNREADABLE_REPLY    | 502    | the station's answer is not HTTP, or its head is too long                 |
+ * | STATION_UNREACHABLE | 502    | the station failed in another way                                         |
+ * | INTERNAL_ERROR      | 500    | a fault of the gateway itself; its log says which                         |
  */
 import {
   CallAbortedError,
@@ -39,7 +39,7 @@ export interface Problem {
   readonly outcomeUnknown?: boolean;
 }
 
-/** What is told of our own faults. */
+/** What a caller is told about a fault of the gateway itself. */
 export const INTERNAL: Problem = {
   status: 500,
   code: "INTERNAL_ERROR",
@@ -47,7 +47,7 @@ export const INTERNAL: Problem = {
   outcomeUnknown: true,
 };
 
-/** Where nobody knows better, a caller is asked to come back after this long. */
+/** Retry-After if nothing better is known, in ms. */
 const RETRY_AFTER_MS = 1_000;
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
@@ -60,8 +60,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 };
 
 /**
- * With which a command can end where there is no reply: each is counted by itself. Of those that a
- * request is refused with, what shows only on the way.
+ * Codes with which a command can end without a reply; metrics count each one separately. Of the
+ * refusals of requests, only those that can occur while the request is being forwarded are here.
  */
 export const ENDING_CODES: readonly string[] = [
   ...["NO_ELIGIBLE_STATION", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
@@ -70,14 +70,14 @@ export const ENDING_CODES: readonly string[] = [
 ];
 
 /**
- * The code with which a command that ended with `error` is counted: the one that its caller got, or
- * that it hung up.
+ * The code under which a command that ended with `error` is counted: the code that its caller got,
+ * or `CALL_ABORTED` if the caller hung up.
  */
 export function endingCodeOf(error: unknown): string {
   return problemOf(error)?.code ?? "CALL_ABORTED";
 }
 
-/** Thrown, or given as the reason of an abort, where the request itself is at fault. */
+/** Thrown, or given as the reason of an abort, if the request itself is at fault. */
 export class RefusedRequest extends Error {
   readonly problem: Problem;
 
@@ -92,17 +92,17 @@ function isCoded(error: unknown): boolean {
   return error instanceof Error && "code" in error;
 }
 
-/** A problem that the request itself causes. */
+/** A problem caused by the request itself. */
 export function refusal(status: number, code: string, detail: string): Problem {
   return { status, code, detail };
 }
 
-/** Nothing more may be held in memory for a request. */
+/** No more memory may be held for a request. */
 export class NoRoomError extends RefusedRequest {
   readonly refusal: RoomRefusal;
   readonly figures: RoomFigures;
 
-  /** `bytes` more were asked for. */
+  /** `bytes`: the additional amount that was requested. */
   constructor(refusal: RoomRefusal, bytes: number, figures: RoomFigures) {
     super(noRoom(refusal, bytes, figures));
     this.name = "NoRoomError";
@@ -125,20 +125,17 @@ function noRoom(
   return { status: 503, code: "MEMORY_USED_UP", detail, retryAfterMs: RETRY_AFTER_MS };
 }
 
-/**
- * What to tell the caller about `error`; undefined where the caller is gone, and there is nobody to
- * tell.
- */
+/** What to tell the caller about `error`; undefined if the caller has hung up. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof RefusedRequest) return error.problem;
   if (error instanceof CallAbortedError) {
     return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
   }
   const detail = detailOf(error);
-  // However the failover put it: nothing was sent, and it may be tried again.
+  // Nothing was sent, whatever error the failover made of it: the caller may try again.
   if (wasNeverSent(error)) return { status: 503, code: "NO_ELIGIBLE_STATION", detail, retryAfterMs: RETRY_AFTER_MS };
-  // Systems and clients give their errors codes; what has none is a fault of ours, and its words
-  // are for our log.
+  // Errors of the operating system and of clients have codes. An error without a code is a fault of
+  // the gateway, and its message is only for the gateway's log.
   if (!isCoded(error)) return INTERNAL;
   if (error instanceof UnreadableReplyError) return { status: 502, code: error.code, detail, outcomeUnknown: true };
   if (!(error instanceof ResilienceError)) {
@@ -156,8 +153,8 @@ export function problemOf(error: unknown): Problem | undefined {
 }
 
 /**
- * The sentence for the caller. What a system or a client says names addresses of ours: those are
- * for the log.
+ * The sentence for the caller. Messages of the operating system or of a client contain internal
+ * addresses; they go only to the log.
  */
 function detailOf(error: unknown): string {
   if (error instanceof ResilienceError) return withCause(error);
@@ -167,7 +164,9 @@ function detailOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Where nothing was sent, how the last try ended, if there is a plain word for it. */
+/**
+ * If nothing was sent: the message with the cause of the last try, if there are plain words for it.
+ */
 function withCause({ message, origin, cause }: ResilienceError): string {
   const words = origin === "local" && wasNeverSent(cause) ? knownWords(cause) : undefined;
   return words === undefined ? message : `${message}; the last try: ${words}`;
@@ -175,7 +174,7 @@ function withCause({ message, origin, cause }: ResilienceError): string {
 
 function mayHaveRun(error: ResilienceError): boolean {
   if (error instanceof DeadlineExceededError) return error.mayHaveRun;
-  // "connect ETIMEDOUT" reads like a lost connection; it was none yet.
+  // "connect ETIMEDOUT" reads like a lost connection, but no connection existed yet.
   if (error.origin === "local" && wasNeverSent(error.cause)) return false;
   return wasConnectionLost(error);
 }

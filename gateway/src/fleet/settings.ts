@@ -1,28 +1,29 @@
 /**
- * What a gateway is told to do, after parsing: every default filled in, every number checked,
- * durations in milliseconds. `config.ts` makes this from a YAML file; a test or a simulation writes
- * it down directly.
+ * Settings of a gateway after parsing: every default is filled in, every number is checked,
+ * durations are in milliseconds. `config.ts` makes them from a YAML file; a test or a simulation
+ * writes them directly.
  */
 
 import type { BreakerOptions, CommandPathOptions, PhiAccrualOptions, SupervisorOptions } from "ground-station-failover";
 import type { Complete } from "ground-station-failover/core";
 import type { HealthPage } from "./uplink.ts";
 
-/** A station of a group: where its commands go, and what it can take. */
+/** A station of a group: its address and its capacity. */
 export interface StationSettings {
   /** Unique within the group. */
   readonly name: string;
   /** Base address of the service, for example `http://10.0.0.5:9001`. */
   readonly url: string;
-  /** Most commands that may be offered to it in any second; `Infinity` where it declares none. */
+  /** Most commands that may be sent to it in any second; `Infinity` if it declares no capacity. */
   readonly capacityPerSecond: number;
   /**
-   * So many more may be offered at once after a rest. Default: a twentieth of a second's commands,
-   * within the capacity.
+   * Additional commands that may be sent at once after a rest. Default: a twentieth of a second's
+   * commands, within the capacity.
    */
   readonly burst?: number | undefined;
   /**
-   * Where it is asked for heartbeats that are pulled. Default: `heartbeat.path` at its own address.
+   * Page that is requested for pulled heartbeats. Default: `heartbeat.path` at the station's own
+   * address.
    */
   readonly healthPage?: HealthPage;
 }
@@ -38,9 +39,12 @@ export type HeartbeatSettings =
       /** Pulled: an HTTP request to each station; an expected answer is a heartbeat. */
       readonly kind: "http";
       readonly intervalMs: number;
-      /** Asked for at a station without a `healthPage`; undefined where each has one. */
+      /**
+       * Path that is requested at a station without a `healthPage`; undefined if every station has
+       * one.
+       */
       readonly path: string | undefined;
-      /** How long an answer is waited for; may be longer than the interval. */
+      /** How long the gateway waits for an answer; may be longer than the interval. */
       readonly timeoutMs: number;
     };
 
@@ -49,28 +53,28 @@ export interface GroupSettings {
   /** Where callers connect. */
   readonly listen: ListenSettings;
   /**
-   * Addresses and ranges (CIDR) of proxies in front, whose word about the caller counts. Default:
-   * none.
+   * Addresses and ranges (CIDR) of proxies in front of the gateway whose statement about the caller
+   * is trusted. Default: none.
    */
   readonly trustedProxies?: readonly string[] | undefined;
   /** In order of priority, the primary first; at least two. */
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
   readonly detector: {
-    /** How the spacing of heartbeats is learned. */
+    /** How the detector learns the spacing of heartbeats. */
     readonly model: NonNullable<PhiAccrualOptions["model"]>;
     /**
-     * How many gaps of each station are remembered. Default: the library's; the adaptive model
-     * keeps no window.
+     * Number of gaps remembered for each station. Default: the library's; the adaptive model keeps
+     * no window.
      */
     readonly windowSize?: number;
-    /** Suspicion level at which silence is declared. */
+    /** Suspicion level at which a silent station is declared down. */
     readonly threshold: number;
-    /** Least deviation that is assumed of the heartbeats' spacing. */
+    /** Least standard deviation assumed for the spacing of heartbeats. */
     readonly minDeviationMs: number;
-    /** Suspicion level from which on missing heartbeats are told of. */
+    /** Suspicion level from which missing heartbeats are logged. */
     readonly logThreshold: number;
-    /** Silence that is always declared. */
+    /** A station that is silent for this long is always declared down. */
     readonly ceilingMs: number;
   };
   readonly supervisor: Pick<
@@ -78,29 +82,35 @@ export interface GroupSettings {
     "suspectThreshold" | "clearThreshold" | "sustainMs" | "minDwellMs" | "gracePeriodMs"
   >;
   readonly commands: {
-    /** One attempt at one station. */
+    /** Longest time for one attempt at one station. */
     readonly timeoutMs: number;
-    /** A command in all, waits and re-sends included, where the caller sets no deadline. */
+    /**
+     * Longest time for a whole command, including waits and re-sends, if the caller sets no
+     * deadline.
+     */
     readonly deadlineMs: number;
-    /** How long it may wait for somebody eligible. */
+    /** Longest time that a command waits for an eligible station. */
     readonly maxWaitMs: number;
     readonly maxWaiting: number;
-    /** At one station at once. */
+    /** Most commands in flight at one station. */
     readonly maxConcurrent: number;
-    /** … of those that are not known to take long; undefined where the number above is for all. */
+    /**
+     * The same limit for commands that are not known to take long; undefined if `maxConcurrent`
+     * covers all.
+     */
     readonly maxWorking?: number;
-    /** What to do with keyed commands that a lost station had in hand. */
+    /** What to do with keyed commands in flight at a station that was lost. */
     readonly ambiguousKeyed: "resend" | "report";
-    /** True: an answer 2xx whose JSON body reports an error is a failure. */
+    /** True: a 2xx answer whose JSON body reports an error counts as a failure. */
     readonly errorBody: boolean;
-    /** How the instant goes along at which a command is worth nothing any more. */
+    /** How the command's deadline is sent to the station. */
     readonly deadlineHeader: DeadlineHeader;
     /**
      * How long an idle connection to a station is kept. Default: as long as the station says, or 4
-     * s where it says nothing.
+     * s if it does not say.
      */
     readonly keepAliveMs?: number | undefined;
-    /** How a station is asked what became of a key; undefined where it cannot be. */
+    /** How a station is asked about the outcome of a key; undefined if it cannot be asked. */
     readonly keyStatus: KeyStatusSettings | undefined;
   };
   readonly retry: {
@@ -115,14 +125,17 @@ export interface GroupSettings {
   readonly commandPath: Complete<CommandPathOptions>;
   readonly failback: { readonly mode: "manual" | "automatic"; readonly holdDownMs: number };
   /**
-   * Where a replaced station's command path is tried before failback counts it as healthy;
-   * undefined for heartbeats only.
+   * Path at which a replaced station's command path is probed before failback counts the station as
+   * healthy; undefined: failback relies on heartbeats only.
    */
   readonly probePath: string | undefined;
   readonly limits: BodyLimits;
 }
 
-/** A deadline on the wall clock, beside the time left: a process that slept can read it too. */
+/**
+ * A deadline on the wall clock, sent in addition to the time left. A process that slept can still
+ * read it correctly.
+ */
 export interface DeadlineHeader {
   /** Name of the field, as it is sent. */
   readonly name: string;
@@ -131,8 +144,8 @@ export interface DeadlineHeader {
 }
 
 /**
- * How a station is asked what became of a command; the fields are places in its JSON answer, with
- * dots between names.
+ * How a station is asked about the outcome of a command. The fields are paths in its JSON answer,
+ * with dots between names.
  */
 export interface KeyStatusSettings {
   /** `{key}` stands for the key. */
@@ -140,12 +153,15 @@ export interface KeyStatusSettings {
   /** DELETE cancels the command if it was not executed: cancel or learn. */
   readonly method: "DELETE" | "GET";
   readonly executed: string;
-  /** The answer that the command got. */
+  /** The reply that the command got. */
   readonly answer: string;
   readonly cancelled: string;
   readonly inFlight: string;
   readonly timeoutMs: number;
-  /** True: what a GET says is not executed and not in flight will not arrive later either. */
+  /**
+   * True: a command that a GET reports as not executed and not in flight will not arrive later
+   * either.
+   */
   readonly trustGet: boolean;
 }
 
@@ -153,64 +169,69 @@ export interface BodyLimits {
   /** A larger request is refused with 413. */
   readonly requestBytes: number;
   /**
-   * A request body up to this is kept, so that it can be sent again; a larger one is streamed once.
+   * A request body up to this size is kept, so that it can be sent again; a larger one is streamed
+   * once.
    */
   readonly replayBytes: number;
   /**
-   * A reply body up to this is read whole before it is passed on, so that it can be judged and
-   * re-done.
+   * A reply body up to this size is read whole before it is passed on, so that it can be judged and
+   * the command repeated.
    */
   readonly replyBytes: number;
 }
 
 export interface ListenSettings {
   readonly host: string;
-  /** 0 for any free one. */
+  /** 0: any free port. */
   readonly port: number;
 }
 
 /**
- * What signs heartbeats. All secrets of a list are valid, so that one can replace another. Never
+ * Secrets that sign heartbeats. All secrets of a list are valid, so that they can be rotated. Never
  * logged.
  */
 export interface HeartbeatSecrets {
-  /** Of stations that have none of their own. */
+  /** For stations that have no secret of their own. */
   readonly shared: readonly Uint8Array[];
-  /** Of the others, by `group/station`; the shared ones are not valid for them. */
+  /**
+   * For stations with their own secrets, by `group/station`; the shared secrets are not valid for
+   * them.
+   */
   readonly own: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
-/** What callers may take of this process: all together, and those of one address. */
+/** What callers may use of this process: all together, and those of one address. */
 export interface CallerBounds {
-  /** Most bytes held for them; undefined for a part of the memory that this process may have. */
+  /** Most bytes held for callers; undefined: a part of the memory that this process may use. */
   readonly maxMemoryBytes: number | undefined;
   /**
-   * Most connections of each group's listener; undefined for as many as there are descriptors for.
+   * Most connections of each group's listener; undefined: as many as the file descriptors allow.
    */
   readonly maxConnections: number | undefined;
-  /** The part of each of these that one address may have while no other has any. */
+  /** The part of each of these that one address may use while no other address uses any. */
   readonly addressRatio: number;
-  /** Least rate at which a request's body must come in the long run; 0: only pauses count. */
+  /** Least average rate at which a request body must arrive; 0: only pauses count. */
   readonly minUploadBytesPerSecond: number;
-  /** How long a body may stand still. */
+  /** Longest pause within a request body. */
   readonly maxUploadPauseMs: number;
 }
 
 export interface GatewaySettings {
   readonly groups: readonly GroupSettings[];
-  /** Where status, switchover, events and metrics are served. */
+  /** Address that serves status, switchover, events and metrics. */
   readonly control: ListenSettings;
-  /** Where signed heartbeats arrive; undefined where no group is pushed to. */
+  /** Where signed heartbeats arrive; undefined if no group uses pushed heartbeats. */
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
-  /** What callers may take of this process. */
+  /** What callers may use of this process. */
   readonly callers: CallerBounds;
   /**
-   * How long a graceful stop goes on accepting commands, so that balancers can see that it stops.
+   * How long a graceful stop still accepts commands, so that load balancers can see that the
+   * gateway is stopping.
    */
   readonly drainDelayMs: number;
   /**
-   * How long a graceful stop waits for commands in flight, and a replaced station may go on with
-   * replies that it streams.
+   * How long a graceful stop waits for commands in flight, and how long a replaced station may
+   * continue the replies that it streams.
    */
   readonly drainMs: number;
 }

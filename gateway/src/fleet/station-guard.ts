@@ -1,8 +1,8 @@
 /**
- * What a station decides about a command before it carries it on. An epoch older than the newest
- * seen belongs to a gateway that has been replaced, and is refused (the fencing token of lease
- * literature); a command whose time is up is worth nothing to its source any more, and is dropped.
- * Time left counts from the arrival, and is looked at last of all:
+ * What a station decides about a command before it forwards it. A command with an epoch older than
+ * the newest seen comes from a gateway that has been replaced, and is refused (the fencing token of
+ * lease literature). A command whose deadline has passed is of no more use to its source, and is
+ * dropped. Time left counts from the arrival; the guard checks it last, just before sending:
  *
  *   arrived ──admit──► stale                       refused
  *                ├───► unproven                    refused
@@ -10,20 +10,20 @@
  *                                          ├─────► late       dropped
  *                                          └─────► in-time    sent, with the time left
  *
- * It has no clock, no socket and no words for callers: whoever asks it brings the times and says
- * what became of it.
+ * It has no clock, no socket and no messages for callers: its user passes the times in and reports
+ * the result.
  */
 
 import { NO_DEADLINE } from "ground-station-failover";
 import { MAX_EPOCHS_AHEAD } from "ground-station-failover/core";
 
 /**
- * May a command that has arrived go on? `stale`: a newer epoch than its own has been seen;
- * `unproven`: its own is newer, and may be made up.
+ * Whether a command that has arrived may go on. `stale`: a newer epoch than its own has been seen.
+ * `unproven`: its own epoch is newer than any seen, and may be forged.
  */
 type Admission = Admitted | Stale | { readonly type: "unproven" };
 
-/** It may go on until `deadlineMs`, and while no newer epoch is seen than its own. */
+/** The command may go on until `deadlineMs`, while no newer epoch than its own is seen. */
 export interface Admitted {
   readonly type: "admitted";
   readonly epoch: number | undefined;
@@ -36,28 +36,30 @@ interface Stale {
 }
 
 /**
- * May a command that was admitted be sent now? `timeLeftMs` is what goes on with it; `Infinity`
- * where it has no deadline.
+ * Whether an admitted command may be sent now. `timeLeftMs` is sent along with it; `Infinity` if it
+ * has no deadline.
  */
 type Departure = { readonly type: "in-time"; readonly timeLeftMs: number } | { readonly type: "late" } | Stale;
 
 export class StationGuard {
   #epochSeen = 0;
-  /** The newest that a gateway has proved. */
+  /** The newest epoch that a gateway has proved. */
   #epochProven = 0;
 
-  /** The newest epoch that a command, or the service behind, has shown; 0 before any has. */
+  /** The newest epoch that a command or the service behind has shown; 0 if none has. */
   get epochSeen(): number {
     return this.#epochSeen;
   }
 
   /**
-   * Judges a command that arrived at `arrivedMs`; its epoch counts as seen from then on, even if
-   * the command is dropped later. `epoch`: undefined where it carries none, which is never stale.
-   * `timeLeftMs`: as it came, at least 0; undefined where its source waits for ever. `isProven`:
-   * does the epoch come from a gateway for certain? One that is newer than the newest seen is
-   * believed from a gateway only, and then however far ahead it is: what one station believes, each
-   * other station, which may have seen nothing yet, has to believe after a take-over.
+   * Judges a command that arrived at `arrivedMs`. Its epoch counts as seen from then on, even if
+   * the command is dropped later.
+   *
+   * `epoch`: undefined if the command carries none; it is then never stale. `timeLeftMs`: as
+   * received, at least 0; undefined if its source waits for ever. `isProven`: true if the epoch is
+   * proved to come from a gateway. The guard believes an epoch newer than the newest seen only from
+   * a gateway, and then however far ahead it is: after a failover, a station which may have seen no
+   * epoch yet must believe the same epochs as the station before it.
    */
   admit(
     epoch: number | undefined,
@@ -75,8 +77,8 @@ export class StationGuard {
   }
 
   /**
-   * The last look before a command leaves: at its deadline it is late, because the way behind takes
-   * time too.
+   * The last check before a command leaves. At exactly its deadline it is late, because the answer
+   * needs time too.
    */
   beforeSending({ epoch, deadlineMs }: Omit<Admitted, "type">, nowMs: number): Departure {
     if (this.#isOver(epoch)) return { type: "stale", epochSeen: this.#epochSeen };
@@ -85,10 +87,10 @@ export class StationGuard {
   }
 
   /**
-   * An epoch that was seen elsewhere, such as in a refusal of the service behind, which proves
-   * nothing. An older one, or none, changes nothing; nor does one that is so far ahead of what
-   * gateways have proved that it cannot be one: every true one would be old then, and no gateway
-   * would go above it, because gateways keep to the same bound.
+   * Notes an epoch that was seen elsewhere, for example in a refusal of the service behind, which
+   * proves nothing. An older epoch, or none, changes nothing. An epoch too far ahead of those that
+   * gateways have proved is ignored, because it cannot be true: gateways observe the same bound. If
+   * the guard believed it, every true epoch would be stale, and no gateway would exceed it.
    */
   noteEpochSeen(epoch: number | undefined): void {
     if (epoch === undefined || epoch <= this.#epochSeen || epoch > this.#epochProven + MAX_EPOCHS_AHEAD) return;

@@ -1,13 +1,14 @@
 /**
- * The station's side of pushed heartbeats (the gateway's is `heartbeat-sessions.ts`): what each
- * beat says, which challenge it carries, and when it is due. It beats on a fixed grid of its own
- * clock, so that the spacing does not drift and a late tick does not delay those after it; ticks
- * that a stall has swallowed are not sent later, because a heartbeat says that its sender is well
- * now. Only a challenge to a beat newer than the last one answered is taken: an old challenge,
- * recorded and sent again, would lock the station out.
+ * The station's side of pushed heartbeats (the gateway's side is `heartbeat-sessions.ts`): the
+ * content of each heartbeat, the challenge that it carries, and when it is due. Heartbeats are due
+ * on a fixed grid of the station's own clock, so that their spacing does not drift and a late tick
+ * does not delay later ones. Ticks missed during a stall are not sent later, because a heartbeat
+ * says that its sender is well now. The station takes a challenge only if it answers a heartbeat
+ * newer than the last one challenged: otherwise an old challenge, recorded and replayed, would lock
+ * the station out.
  *
- * It signs and sends nothing, and has no clock: whoever holds it brings the time and carries the
- * beats.
+ * This module signs and sends nothing and has no clock: its user passes the time in and sends the
+ * heartbeats.
  */
 import type { StationBeat } from "./heartbeat-sessions.ts";
 
@@ -15,8 +16,8 @@ export interface StationHeartbeatsOptions {
   readonly group: string;
   readonly station: string;
   /**
-   * Names this run of the station: 1 to 64 bytes, random, so that no other run, of before or of
-   * elsewhere, has the same.
+   * Identifies this run of the station: 1 to 64 bytes, random, so that no other run of this or
+   * another process has the same.
    */
   readonly session: string;
   /** Spacing of the grid in ms, more than 0; the gateway's group expects the same. */
@@ -24,15 +25,15 @@ export interface StationHeartbeatsOptions {
 }
 
 /**
- * What a gateway asks a session to carry from now on; `sequence` is that of the beat which caused
- * it.
+ * Challenge of a gateway, which the session must carry from now on. `sequence` is that of the
+ * heartbeat that caused it.
  */
 type HeartbeatChallenge = Pick<StationBeat, "group" | "station" | "session" | "challenge" | "sequence">;
 
 export class StationHeartbeats {
   readonly #options: StationHeartbeatsOptions;
   #challenge = "";
-  /** Sequence number up to which beats have been challenged, and that is settled. */
+  /** Highest sequence number for which a challenge has been processed. */
   #challengedAt = -1;
   #sequence = 0;
 
@@ -45,8 +46,8 @@ export class StationHeartbeats {
   }
 
   /**
-   * The next beat, to be sent now. Each call counts as one: a beat that is made and not sent is one
-   * that was lost.
+   * The next heartbeat, to be sent now. Each call raises the sequence number: a heartbeat that is
+   * made but not sent counts as lost.
    */
   next(epochSeen: number, nowMs: number): StationBeat {
     const { group, station, session } = this.#options;
@@ -55,22 +56,22 @@ export class StationHeartbeats {
   }
 
   /**
-   * Takes in a challenge. True: it is to be answered with a beat at once. False: it is old, or not
-   * for this session.
+   * Takes in a challenge. True: answer it with a heartbeat at once. False: it is old, or not for
+   * this session.
    */
   noteChallenge({ group, station, session, challenge, sequence }: HeartbeatChallenge): boolean {
     const own = this.#options;
     if (group !== own.group || station !== own.station || session !== own.session) return false;
     if (sequence <= this.#challengedAt || sequence > this.#sequence) return false;
-    // Beats that were out when this challenge was made are challenged too; they are answered by the
-    // next one.
+    // Heartbeats that were already sent when this challenge was made will be challenged too; the
+    // next heartbeat answers them all.
     this.#challengedAt = this.#sequence;
     this.#challenge = challenge;
     return true;
   }
 
   /**
-   * The tick after the one that was due at `dueMs` and is served at `nowMs`: on the same grid, and
+   * The next tick, given that the tick due at `dueMs` is served at `nowMs`: on the same grid, and
    * not in the past.
    */
   nextTickMs(dueMs: number, nowMs: number): number {

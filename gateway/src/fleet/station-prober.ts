@@ -1,25 +1,26 @@
 /**
- * Pulls heartbeats from one station: asks its health page on a fixed grid and tells of every good
- * answer. A probe may take longer than the interval: the next one begins meanwhile, so a slow page
- * still gives heartbeats, but at most `MAX_OUTSTANDING` are out at once, so a dead station costs no
- * more than a slow one. One that refuses connections costs next to nothing, and is asked more
- * often: where nobody else serves, each moment counts until it is back.
+ * Pulls heartbeats from one station: requests its health page on a fixed grid and reports every
+ * good answer. A probe may take longer than the interval. The next one then starts meanwhile, so a
+ * slow page still gives heartbeats. At most `MAX_OUTSTANDING` probes are in flight at once, so a
+ * dead station costs no more than a slow one. A station that refuses connections is probed more
+ * often: each probe costs next to nothing, and if no other station serves, its return must be
+ * noticed quickly.
  *
- * It also keeps what the newest probe came to, in words, because "answered 400" ends a search that
- * "silent for 1 s" begins. It decides nothing: whether the station is alive is the detector's to
- * say, from the heartbeats.
+ * The prober also keeps the result of the newest probe in words: "answered 400" explains what
+ * "silent for 1 s" leaves open. It decides nothing: the detector judges from the heartbeats whether
+ * the station is alive.
  */
 import type { Clock } from "ground-station-failover";
 import { failureInWords, knownCode } from "./failure-words.ts";
 
-/** What the newest probe of a station came to. */
+/** Result of the newest probe of a station. */
 export interface LastProbe {
   readonly isWell: boolean;
   /**
    * For people: `HTTP 200 in 3 ms`, `answered 400`, `connection refused`, `no answer in 200 ms`.
    */
   readonly text: string;
-  /** When that was known. */
+  /** When the result was known. */
   readonly atMs: number;
 }
 
@@ -27,45 +28,40 @@ export interface StationProberOptions {
   readonly clock: Clock;
   /** Spacing of the grid in ms, more than 0. */
   readonly intervalMs: number;
-  /** How long an answer is waited for, in ms, more than 0. */
+  /** How long the prober waits for an answer, in ms, more than 0. */
   readonly timeoutMs: number;
-  /** Asks once; resolves with the status of a good answer. */
+  /** Sends one probe; resolves with the status of a good answer. */
   readonly ask: (signal: AbortSignal) => Promise<number>;
   /** Called for every good answer: it is a heartbeat. */
   readonly onHeartbeat: () => void;
-  /** Called when probes turn from well to ill or back, and for a first one that is ill. */
+  /** Called when probes turn from good to bad or back, and for a first probe that is bad. */
   readonly onChange: (probe: LastProbe) => void;
   /**
-   * Called for every probe that could not be sent for want of a descriptor, a port, memory or a
-   * name server here.
+   * Called for every probe that could not be sent because this machine lacks a descriptor, a port,
+   * memory or a name server.
    */
   readonly onOwnShortage: () => void;
 }
 
-/**
- * One beyond the newest: enough for a page that takes up to two intervals to give a heartbeat every
- * interval.
- */
+/** Two are enough for a page that takes up to two intervals to give a heartbeat every interval. */
 const MAX_OUTSTANDING = 2;
 
 /**
- * A station that refused the last connection is asked again after this long, or after the interval
- * where that is shorter.
+ * A station that refused the last connection is probed again after this time, or after the interval
+ * if that is shorter.
  */
 const REFUSED_INTERVAL_MS = 25;
 
-/** A timer that fires so late shows that this process stood still, and not that the station did. */
+/** A timer that fires later than this shows a stall of this process, not of the station. */
 const STALL_MS = 50;
 
 /**
- * Made once: an abort without a reason makes an error of its own each time, which costs more than
- * the rest of a probe.
+ * Made once: an abort without a reason creates a new error each time, which costs more than the
+ * rest of a probe.
  */
 const NO_ANSWER = new Error("no answer in time");
 
-/**
- * A probe that is out. Numbers grow: an answer to an older probe says nothing about a newer one.
- */
+/** A probe in flight. Numbers rise: the result of an older probe says nothing about a newer one. */
 interface OutProbe {
   readonly number: number;
   readonly startedMs: number;
@@ -88,7 +84,7 @@ export class StationProber {
   }
 
   /**
-   * What the newest probe came to, or that it is still unanswered after more than an interval;
+   * Result of the newest probe, or that it is still unanswered after more than an interval;
    * undefined before the first.
    */
   get last(): LastProbe | undefined {
@@ -108,8 +104,8 @@ export class StationProber {
     let dueMs = clock.nowMs();
     while (!signal.aborted) {
       if (this.#out.size < MAX_OUTSTANDING) this.#probe();
-      // Ticks that a stall has swallowed are left out: a burst of probes would tell no more than
-      // one.
+      // Ticks missed during a stall are skipped: a burst of probes would say no more than a single
+      // probe.
       const everyMs = this.#isRefused ? Math.min(intervalMs, REFUSED_INTERVAL_MS) : intervalMs;
       dueMs += everyMs * (1 + Math.floor(Math.max(0, clock.nowMs() - dueMs) / everyMs));
       await clock.sleepUntil(dueMs, signal).catch(() => undefined);
@@ -125,15 +121,15 @@ export class StationProber {
     const dueMs = probe.startedMs + timeoutMs;
     let timer = clock.at(dueMs, () => {
       const lateMs = clock.nowMs() - dueMs;
-      // This process stood still: the answer may wait in the socket, and gets as long to be read as
-      // was lost.
+      // This process stalled: the answer may wait in the socket. The probe gets as much extra time
+      // as the stall took.
       if (lateMs > STALL_MS) timer = clock.at(clock.nowMs() + Math.min(lateMs, timeoutMs), giveUp);
       else giveUp();
     });
     const giveUp = (): void => probe.giveUp.abort(NO_ANSWER);
     const ended = (isWell: boolean, text: string, code?: string): void => {
       timer[Symbol.dispose]();
-      // One that is no longer out was ended by the end of all probing.
+      // A probe that is no longer in flight was aborted because all probing ended.
       if (!this.#out.delete(probe)) return;
       this.#isRefused = code === "ECONNREFUSED";
       if (isWell) {
@@ -153,7 +149,7 @@ export class StationProber {
     );
   }
 
-  /** Is `code` a shortage of this machine, or likely to be one? */
+  /** True if `code` is a shortage of this machine, or likely to be. */
   #isLocal(code: string | undefined): boolean {
     if (code === undefined) return false;
     if (OWN_SHORTAGES.has(code)) return true;
@@ -169,15 +165,15 @@ export class StationProber {
   }
 }
 
-/** What this machine lacks. */
+/** Codes that mean that this machine lacks a resource. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],
   ...["EAI_AGAIN", "EAI_FAIL", "ESERVFAIL"],
 ]);
 
 /**
- * A name that was known and is not any more is taken for trouble of the name service for so long:
- * resolvers say so, too, when they are cut off. After that it is the station's: its name is gone,
- * and nobody reaches it.
+ * If a name that was known cannot be resolved any more, the name service is blamed for this long,
+ * because a resolver that is cut off reports the same. After that the station is blamed: its name
+ * is gone, and no caller can reach it.
  */
 const NAME_GONE_AFTER_MS = 10_000;

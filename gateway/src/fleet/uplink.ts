@@ -1,26 +1,26 @@
 /**
- * The contract between the business of the gateway and the wire: a command as it came in, a reply
- * as it goes out, and an uplink that carries one to a station and brings back the other. Nothing
- * here knows a socket, so that a simulated uplink can take its place; bodies are bytes or a stream
- * of them.
+ * The contract between the gateway's logic and the wire: a command as it came in, a reply as it
+ * goes out, and an uplink that carries a command to a station and brings its reply back. Nothing
+ * here uses a socket, so that a simulated uplink can take its place. Bodies are bytes or a stream
+ * of bytes.
  */
 
 import type { KeyStatus } from "ground-station-failover";
 import type { MemoryRoom } from "./held-memory.ts";
 
-/** Name and value as they stood on the wire, in order, duplicates kept. */
+/** Names and values as received on the wire, in order, duplicates kept. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 
 /**
- * A request's body. `bytes` can be sent as often as needed. A `stream` can be sent once: `started`
- * tells whether any of it has been taken.
+ * A request's body. `bytes` can be sent as often as needed. A `stream` can be sent once; `started`
+ * says whether any of it has been read.
  */
 export type RequestBody =
   | { readonly kind: "none" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "stream"; readonly stream: AsyncIterable<Uint8Array>; started(): boolean };
 
-/** What a caller asks, hop-by-hop headers already taken out. */
+/** A caller's request, with hop-by-hop headers already removed. */
 export interface CommandRequest {
   readonly method: string;
   /** Path and query, as received. */
@@ -30,19 +30,19 @@ export interface CommandRequest {
   /** Address of its sender; undefined where that is not known. */
   readonly caller?: string;
   /**
-   * Time left until the instant that its sender says, as of now; at least 0. Undefined where it
-   * says none.
+   * Time left until the deadline that its sender gives, as of now; at least 0. Undefined if it
+   * gives none.
    */
   readonly timeLeftMs?: number;
-  /** Where the memory that its replies take is counted. Default: nobody counts. */
+  /** Account for the memory that its replies take. Default: not counted. */
   readonly room?: MemoryRoom;
 }
 
-/** A body that is read while it comes. */
+/** A body that is read while it arrives. */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
-  /** Ends it; its reader gets `reason` as an error. */
+  /** Ends the stream; its reader gets `reason` as an error. */
   destroy(reason: Error): unknown;
-  /** Told when it is over, however it ended. */
+  /** Calls `listener` when the stream has ended, for any reason. */
   once(event: "close", listener: () => void): unknown;
 }
 
@@ -54,13 +54,13 @@ type ReplyBody =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "stream"; readonly stream: ByteStream; trailers(): HeaderList };
 
-/** What a station answers, hop-by-hop headers already taken out. */
+/** A station's reply, with hop-by-hop headers already removed. */
 export interface CommandReply {
   readonly status: number;
   readonly statusText: string;
   readonly headers: HeaderList;
   readonly body: ReplyBody;
-  /** A JSON body that was read whole, parsed; undefined for any other. */
+  /** The parsed body, if it is JSON and was read whole; otherwise undefined. */
   readonly json: unknown;
   /** Trailers of a body that was read whole. */
   readonly trailers: HeaderList;
@@ -71,31 +71,31 @@ export interface SendContext {
   readonly epoch: number;
   /** Goes out as `idempotency-key`, as the caller sent it. */
   readonly idempotencyKey: string | undefined;
-  /** Time left until the command's deadline, for the wire; `Infinity` where there is none. */
+  /** Time left until the command's deadline, to be sent along; `Infinity` if there is none. */
   readonly timeLeftMs: number;
   /**
-   * Within which the station may still begin; never more than the time left, which it is by
-   * default.
+   * Time within which the station may still begin; never more than the time left. Default: the time
+   * left.
    */
   readonly beginWithinMs?: number;
-  /** May it be sent again although it may have run? Default: no. */
+  /** True if it may be sent again although it may have run. Default: false. */
   readonly isRepeatable?: boolean;
-  /** Aborted when nobody waits for this attempt any more. */
+  /** Aborted when the result of this attempt is no longer needed. */
   readonly signal: AbortSignal;
   /**
-   * Told true when a body that takes time begins to go out, and false once it is sent or the answer
-   * begins: until then the station owes no answer, however long the caller takes. Not told of
-   * bodies that are short, nor of an attempt that ends while its body goes out.
+   * Called with true when a long body starts to go out, and with false when it is sent or the
+   * answer begins. In between the station owes no answer, however slow the caller is. Not called
+   * for short bodies, nor for an attempt that ends while its body goes out.
    */
   readonly noteUploading?: (isUploading: boolean) => void;
-  /** Told of a reply that is not read whole, before `send` resolves with it. */
+  /** Called with a reply that is not read whole, before `send` resolves with it. */
   readonly noteStreaming?: (stream: ByteStream) => void;
 }
 
 /** HTTP statuses from the first to the last, both included. */
 export type StatusRange = readonly [first: number, last: number];
 
-/** What a probe asks a station for, and which answers are good. */
+/** What a probe requests from a station, and which answers are good. */
 export interface HealthPage {
   /** Scheme, host and port; undefined for those of the station itself. */
   readonly origin?: string;
@@ -106,7 +106,7 @@ export interface HealthPage {
   readonly expect: readonly StatusRange[];
 }
 
-/** An answer below 400 is good: a redirect proves life as well as a page. */
+/** An answer below 400 is good: a redirect proves life as well as a page does. */
 export const GOOD_STATUSES: readonly StatusRange[] = [[200, 399]];
 
 /** The page at `path` of the station itself. */
@@ -114,7 +114,7 @@ export function healthPage(path: string): HealthPage {
   return { path, headers: [], expect: GOOD_STATUSES };
 }
 
-/** A probe was answered with a status that is not expected. */
+/** A probe was answered with an unexpected status. */
 export class UnexpectedStatusError extends Error {
   readonly status: number;
 
@@ -126,14 +126,16 @@ export class UnexpectedStatusError extends Error {
 }
 
 /**
- * A station has answered with something that cannot be read. The command may have run; the
- * connection was not lost.
+ * A station answered with something that cannot be read. The command may have run; the connection
+ * was not lost.
  */
 export class UnreadableReplyError extends Error {
   readonly code: "UNREADABLE_REPLY" = "UNREADABLE_REPLY";
   readonly why: string;
 
-  /** `why` in words; without a cause, which could look like a lost connection. */
+  /**
+   * `why` is in words. The error has no cause, because a cause could look like a lost connection.
+   */
   constructor(station: string, why: string) {
     super(`${station}: its reply cannot be read: ${why}`);
     this.name = "UnreadableReplyError";
@@ -144,13 +146,13 @@ export class UnreadableReplyError extends Error {
 /** Header by which every command carries its epoch. */
 export const EPOCH_HEADER = "gsf-epoch";
 /**
- * Header by which a station that refuses an older epoch (status 412) says which newest one it has
- * seen.
+ * Header in which a station that refuses an older epoch (status 412) gives the newest epoch that it
+ * has seen.
  */
 export const EPOCH_SEEN_HEADER = "gsf-epoch-seen";
 /**
- * Header that says what is known of a command that got no answer of its own: `unknown` to a caller,
- * `not-sent` by a relay.
+ * Header that says what is known of a command that got no reply from the service: `unknown` to a
+ * caller, `not-sent` by a relay.
  */
 export const OUTCOME_HEADER = "gsf-outcome";
 /**
@@ -160,19 +162,19 @@ export const OUTCOME_HEADER = "gsf-outcome";
 export const NOT_SENT = "not-sent";
 
 /**
- * The way to one station. `send` resolves once the reply can be judged (status and headers, and the
- * body if it is small). It rejects with an error whose code says whether anything was sent
- * (`ECONNREFUSED` and the like: it was not), with the library's `StaleEpochError` where the station
- * refuses the epoch, and with `UnreadableReplyError` where it answers nonsense.
+ * The connection to one station. `send` resolves once the reply can be judged (status and headers,
+ * and the body if it is small). It rejects with an error whose code says whether anything was sent
+ * (`ECONNREFUSED` and the like: nothing was sent), with the library's `StaleEpochError` if the
+ * station refuses the epoch, and with `UnreadableReplyError` if the answer cannot be read.
  */
 export interface Uplink {
   readonly name: string;
   send(request: CommandRequest, context: SendContext): Promise<CommandReply>;
   /**
-   * Asks for `page` once: resolves with the status if it is expected; rejects with
-   * `UnexpectedStatusError` or why there was none.
+   * Requests `page` once. Resolves with the status if it is expected. Rejects with
+   * `UnexpectedStatusError`, or with the reason why there was no answer.
    */
   probe(page: HealthPage, signal: AbortSignal): Promise<number>;
-  /** Asks what became of the command with this key. Without it stations cannot be asked. */
+  /** Asks for the outcome of the command with this key. Absent if stations cannot be asked. */
   askOutcome?(key: string, signal: AbortSignal): Promise<KeyStatus<CommandReply>>;
 }

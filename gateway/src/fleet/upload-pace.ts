@@ -1,15 +1,15 @@
 /**
- * Ends uploads that come too slowly. Each has credit in time: waiting for its caller spends it,
- * bytes earn it, at the least rate that is accepted, and more than the longest pause cannot be
- * saved. So a pause of that length is allowed at any time, and so is any rate above the least one;
- * trickling a byte now and then earns next to nothing. While nobody reads it, because a station is
- * slow or none is there, nothing is spent: only the caller's own slowness counts (nginx and
- * Apache's mod_reqtimeout bound the same, by pauses and by a rate). It has no clock: somebody says
- * how much time has gone.
+ * Ends uploads that are too slow. Each upload has a credit in time. Waiting for the caller spends
+ * it. Bytes that arrive earn it back, at the least accepted rate; the credit never exceeds the
+ * longest pause. So the gateway accepts a pause of that length at any time, and any rate above the
+ * least one; single bytes now and then earn next to nothing. While the gateway does not read,
+ * because a station is slow or there is none, nothing is spent: only the caller's own slowness
+ * counts. nginx and Apache's mod_reqtimeout set the same bounds, by pauses and by a rate. This
+ * module has no clock: its user reports elapsed time.
  */
 
 export interface UploadPaceOptions {
-  /** Least rate that is accepted in the long run; 0: only pauses count. */
+  /** Least accepted rate in the long run; 0: only pauses count. */
   readonly minBytesPerSecond: number;
   /** Longest pause. */
   readonly maxPauseMs: number;
@@ -23,20 +23,17 @@ export class UploadPaces {
     this.#options = options;
   }
 
-  /** Uploads whose callers are waited for. */
+  /** Number of uploads that are waiting for their callers. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** An upload begins; `onTooSlow` is called once where it is too slow. */
+  /** Starts to track an upload. `onTooSlow` is called once if it is too slow. */
   begin(onTooSlow: () => void): UploadPace {
     return new UploadPace(this.#options, this.#waiting, onTooSlow);
   }
 
-  /**
-   * So much time has gone since the last time that this was called, or since something began to
-   * wait.
-   */
+  /** Reports that `ms` have passed since the last call, or since the first upload began to wait. */
   elapse(ms: number): void {
     for (const pace of this.#waiting) pace.elapse(ms);
   }
@@ -56,19 +53,19 @@ export class UploadPace {
     this.#creditMs = options.maxPauseMs;
   }
 
-  /** From now on its caller is waited for. */
+  /** From now on the gateway waits for the caller. */
   waits(): void {
     this.#waiting.add(this);
   }
 
-  /** `bytes` of it have come; nobody waits for more until {@link waits} is called again. */
+  /** `bytes` have arrived. No time is charged until {@link waits} is called again. */
   came(bytes: number): void {
     this.#waiting.delete(this);
     const { minBytesPerSecond, maxPauseMs } = this.#options;
     if (bytes > 0) this.#creditMs = Math.min(maxPauseMs, this.#creditMs + (bytes * 1_000) / minBytesPerSecond);
   }
 
-  /** It is whole, or over. */
+  /** The upload is complete, or has been ended. */
   end(): void {
     this.#waiting.delete(this);
   }

@@ -1,23 +1,24 @@
 /**
- * Since when could a command that has just been read have been lying in our socket? Time left
- * counts from its arrival, and a process that was stopped (SIGSTOP, a paused virtual machine, a
- * suspended laptop) reads what arrived long ago as if it had come this instant. So this keeps an
- * instant before which everything that had arrived has been read: it notes the time, lets the event
- * loop poll its sockets a few times, and only then moves on. The answer errs towards "earlier", by
- * one interval at most while the loop runs; after a stall it is the instant before the stall.
+ * Computes how early a command that has just been read may have arrived in the socket. Time left
+ * counts from its arrival. But a process that was stopped (SIGSTOP, a paused virtual machine, a
+ * suspended laptop) reads a command that arrived long ago as if it had just come. Therefore this
+ * clock keeps an instant before which everything that had arrived has been read: it notes the time,
+ * lets the event loop poll its sockets a few times, and only then moves the instant forward. The
+ * result errs towards "earlier": by at most one interval while the loop runs; after a stall it is
+ * the instant before the stall.
  *
- * It does not know how long a command was on the wire, or in another machine's buffers.
+ * The clock does not know how long a command was on the wire, or in another machine's buffers.
  */
 import type { Clock } from "ground-station-failover";
 
 /**
- * How often it looks. The answer is at most that much too early, which is little beside any
- * deadline that is kept over HTTP.
+ * Interval in ms. The result is at most that much too early, which is little compared with any
+ * deadline over HTTP.
  */
 const LOOK_EVERY_MS = 10;
 /**
- * Turns of the loop that read everything: one accepts a connection, the next reads it, one to
- * spare.
+ * Turns of the event loop after which everything has been read: one accepts a connection, the next
+ * reads it, one to spare.
  */
 const TURNS_TO_READ_ALL = 3;
 
@@ -29,7 +30,7 @@ export class ArrivalClock implements Disposable {
   #stopped = false;
 
   /**
-   * `nextTurn` runs its argument after the event loop has polled its sockets once more:
+   * `nextTurn` runs its argument after the event loop has polled its sockets once more. Default:
    * `setImmediate`.
    */
   constructor(clock: Clock, nextTurn: (run: () => void) => void = (run) => void setImmediate(run)) {
@@ -39,7 +40,7 @@ export class ArrivalClock implements Disposable {
     this.#wait();
   }
 
-  /** The earliest instant at which something that is being read now can have arrived. */
+  /** The earliest instant at which data that is being read now can have arrived. */
   earliestMs(): number {
     return this.#allReadBeforeMs;
   }

@@ -1,8 +1,9 @@
 /**
- * `gsf station`: beats for a service while that lives, so that a gateway knows that it is alive,
- * and where it is told to, relays commands to it. It runs beside the service it stands for. A
- * parent process that started it (a demo, a drill) may set a fault in it and sees it end when that
- * parent is gone; started from a shell, it ends on SIGINT or SIGTERM.
+ * `gsf station`: sends heartbeats for a service while the service lives, so that a gateway knows
+ * that it is alive. With an option it also relays commands to the service. It runs beside the
+ * service that it represents. If a parent process (a demo, a drill) started it, that parent may set
+ * a fault in it, and the station ends when the parent is gone. If it was started from a shell, it
+ * ends on SIGINT or SIGTERM.
  */
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -95,7 +96,7 @@ async function runStation(options: StationOptions): Promise<void> {
   const relay = new StationRelay({ group, name, secrets, relayTo, clock: systemClock, arrivals, faults });
   const port = await listening(`station ${name}`, listen, () => listenOn(relay.server, listen)).catch(
     (error: unknown) => {
-      // Its timer would keep the process from ending.
+      // Otherwise its timer would keep the process running.
       arrivals[Symbol.dispose]();
       throw error;
     },
@@ -128,7 +129,7 @@ async function runStation(options: StationOptions): Promise<void> {
   );
 }
 
-/** Beats while the check passes; from now on where there is nothing to check. */
+/** Sends heartbeats while the check passes; without a check, from now on. */
 function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, log: Log, signal: AbortSignal): void {
   const { name, group, check, relayTo, checkInterval, checkTimeout } = options;
   const at = { group, station: name };
@@ -158,7 +159,7 @@ function beatWhileServiceLives(options: StationOptions, beats: HeartbeatSender, 
   }).run(signal);
 }
 
-/** A parent process sets faults over its channel. */
+/** Lets a parent process set faults over its channel. */
 function obeyParent(faults: RelayFaults): void {
   if (process.send === undefined) return;
   process.on("message", (message: unknown) => {
@@ -200,7 +201,8 @@ function secretsIn(paths: readonly string[]): Uint8Array[] {
 }
 
 /**
- * Signs and verifies with what the files hold, also when that changes. Heartbeats go on meanwhile.
+ * Signs and verifies with the secrets in the files, also after the files change. Heartbeats
+ * continue meanwhile.
  */
 function followSecrets(paths: readonly string[], users: readonly (HeartbeatSender | StationRelay)[], log: Log): void {
   watchSecretFiles(paths, () => {
@@ -237,7 +239,7 @@ function urlIn(text: string): URL {
   throw new InvalidArgumentError("allowed is the address of a service, for example http://127.0.0.1:8080.");
 }
 
-/** A relay to itself would carry each command round until its time is up. */
+/** A relay that forwards to itself would pass each command round until its deadline. */
 function refuseItself({ listen, relayTo }: StationOptions): void {
   if (relayTo === undefined) return;
   const { host, port } = addressOf(relayTo);

@@ -1,14 +1,14 @@
 /**
- * Faults of a station's own relay, for demos and drills. Each strikes on the way up, where nothing
- * was executed, or on the way down, where the command was executed and its source is told
- * otherwise: whoever sends it again must not double it. They are injected with the library's chaos,
- * seeded by the station's name, and end when `none` is set.
+ * Faults of a station's own relay, for demos and drills. A fault acts either on the way up, and the
+ * command is not executed; or on the way down, and the command is executed but its sender is told
+ * otherwise. A repeated command must then not be executed twice. The faults are injected with the
+ * library's chaos, seeded by the station's name, and end when `none` is set.
  *
- * | fault     | half of the commands, on the way up | the others, on the way down             |
- * | --------- | ----------------------------------- | --------------------------------------- |
- * | errors    | 500, not executed                   | executed, reported as 500               |
+ * | fault     | half of the commands, on the way up  | the others, on the way down                  |
+ * | --------- | ------------------------------------ | -------------------------------------------- |
+ * | errors    | 500, not executed                    | executed, reported as 500                    |
  * | lying-200 | 200 with an error body, not executed | executed, reported as 200 with an error body |
- * | slow      |                                     | all: executed at once, answered 3 s later |
+ * | slow      |                                      | all: executed at once, answered 3 s later    |
  */
 import type { Readable } from "node:stream";
 import { type Clock, seededRandom } from "ground-station-failover";
@@ -17,15 +17,15 @@ import { Chaos } from "ground-station-failover/chaos";
 export const STATION_FAULTS = ["none", "errors", "lying-200", "slow"] as const;
 export type StationFault = (typeof STATION_FAULTS)[number];
 
-/** An answer on its way back to whoever sent the command. */
+/** An answer on its way back to the sender of the command. */
 export interface RelayAnswer {
   readonly status: number;
-  /** Name and value one after the other. */
+  /** Names and values alternating. */
   readonly headers: readonly string[];
   readonly body: string | (Readable & { dump(): Promise<void> });
 }
 
-/** Longer than anybody's patience with one attempt. */
+/** In ms. Longer than the timeout of an attempt. */
 const SLOW_MS = 3_000;
 
 export class RelayFaults {
@@ -33,7 +33,7 @@ export class RelayFaults {
   readonly #down: Chaos;
   #fault: StationFault = "none";
 
-  /** The same `station` meets the same faults in the same order. */
+  /** The same `station` gets the same faults in the same order. */
   constructor(station: string, clock: Clock) {
     const random = seededRandom(station);
     this.#up = new Chaos({ clock, random: random.fork("up") });
@@ -44,7 +44,7 @@ export class RelayFaults {
     return this.#fault;
   }
 
-  /** Replaces whatever was set; waits that it had caused end. */
+  /** Replaces the fault that was set before; delays that it caused end. */
   set(fault: StationFault): void {
     this.#fault = fault;
     this.#up.off();
@@ -60,7 +60,7 @@ export class RelayFaults {
     }
   }
 
-  /** Runs `send` at the mercy of the fault that is set. */
+  /** Runs `send` with the current fault. */
   async around(send: () => Promise<RelayAnswer>, signal: AbortSignal): Promise<RelayAnswer> {
     const answer = await this.#up.wrap(send)({ signal });
     try {
@@ -82,8 +82,8 @@ function lie(): RelayAnswer {
   };
 }
 
-/** Frees the connection on which an answer came that nobody will read. */
+/** Frees the connection of an answer that has no reader. */
 function discard(answer: RelayAnswer): void {
-  // It was thrown away; how its reading ends is of no interest.
+  // The answer is discarded, so errors while reading it do not matter.
   if (typeof answer.body !== "string") answer.body.dump().catch(() => undefined);
 }

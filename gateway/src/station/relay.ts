@@ -1,13 +1,13 @@
 /**
- * A station as an uplink: it carries commands on to the service behind it (in the demo, the
- * spacecraft; any HTTP service will do) and answers back. It keeps two promises of its own: a
- * command of an older epoch than the newest it has seen is refused (412; a newer one has to be
- * proved, or it is refused with 403), and a command whose deadline has passed is dropped (504),
- * counted from its arrival even if the station was stopped in between. It never repeats a command:
- * that is for those who know the whole picture.
+ * A station as an uplink: it forwards commands to the service behind it (in the demo, the
+ * spacecraft; any HTTP service will do) and returns the answers. It enforces two rules. It refuses
+ * a command with an epoch older than the newest it has seen (412); a newer epoch must be proved, or
+ * the command is refused (403). It drops a command whose deadline has passed (504), counted from
+ * its arrival even if the station was stopped in between. It never repeats a command, because it
+ * does not know enough to decide that.
  *
- * What it decides is decided in `fleet/station-guard.ts`; here it is said in HTTP. It is a plain
- * HTTP/1.1 relay: no upgrades, no trailers, no caching.
+ * `fleet/station-guard.ts` makes these decisions; this module translates them to HTTP. It is a
+ * plain HTTP/1.1 relay: no upgrades, no trailers, no caching.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -41,12 +41,12 @@ import type { RelayAnswer, RelayFaults } from "./relay-faults.ts";
 import { connectService } from "./service-names.ts";
 
 /**
- * A command that arrived here, and the answer that it is to get. `waits`: its sender waits for
+ * A command that arrived here, and the answer that it gets. `waits`: its sender waits for
  * `100 Continue`.
  */
 interface Exchange {
   readonly request: IncomingMessage;
-  /** Its connection: a request that was cut off forgets it. */
+  /** Its connection, kept here because an aborted request loses its reference to it. */
   readonly socket: Socket;
   readonly response: ServerResponse;
   readonly connection: CallerConnection;
@@ -55,51 +55,51 @@ interface Exchange {
 
 export interface RelayOptions {
   readonly group: string;
-  /** Every answer says through which station it came. */
+  /** Name that every answer carries. */
   readonly name: string;
-  /** With one of these a gateway proves that an epoch is its own. */
+  /** A gateway proves with one of these that an epoch is its own. */
   readonly secrets: readonly Uint8Array[];
-  /** Where commands go; undefined for a station that only beats. */
+  /** Where commands go; undefined for a station that only sends heartbeats. */
   readonly relayTo: URL | undefined;
   readonly clock: Clock;
   readonly arrivals: ArrivalClock;
   readonly faults: RelayFaults;
 }
 
-/** What became of the commands that arrived here. */
+/** Counts of the commands that arrived here, by outcome. */
 export interface RelayCounts {
   inFlight: number;
   relayed: number;
   /** Dropped because their deadline had passed. */
   droppedLate: number;
-  /** Refused here because a newer epoch had been seen here. */
+  /** Refused here because this station had seen a newer epoch. */
   refusedHere: number;
-  /** Relayed, and refused by the service behind because it had seen a newer epoch. */
+  /** Relayed, but refused by the service behind because it had seen a newer epoch. */
   refusedThere: number;
-  /** Refused because it came with a newer epoch that no gateway had proved. */
+  /** Refused because the epoch was newer than any seen and no gateway had proved it. */
   refusedUnproven: number;
 }
 
 /**
- * Header by which an answer says through which station it came. (The gateway passes it on; `gsf-`
- * headers end there.)
+ * Header in which an answer names its station. (The gateway passes it on; `gsf-` headers end at the
+ * gateway.)
  */
 const STATION_HEADER = "x-served-by";
 /**
- * A gateway's deadline as an instant, which holds on every hop; under another name it goes on by
- * itself.
+ * A gateway's deadline as an instant, which stays valid on every hop. A deadline header with
+ * another name is passed on unchanged.
  */
 const DEADLINE_HEADER = "gsf-deadline";
-/** What this hop says anew, or its client by itself. */
+/** Headers that this hop or its HTTP client sets anew. */
 const SAID_ANEW: ReadonlySet<string> = new Set(["host", TIME_LEFT_HEADER]);
-/** How long a header block may take to arrive. */
+/** Longest time for a header block to arrive. */
 const HEADERS_MS = 10_000;
 /**
- * How long a request may take to arrive in all. Its deadline is shorter; this is for those that
- * have none.
+ * Longest time for a whole request to arrive. Deadlines are shorter; this limit is for commands
+ * without one.
  */
 const MAX_REQUEST_MS = 3_600_000;
-/** How long the path behind may take to answer a health check. */
+/** Longest time for the service behind to answer a health check. */
 const HEALTH_TIMEOUT_MS = 1_000;
 
 export class StationRelay {
@@ -124,7 +124,7 @@ export class StationRelay {
     this.#options = options;
     const { group, name: station, relayTo, secrets } = options;
     this.#epochs = new EpochVerifier({ group, station }, secrets);
-    // Deadlines end waits here, not the client's own idea of patience.
+    // Deadlines end waits here; the client's own timeouts are off.
     this.#pool = relayTo === undefined ? undefined : servicePool(relayTo, this.#connections);
     this.#requests = new RequestServer({
       serve: (request, response, waits) => this.#receive(request, response, waits),
@@ -136,17 +136,17 @@ export class StationRelay {
     this.server = this.#requests.server;
   }
 
-  /** The newest epoch that a command, or the service behind, has shown. */
+  /** The newest epoch that a command or the service behind has shown. */
   get epochSeen(): number {
     return this.#guard.epochSeen;
   }
 
-  /** Believes epochs that are proved with one of `secrets` from now on. */
+  /** From now on accepts epochs that are proved with one of `secrets`. */
   useSecrets(secrets: readonly Uint8Array[]): void {
     this.#epochs.use(secrets);
   }
 
-  /** Stops listening and cuts what is still under way. */
+  /** Stops listening and cuts all requests in progress. */
   async close(): Promise<void> {
     this.server.close();
     this.#requests.cutAll();
@@ -154,7 +154,7 @@ export class StationRelay {
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, waits: boolean): void {
-    // Read now: later turns of the loop know less about when this arrived.
+    // Read at once: the later it is read, the less is known about the arrival.
     const arrivedMs = this.#options.arrivals.earliestMs();
     const gone = new AbortController();
     response.once("close", () => {
@@ -187,15 +187,16 @@ export class StationRelay {
     const answer = await faults
       .around(() => this.#send(head, exchange, admission, gone.signal), gone.signal)
       .catch(
-        // Whoever ended the wait knows why better than the wait does.
+        // If the wait was aborted with a reason, that reason says more than the error.
         (error: unknown) => Promise.reject(gone.signal.reason instanceof Refusal ? gone.signal.reason : error),
       );
-    // The rest of what it did not wait for is not read: where the next request begins is not known.
+    // The rest of an incomplete request is not read, so it is not known where the next request
+    // begins.
     if (!request.complete || connection.isLast(response)) endWith(exchange);
     await deliver(answer, response, gone.signal);
   }
 
-  /** The head of `request`, as strictly as the gateway reads it; throws `RefusedRequest`. */
+  /** The head of `request`, checked as strictly as in the gateway. Throws `RefusedRequest`. */
   #soundHead(request: IncomingMessage): SoundHead {
     this.#requests.refuseTooMuch(request);
     const head = soundHead(request);
@@ -219,8 +220,8 @@ export class StationRelay {
   }
 
   /**
-   * The one place from which a command leaves; its epoch and its deadline are looked at last of
-   * all.
+   * The only place from which a command is sent. Its epoch and its deadline are checked last, just
+   * before sending.
    */
   async #send(
     head: SoundHead,
@@ -236,7 +237,7 @@ export class StationRelay {
       throw new Refusal(504, "the deadline passed before the command could be relayed");
     }
     signal.throwIfAborted();
-    // Nothing is repeated here, whatever its sender allows.
+    // A relay never repeats a command, even if its sender allows it.
     this.#connections.closeDoubtful();
     this.counts.relayed++;
     if (waits) response.writeContinue();
@@ -249,7 +250,7 @@ export class StationRelay {
       responseHeaders: "raw",
       signal,
     });
-    // Asked for raw, they come as a list, whatever the types say.
+    // With `raw` undici returns them as a list, although the types say otherwise.
     const raw = headers as unknown as string[];
     const back = endToEnd(raw);
     if (statusCode === 412) {
@@ -268,9 +269,7 @@ export class StationRelay {
     response.writeHead(healthy ? 200 : 503, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
   }
 
-  /**
-   * Asks the service behind for anything at all: any answer below 500 shows that the path is open.
-   */
+  /** Sends a GET to the service behind. Any answer below 500 shows that the path works. */
   async #tryPath(caller: AbortSignal): Promise<string> {
     const { relayTo, clock, faults } = this.#options;
     const pool = this.#pool;
@@ -302,7 +301,7 @@ function servicePool({ origin }: URL, connections: StationConnections): Pool {
   });
 }
 
-/** Why a command is not relayed, and with which status that is said. */
+/** Why a command is not relayed, and the HTTP status for that. */
 class Refusal extends Error {
   readonly status: number;
 
@@ -313,8 +312,7 @@ class Refusal extends Error {
 }
 
 /**
- * What of a command's headers goes on: key, epoch and deadline as they came, the time left as it is
- * now.
+ * The headers that are passed on: key, epoch and deadline as received, and the time left as of now.
  */
 function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: number): string[] {
   const headers = head.headers
@@ -333,12 +331,12 @@ function headersOnwards(head: SoundHead, request: IncomingMessage, leftMs: numbe
 async function deliver(answer: RelayAnswer, response: ServerResponse, signal: AbortSignal): Promise<void> {
   response.writeHead(answer.status, [...answer.headers]);
   if (typeof answer.body === "string") return void response.end(answer.body);
-  // Where it breaks off, `refuse` ends it.
+  // If it breaks off, `refuse` ends the answer.
   await pipeline(answer.body, response, { signal, end: false });
   response.end();
 }
 
-/** Nothing behind it is served. */
+/** Makes this the last answer on its connection. */
 function endWith({ connection, response }: Exchange): void {
   connection.endWith(response);
   response.setHeader("connection", "close");
@@ -346,8 +344,8 @@ function endWith({ connection, response }: Exchange): void {
 
 function refuse(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
-  // Nobody is to take what has gone out for complete, even where only the end of the connection
-  // would say so.
+  // With a reset, so that the sender does not take a partial answer for a complete one, even if
+  // only the end of the connection would mark its end.
   if (response.headersSent || response.destroyed) return void exchange.socket.resetAndDestroy();
   endWith(exchange);
   if (error instanceof RefusedRequest) {
@@ -369,7 +367,7 @@ function inWords(error: unknown): string {
   return why === undefined ? error.message : `the service's reply cannot be read: ${why}`;
 }
 
-/** A header that is a whole number, or undefined where there is none. */
+/** A header with a whole number; undefined if it is absent. */
 function wholeNumberIn(request: IncomingMessage, name: string): number | undefined {
   const text = request.headers[name];
   if (text === undefined) return undefined;

@@ -1,14 +1,14 @@
 /**
- * Whether the service behind a station lives: asked again and again, so that the station beats for
- * the service and not for itself. A heartbeat says "send commands here"; a station whose service is
- * gone must not say so.
+ * Checks again and again whether the service behind a station lives, so that the station sends
+ * heartbeats for the service and not for itself. A heartbeat says "send commands here"; a station
+ * whose service is gone must not say so.
  *
  *   unknown ──passes──► lives ◄──passes── gone
  *      └─────fails──────► gone ◄──fails───┘
  *
- * The first failed check counts: a gateway waits for several missed heartbeats before it acts, so
- * one accident does no harm. Checks never overlap. A connection that is taken proves less than an
- * answer: the system takes it also for a process that hangs.
+ * The first failed check counts: a gateway waits for several missed heartbeats before it acts, so a
+ * single accident does no harm. Checks never overlap. An accepted connection proves less than an
+ * answer, because the operating system accepts connections also for a process that hangs.
  */
 import { connect } from "node:net";
 import type { Clock } from "ground-station-failover";
@@ -18,7 +18,7 @@ import { failureInWords } from "../fleet/failure-words.ts";
 import { connectService, lookupService } from "./service-names.ts";
 
 /**
- * Asks once; resolves where the service lives, else rejects with the reason. Rejects too once
+ * One check. Resolves if the service lives; otherwise rejects with the reason. Also rejects once
  * `signal` is aborted.
  */
 export type Check = (signal: AbortSignal) => Promise<void>;
@@ -26,11 +26,14 @@ export type Check = (signal: AbortSignal) => Promise<void>;
 export interface ServiceCheckOptions {
   readonly clock: Clock;
   readonly check: Check;
-  /** From the beginning of a check to that of the next, in ms, more than 0. */
+  /** From the beginning of a check to the beginning of the next, in ms, more than 0. */
   readonly intervalMs: number;
-  /** How long a check may take, in ms, more than 0. */
+  /** Longest time for a check, in ms, more than 0. */
   readonly timeoutMs: number;
-  /** Told of the first result and of every change; `why` is the reason where it does not live. */
+  /**
+   * Called with the first result and with every change; `why` is the reason if the service does not
+   * live.
+   */
   readonly onChange: (lives: boolean, why: string) => void;
 }
 
@@ -54,7 +57,7 @@ export class ServiceCheck {
     }
   }
 
-  /** Why the service does not live; undefined where it does. */
+  /** Why the service does not live; undefined if it lives. */
   async #check(signal: AbortSignal): Promise<string | undefined> {
     const { clock, check, timeoutMs } = this.#options;
     const late = new AbortController();
@@ -76,7 +79,7 @@ export class ServiceCheck {
   }
 }
 
-/** GET `url`: an answer 2xx or 3xx shows that the service lives. */
+/** GET `url`: an answer with 2xx or 3xx shows that the service lives. */
 export function answers(url: URL): Check {
   const connections = new StationConnections();
   const connect = connections.by(connectService(CONNECT_MS));
@@ -89,7 +92,9 @@ export function answers(url: URL): Check {
   };
 }
 
-/** Connects to where `url` leads: a connection that is taken shows that the service listens. */
+/**
+ * Connects to the host and port of `url`: an accepted connection shows that the service listens.
+ */
 export function takesConnections(url: URL): Check {
   const port = Number(url.port === "" ? (url.protocol === "https:" ? 443 : 80) : url.port);
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -105,9 +110,9 @@ export function takesConnections(url: URL): Check {
 }
 
 /**
- * The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than an old
- * attempt.
+ * The operating system repeats a lost SYN after 1, 3 and 7 s: a new connection succeeds sooner than
+ * an old attempt.
  */
 const CONNECT_MS = 1_000;
-/** What is read of a page's answer before its connection is closed instead. */
+/** If a page's answer is longer than this, its connection is closed instead of reading the rest. */
 const BODY_BYTES = 64 * 1_024;

@@ -1,7 +1,7 @@
 /**
- * The way to the service behind a station, for its relay and its checks alike. The service's name
- * is looked up once in half a minute, and its last address is used while no name server answers;
- * without that, five checks a second would each take one of the few threads that lookups have.
+ * Connects a station to the service behind it, for its relay and its checks. The service's name is
+ * looked up once in half a minute, and its last address is used while no name server answers.
+ * Without this cache, five checks a second would each occupy one of the few threads for lookups.
  */
 import { systemClock } from "ground-station-failover";
 import { buildConnector } from "undici";
@@ -10,7 +10,7 @@ import { NameLookup } from "../adapters/stations/name-lookup.ts";
 
 const names: NameCache = new NameCache({
   nowMs: () => systemClock.nowMs(),
-  // The check of the service says what follows from it.
+  // The result of the service's check already shows the consequences.
   onChange: () => undefined,
   resolve: new NameLookup({ clock: systemClock }).resolve,
 });
@@ -18,7 +18,7 @@ const names: NameCache = new NameCache({
 /** For `net.connect`. */
 export const lookupService: NameCache["lookup"] = names.lookup;
 
-/** For undici. `timeoutMs`: how long a connection may take. Default: undici's 10 s. */
+/** For undici. `timeoutMs`: longest time for a connection. Default: undici's 10 s. */
 export function connectService(timeoutMs?: number): buildConnector.connector {
   return buildConnector({
     allowH2: false,

@@ -1,10 +1,10 @@
 /**
  * What would make an impossible goal possible: more time to detect, more false alarms, a longer
- * trace, or heartbeats that come more often. The first three are read off the trace. What shorter
- * intervals would bring is an estimate, and made on the cautious side: a silence shrinks by no more
- * than the two intervals differ, since what made a beat late or cut a run of them short is taken to
- * last as long as before. Only losses that come singly, as independent ones do, are taken to hit as
- * few beats of a faster sender.
+ * trace, or more frequent heartbeats. The first three are computed from the trace. The effect of
+ * shorter intervals is a cautious estimate: a silence shrinks by at most the difference between the
+ * two intervals, because the cause of a late beat or of a short run of losses is assumed to last as
+ * long as before. Only single losses, which are independent, are assumed to hit as few beats of a
+ * faster sender.
  */
 
 import { FIXED_DOWN_LEVEL } from "./candidates.ts";
@@ -15,39 +15,39 @@ import { type SelectionTerms, selectThreshold } from "./selection.ts";
 import type { TrafficSummary } from "./traffic-summary.ts";
 import { type CalibrationTrial, HIGHEST_LEVEL } from "./trial.ts";
 
-/** Each on its own would do; undefined where it would not, or that cannot be told. */
+/** Each of these alone would be enough; undefined if it would not be, or if that is unknown. */
 export interface CalibrationNeeds {
-  /** Heartbeats this often or more often (an estimate). */
+  /** Heartbeats at this interval or a shorter one (an estimate). */
   readonly intervalMs: number | undefined;
-  /** This long to detect. */
+  /** This much time to detect. */
   readonly detectWithinMs: number | undefined;
-  /** So many false alarms per ms, at the time for detection that was asked for. */
+  /** This many false alarms per ms, at the required time for detection. */
   readonly alarmsPerMs: number | undefined;
-  /** A trace this long without a false alarm, all nodes added up. */
+  /** The length of a trace without a false alarm, all nodes added up. */
   readonly watchedMs: number;
-  /** A trace this long, all nodes added up, could at least be continued from. */
+  /** The minimum length of a trace, all nodes added up, whose tail could be continued. */
   readonly leastWatchedMs: number;
-  /** Silences in the trace that reach the time for detection, outages apart. */
+  /** Silences in the trace that reach the time for detection, without outages. */
   readonly silences: number;
 }
 
 /** A tail is continued over at most three decades. */
 export const LONGEST_CONTINUATION = 1_000;
 
-/** Intervals that people write down. */
+/** Intervals that people usually configure. */
 const USUAL_INTERVALS_MS: readonly number[] = [
   30_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 250, 200, 100, 50, 25, 20, 10, 5,
 ];
-/** Runs of losses this much longer than independent ones count as bursts. */
+/** Losses count as bursts if their runs are this much longer than independent ones. */
 const BURSTY = 1.2;
 
-/** What a trial of the fixed timeout at the time for detection came to. */
+/** The result of a trial of the fixed timeout at the time for detection. */
 interface FixedTrial {
   readonly trial: CalibrationTrial;
   readonly terms: SelectionTerms;
 }
 
-/** `fixed`: undefined where none was tried. */
+/** `fixed`: undefined if none was tried. */
 export function calibrationNeeds(
   trace: HeartbeatTrace,
   traffic: TrafficSummary,
@@ -81,7 +81,7 @@ function silencesFrom(trace: HeartbeatTrace, fromMs: number, outageMs: number): 
   return found;
 }
 
-/** Where there are more, no estimate is needed to see that the goal is far away. */
+/** With more silences than this the goal is clearly far away, and no estimate is needed. */
 const MOST_SILENCES = 1_000_000;
 
 function shorterInterval(
@@ -102,8 +102,8 @@ function shorterInterval(
 }
 
 /**
- * The shortest timeout that would do, by the same rules; levels of the fixed detector go on past
- * its timeout.
+ * The shortest timeout that would be enough, by the same rules. Levels of the fixed detector
+ * continue past its timeout.
  */
 function longerTime({ trial, terms }: FixedTrial, { detectWithinMs, outageMs }: CalibrationGoal): number | undefined {
   // Silences from outageMs on were not counted.
@@ -114,7 +114,9 @@ function longerTime({ trial, terms }: FixedTrial, { detectWithinMs, outageMs }: 
   return level === undefined ? undefined : (level / FIXED_DOWN_LEVEL) * detectWithinMs;
 }
 
-/** The rate of the whole time for detection, by the same rules, in steps of a fifth. */
+/**
+ * The false alarms that the whole time for detection needs, by the same rules, in steps of a fifth.
+ */
 function moreAlarms(
   { trial, terms }: FixedTrial,
   silences: number,
@@ -129,7 +131,10 @@ function moreAlarms(
   return undefined;
 }
 
-/** Six times the bound, if alarms come in clusters; what clusters more than that is no rate. */
+/**
+ * Up to six times the bound, if alarms come in clusters; with stronger clustering there is no
+ * meaningful rate.
+ */
 const MOST_STEPS = 10;
 
 /** A fiftieth of the time for detection. */

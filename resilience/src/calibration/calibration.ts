@@ -1,14 +1,16 @@
 /**
- * From a recorded trace and a goal to a detector, or to the reason why there is none. The time in
- * which silence has to be declared becomes the *ceiling*: whatever a detector has learned, it never
- * waits longer. Under that ceiling each candidate gets the lowest threshold that keeps false alarms
- * as rare as asked (`selection.ts`), and the one that waits least on average is recommended.
+ * Computes a detector from a recorded trace and a goal, or the reason why there is none. The time
+ * within which silence must be declared becomes the *ceiling*: whatever a detector has learned, it
+ * never waits longer. Under that ceiling each candidate gets the lowest threshold that keeps false
+ * alarms as rare as required (`selection.ts`). The candidate with the shortest mean wait is
+ * recommended.
  *
- * No detector that never waits longer than the ceiling makes fewer false alarms than the fixed
- * timeout that always waits that long. So if that one makes too many, nothing will do, and what
- * would help is worked out instead. A fixed timeout is recommended only where nothing that learns
- * will do: one that was right for another network is how the incident began. It assumes that the
- * future resembles the trace, and that the nodes of a trace resemble each other.
+ * Among detectors that never wait longer than the ceiling, none makes fewer false alarms than the
+ * fixed timeout that always waits that long. So if that one makes too many, the goal is impossible,
+ * and the changes that would help are computed instead. A fixed timeout is recommended only if no
+ * detector that learns is good enough: a timeout that was right for another network is how the
+ * incident began. Calibration assumes that the future resembles the trace, and that the nodes of a
+ * trace resemble each other.
  */
 
 import { ConfigurationError } from "../core/errors.ts";
@@ -22,7 +24,7 @@ import { alarmRates, type Selection, type SelectionTerms, selectThreshold } from
 import { summarizeTraffic, type TrafficSummary } from "./traffic-summary.ts";
 import { CalibrationTrial, type SilenceFigures } from "./trial.ts";
 
-/** What to configure. */
+/** The recommended configuration. */
 export interface DetectorRecommendation {
   readonly model: DetectorCandidate["model"];
   readonly windowSize: number;
@@ -32,18 +34,18 @@ export interface DetectorRecommendation {
   readonly ceilingMs: number;
 }
 
-/** How well it does. */
+/** How well the recommendation performs. */
 export interface CalibrationEvidence extends Omit<Selection, "level"> {
   /** How long a silence lasts until it is declared. */
   readonly silence: SilenceFigures;
   /**
-   * A trace without a false alarm that is this long (all nodes added up) would prove the rate that
-   * was asked for.
+   * The length of a trace without a false alarm (all nodes added up) that would prove the required
+   * rate.
    */
   readonly provenAfterMs: number;
 }
 
-/** One detector's trade-off: a point for each threshold, from low ones to high ones. */
+/** One detector's trade-off: a point for each threshold, in rising order. */
 export interface TradeOffCurve {
   readonly model: DetectorCandidate["model"];
   readonly windowSize: number;
@@ -51,15 +53,17 @@ export interface TradeOffCurve {
   readonly points: readonly TradeOffPoint[];
 }
 
+/** One threshold of a detector: how soon it declares, and how often it is wrong. */
 export interface TradeOffPoint {
   readonly level: number;
-  /** Mean silence until it is declared. */
+  /** Mean silence until the declaration. */
   readonly silenceMs: number;
   readonly alarmsPerMs: number;
-  /** False alarms seen; where 0, the rate is an upper bound by continuing the tail. */
+  /** False alarms in the trace; if 0, the rate is an upper bound from continuing the tail. */
   readonly counted: number;
 }
 
+/** Why no detector can reach the goal on this trace, and what it would take. */
 export type CalibrationRefusal = {
   readonly why:
     | "interval-too-long" /** Two beats do not fit into the time for detection. */
@@ -69,6 +73,7 @@ export type CalibrationRefusal = {
   readonly needs: CalibrationNeeds;
 };
 
+/** The detector to configure, with its evidence, or the reason why there is none. */
 export type CalibrationResult = {
   readonly goal: CalibrationGoal;
   readonly traffic: TrafficSummary;
@@ -82,13 +87,13 @@ export type CalibrationResult = {
   | ({ readonly type: "impossible" } & CalibrationRefusal)
 );
 
-/** How far a calibration has come: candidates replayed, of how many. */
+/** The progress of a calibration: candidates replayed, and their total. */
 export interface CalibrationProgress {
   readonly done: number;
   readonly total: number;
 }
 
-/** Fewer gaps than this have no tail to speak of, and the trace is refused. */
+/** A trace with fewer gaps than this has no usable tail and is refused. */
 export const MIN_GAPS = 200;
 
 interface Tried {
@@ -99,9 +104,9 @@ interface Tried {
 }
 
 /**
- * What continuing a trial's own tail leaves out. The ceiling declares whatever a threshold does
- * not, so that its alarms come on top, by the tail of the silences themselves; and so do runs of
- * lost beats that were not met yet.
+ * The alarms that continuing a trial's own tail leaves out. The ceiling declares every silence that
+ * the threshold does not, so its alarms are added, by the tail of the silences themselves. Runs of
+ * lost beats that have not occurred yet are added too.
  */
 function addedTo(
   trial: CalibrationTrial,
@@ -124,6 +129,19 @@ function addedTo(
 /**
  * Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with
  * too few gaps.
+ *
+ * @example
+ * ```ts
+ * import { calibrate, HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * for (let sequence = 0; sequence < 2_000; sequence++) {
+ *   const lateMs = (sequence * 7) % 11; // 0 … 10 ms
+ *   trace.add("north", { sequence }, sequence * 50 + lateMs);
+ * }
+ * const result = calibrate(trace, { detectWithinMs: 500, falseAlarms: 1, perMs: 3_600_000 });
+ * console.log(result.type, Math.round(result.traffic.intervalMs)); // recommended 50
+ * ```
  */
 export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): CalibrationResult {
   const steps = calibrationSteps(trace, options);
@@ -136,6 +154,21 @@ export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): C
 /**
  * As {@link calibrate}, with a pause after each candidate: a long trace takes some seconds for
  * each.
+ *
+ * @example
+ * ```ts
+ * import { calibrationSteps, HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * for (let sequence = 0; sequence < 2_000; sequence++) {
+ *   trace.add("north", { sequence }, sequence * 50 + ((sequence * 7) % 11));
+ * }
+ * const goal = { detectWithinMs: 500, falseAlarms: 1, perMs: 3_600_000 };
+ * const steps = calibrationSteps(trace, goal);
+ * let step = steps.next();
+ * while (!step.done) step = steps.next(); // step.value: how many of the candidates are done
+ * console.log(step.value.type); // recommended
+ * ```
  */
 export function* calibrationSteps(
   trace: HeartbeatTrace,
@@ -177,17 +210,14 @@ export function* calibrationSteps(
   };
 }
 
-/**
- * A trace with more beats is looked at in part first, and in full only by the detectors that
- * promise most.
- */
+/** A trace with more beats is first sampled, and only the best detectors are tried on all of it. */
 const BEATS_FOR_ALL = 1_000_000;
 const FINALISTS = 3;
 
 /**
- * Tries the candidates, the fixed timeout first. On a long trace the others are ranked on a sample
- * of it, and only the best go on; where none of those will do on the whole, the next have their
- * turn.
+ * Tries the candidates, the fixed timeout first. On a long trace, the others are ranked on a
+ * sample, and only the best are tried on the whole trace. If none of these is good enough, the next
+ * ones are tried.
  */
 function* tryOut(
   trace: HeartbeatTrace,
@@ -219,14 +249,14 @@ function* tryOut(
   }
   if (oneStretchIn === 1) return [atCeiling, ...tried];
   const onlySampled = (one: Tried): Tried => (one.trial.sampled ? { ...one, selection: undefined } : one);
-  // Nothing does better than the fixed timeout at the ceiling.
+  // No detector is better than the fixed timeout at the ceiling.
   if (atCeiling.selection === undefined) return [atCeiling, ...tried.map(onlySampled)];
   const ranked = tried.map((one, place) => ({ place, waitMs: waitOf(one) })).sort((a, b) => a.waitMs - b.waitMs);
   let fit = 0;
   for (const { place } of ranked) {
     yield { done, total };
     const inFull = attempt((tried[place] as Tried).candidate, 1);
-    // What was only sampled may not be recommended.
+    // A candidate that was only sampled may not be recommended.
     tried[place] = inFull;
     if (inFull.selection !== undefined) fit++;
     if (fit >= FINALISTS) break;
@@ -241,12 +271,11 @@ function waitOf({ trial, selection }: Tried): number {
 type Chosen = Tried & { readonly selection: Selection };
 
 /**
- * Waits that differ by less than this share are alike: then the window that is nearest to the
- * default decides.
+ * Waits that differ by less than this share are equal; then the window nearest to the default wins.
  */
 const ALIKE = 0.02;
 
-/** The one that waits least; a fixed timeout only where nothing else is left. */
+/** The candidate with the shortest wait; a fixed timeout only if nothing else is left. */
 function bestOf(tried: readonly Tried[]): Chosen | undefined {
   const chosen = tried.filter((one): one is Chosen => one.selection !== undefined);
   const learning = chosen.filter(({ candidate }) => candidate.model !== "fixed");
@@ -272,7 +301,7 @@ function recommendationOf(
     model,
     windowSize,
     minDeviationMs,
-    // A fixed timeout is a ceiling below a threshold that nothing reaches.
+    // A fixed timeout is configured as a ceiling with a threshold that is never reached.
     threshold: fixed ? 100 : selection.level,
     intervalMs,
     ceilingMs: fixed ? (goal.detectWithinMs * selection.level) / levels.highest : goal.detectWithinMs,

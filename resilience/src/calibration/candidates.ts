@@ -1,7 +1,6 @@
 /**
- * The detectors that a calibration tries. A further model of the library joins by a row in the
- * table; what is tried is always the production machine with the options that the gateway would
- * give it.
+ * The detectors that a calibration tries. To add another model of the library, add a row to the
+ * table. Each candidate is the production machine with the options that the gateway would give it.
  */
 
 import type { DetectorMachine } from "../core/detection/detector.ts";
@@ -12,9 +11,9 @@ import type { CalibrationGoal } from "./goal.ts";
 import { type LevelRange, PHI_LEVELS } from "./selection.ts";
 
 /** A model of the library's phi detector. */
-type PhiModel = NonNullable<PhiAccrualOptions["model"]>;
+export type PhiModel = NonNullable<PhiAccrualOptions["model"]>;
 
-/** A detector with everything but its threshold. */
+/** A detector with all its settings except the threshold. */
 export interface DetectorCandidate {
   /** `fixed`: a fixed timeout, which learns nothing. */
   readonly model: PhiModel | "fixed";
@@ -24,13 +23,13 @@ export interface DetectorCandidate {
   machine(): DetectorMachine;
 }
 
-/** A large window is precise, a small one follows a change; 200 is the default between them. */
+/** A large window is precise, a small one follows a change; the default, 200, is a compromise. */
 const WINDOWS: readonly number[] = [50, 200, 1_000];
 export const DEFAULT_WINDOW = 200;
 
 /**
- * A row for each model: the windows that are tried, with a least deviation of which share of the
- * interval, and those that are tried with the gateway's wide least deviation too.
+ * A row for each model: the windows to try, the minimum deviation as a share of the interval, and
+ * the windows to try with the gateway's wide minimum deviation as well.
  */
 const MODELS: readonly {
   readonly model: PhiModel;
@@ -44,13 +43,12 @@ const MODELS: readonly {
   { model: "adaptive", windows: [DEFAULT_WINDOW], deviationRatio: 1 / 25, wideWindows: [] },
 ];
 
-/** A fixed timeout's level, as its machine has it: 8 when the timeout is over. */
+/** The level of a fixed timeout, as in its machine: 8 when the timeout is over. */
 export const FIXED_DOWN_LEVEL = 8;
 
-/** The fixed timeout first, because what it makes of the time for detection bounds all others. */
+/** The fixed timeout is first, because its result for the time for detection bounds all others. */
 export function detectorCandidates(intervalMs: number, { detectWithinMs }: CalibrationGoal): DetectorCandidate[] {
-  // The gateway takes no less than 1 ms, and by default no less than 50 ms or a quarter of the
-  // interval.
+  // The gateway accepts at least 1 ms; its default is at least 50 ms or a quarter of the interval.
   const narrowMs = (ratio: number): number => Math.max(1, Number((intervalMs * ratio).toPrecision(3)));
   const wideMs = Math.max(50, narrowMs(1 / 4));
   const phi = (model: PhiModel, windowSize: number, minDeviationMs: number): DetectorCandidate => ({
@@ -76,7 +74,7 @@ export function detectorCandidates(intervalMs: number, { detectWithinMs }: Calib
     model: "fixed",
     windowSize: DEFAULT_WINDOW,
     minDeviationMs: detectWithinMs,
-    // From the whole budget downwards, so that the budget itself is one of the steps.
+    // Counted down from the whole budget, so that the budget itself is one of the steps.
     levels: {
       lowest: FIXED_DOWN_LEVEL - FIXED_STEP * Math.floor((FIXED_DOWN_LEVEL - shortest) / FIXED_STEP),
       highest: FIXED_DOWN_LEVEL,

@@ -1,42 +1,44 @@
 /**
- * What a calibration is to reach: how soon silence has to be declared, and how seldom a living node
- * may be declared down. Both are promises about one node; a trace of twelve nodes watches twelve at
- * once, and its time counts twelvefold.
+ * The goal of a calibration: how soon silence must be declared, and how rarely a living node may be
+ * declared down. Both are promises about one node. A trace of twelve nodes watches twelve at once,
+ * so its time counts twelvefold.
  */
 import { checked, DURATION_MS } from "../core/options.ts";
 
+/** The goal of a calibration. */
 export interface CalibrationOptions {
   /**
-   * Silence after a node's last heartbeat within which it has to be declared down. In ms, above 0
-   * and below 2^31. No default: it is what you ask for.
+   * Silence after a node's last heartbeat within which the node must be declared down. In ms, above
+   * 0 and below 2^31. No default: it is your requirement.
    */
   readonly detectWithinMs: number;
   /**
-   * How many false alarms of one node are bearable in `perMs`; above 0. No default: it is what you
-   * ask for.
+   * Maximum number of false alarms of one node in `perMs`; above 0. No default: it is your
+   * requirement.
    */
   readonly falseAlarms: number;
   /** The time in which they are counted. In ms, above 0. No default. */
   readonly perMs: number;
-  /** Confidence of every bound; 0.5 … 0.999999. Default 0.95, the custom. */
+  /** Confidence of every bound; 0.5 … 0.999999. Default 0.95, the usual value. */
   readonly confidence?: number | undefined;
   /**
-   * Silences of this length or more are presumed to have been real outages, which a detector ought
-   * to declare, and are not counted as false alarms. In ms, above `detectWithinMs`. Default ten
-   * times `detectWithinMs`: shorter ones are what it must bear.
+   * Silences of this length or more are assumed to be real outages, which a detector should
+   * declare, and do not count as false alarms. In ms, above `detectWithinMs`. Default ten times
+   * `detectWithinMs`: a detector must tolerate shorter ones.
    */
   readonly outageMs?: number | undefined;
 }
 
+/** The goal that a calibration was given, with its defaults filled in. */
 export interface CalibrationGoal {
   readonly detectWithinMs: number;
-  /** Bearable false alarms of one node per ms. */
+  /** Maximum false alarms of one node per ms. */
   readonly alarmsPerMs: number;
   readonly confidence: number;
   readonly outageMs: number;
 }
 
-/** Fills in defaults and refuses what is out of range. */
+/** Fills in defaults and refuses values that are out of range. */
 export function calibrationGoal(options: CalibrationOptions): CalibrationGoal {
   const part = "Calibration";
   const amount = { min: 0, aboveMin: true, max: Number.MAX_SAFE_INTEGER };

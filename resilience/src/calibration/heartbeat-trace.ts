@@ -1,18 +1,19 @@
 /**
- * A recorded stretch of heartbeats, condensed while it is read: for each node the arrivals that
- * proved life, how many beats were missing before each, and what else came (duplicates, stragglers,
- * restarts) as counts. Ten million beats take 100 MB, 140 MB with send times. Arrivals are judged
- * by the same {@link BeatOrder} that the detectors use.
+ * A recording of heartbeats, condensed while it is read: for each node the arrivals that proved
+ * life, how many beats were missing before each, and counts of the rest (duplicates, late beats,
+ * restarts). Ten million beats take 100 MB, 140 MB with send times. Arrivals are judged by the same
+ * {@link BeatOrder} that the detectors use.
  *
- * A *break* is a place where the time since the arrival before says nothing: the sender restarted,
- * or the clock went back. Replaying a trace (`trial.ts`) shows a detector exactly this.
+ * A *break* is a place where the time since the previous arrival says nothing: the sender
+ * restarted, or the clock went back. A replay of the trace (`trial.ts`) shows a detector exactly
+ * this.
  */
 import { BeatOrder } from "../core/detection/beat-order.ts";
 import type { Heartbeat, HeartbeatVerdict } from "../core/detection/detector.ts";
 
-/** More nodes than this are refused: a trace whose ids are random must not fill the memory. */
+/** More nodes than this are refused: a trace with random ids must not fill the memory. */
 export const MAX_TRACE_NODES = 20_000;
-/** As much as 800 MB hold. */
+/** The number that 800 MB can hold. */
 export const MAX_TRACE_HEARTBEATS = 40_000_000;
 
 /** Marks a break in the column of missing beats; a longer jump of the numbers is a break too. */
@@ -20,35 +21,35 @@ const BREAK = 0xffff;
 const FIRST_CHUNK = 64;
 const LARGEST_CHUNK = 65_536;
 /**
- * A silence of so many mean gaps counts as an outage, after which a lower number may be a restarted
- * sender's.
+ * A silence of this many mean gaps counts as an outage; a lower number after it may come from a
+ * restarted sender.
  */
 const OUTAGE_GAPS = 10;
 
-/** What became of an arrival: as a detector says it, or there was no room. */
+/** The verdict on an arrival: a detector's verdict, or that there was no room. */
 export type TraceVerdict = HeartbeatVerdict | "too-many-nodes" | "too-many-beats";
 
 interface Chunk {
   readonly arrivals: Float64Array;
   readonly missing: Uint16Array;
   /**
-   * How much longer than the first beat of the chunk each was under way, in ms; NaN without a send
-   * time. Seven digits are enough for a difference of differences. Undefined while no beat of the
-   * chunk carries a send time.
+   * The delay of each beat minus that of the chunk's first beat, in ms; NaN without a send time.
+   * Seven digits are enough for such a difference. Undefined while no beat of the chunk carries a
+   * send time.
    */
   delays: Float32Array | undefined;
   firstDelayMs: number;
   used: number;
 }
 
-/** One arrival of a replay. The same object is handed out again and again. */
+/** One arrival of a replay. The same object is used for all of them. */
 export interface TraceStep {
   arrivalMs: number;
-  /** Time since the arrival before; NaN at the first and at a break. */
+  /** Time since the previous arrival; NaN at the first arrival and at a break. */
   gapMs: number;
-  /** Beats lost before this one, as far as sequence numbers tell. */
+  /** Beats lost before this one, as far as sequence numbers show. */
   missing: number;
-  /** Undefined where the trace has none. */
+  /** Undefined if the trace has none. */
   sentAtMs: number | undefined;
 }
 
@@ -59,11 +60,11 @@ export class NodeTrace {
   duplicates = 0;
   reordered = 0;
   restarts = 0;
-  /**
-   * Arrivals that lie before the one given last: the clock went back, or the trace is not in order.
-   */
+  /** Arrivals before the previous one: the clock went back, or the trace is not in order. */
   clockWentBack = 0;
-  /** Whether any beat carries a sequence number: only then can loss be told from lateness. */
+  /**
+   * True if any beat carries a sequence number: only then can loss be distinguished from lateness.
+   */
   numbered = false;
   firstMs: number = Number.NaN;
   lastMs: number = Number.NaN;
@@ -72,11 +73,12 @@ export class NodeTrace {
   #sequence = -1;
   #meanGapMs = Number.NaN;
 
+  /** Takes an arrival; arrivals must come in order. */
   add(beat: Heartbeat, arrivalMs: number): HeartbeatVerdict {
     const gapMs = arrivalMs - this.lastMs;
     const succession = this.#order.note(beat, gapMs >= OUTAGE_GAPS * this.#meanGapMs);
     if (succession === "refused") return succession;
-    // Also for a beat that is old by its number: then the lines of the trace are out of order, and
+    // Also counted for a beat with an old number: the lines of the trace are then out of order, and
     // its gap is missing.
     if (gapMs < 0) this.clockWentBack++;
     if (succession === "duplicate") this.duplicates++;
@@ -97,7 +99,9 @@ export class NodeTrace {
     return "counted";
   }
 
-  /** Shows every arrival that proved life, in order; `step` is only valid during the call. */
+  /**
+   * Calls `see` for every arrival that proved life, in order; `step` is only valid during the call.
+   */
   forEach(see: (step: TraceStep) => void): void {
     const step: TraceStep = { arrivalMs: 0, gapMs: Number.NaN, missing: 0, sentAtMs: undefined };
     let lastMs = Number.NaN;
@@ -144,6 +148,20 @@ export class NodeTrace {
   }
 }
 
+/**
+ * A recorded stretch of heartbeats, of any number of nodes, for {@link calibrate}.
+ *
+ * @example
+ * ```ts
+ * import { HeartbeatTrace } from "ground-station-failover/calibration";
+ *
+ * const trace = new HeartbeatTrace();
+ * trace.add("north", { sequence: 1 }, 1_000);
+ * trace.add("north", { sequence: 2 }, 1_050);
+ * console.log(trace.add("north", { sequence: 2 }, 1_051)); // duplicate
+ * console.log(trace.beats, [...trace.nodes.keys()].join()); // 2 north
+ * ```
+ */
 export class HeartbeatTrace {
   readonly #nodes: Map<string, NodeTrace> = new Map();
   #beats = 0;
@@ -157,7 +175,7 @@ export class HeartbeatTrace {
     return this.#beats;
   }
 
-  /** Takes in an arrival; those of one node have to come in the order in which they arrived. */
+  /** Takes an arrival; the arrivals of one node must come in the order in which they arrived. */
   add(node: string, beat: Heartbeat, arrivalMs: number): TraceVerdict {
     if (!Number.isFinite(arrivalMs)) return "refused";
     if (this.#beats >= MAX_TRACE_HEARTBEATS) return "too-many-beats";

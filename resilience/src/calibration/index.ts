@@ -1,6 +1,8 @@
 /**
  * The door to calibration: from a trace of heartbeats to a detector, its level and what that costs,
  * each with its bounds. Pure, as the machines are.
+ *
+ * @module ground-station-failover/calibration
  */
 
 export type { CalibrationNeeds } from "./advice.ts";
@@ -14,6 +16,7 @@ export type {
   TradeOffPoint,
 } from "./calibration.ts";
 export { calibrate, calibrationSteps, MIN_GAPS } from "./calibration.ts";
+export type { PhiModel } from "./candidates.ts";
 export type { CalibrationGoal, CalibrationOptions } from "./goal.ts";
 export type { NodeTrace, TraceStep, TraceVerdict } from "./heartbeat-trace.ts";
 export { HeartbeatTrace, MAX_TRACE_HEARTBEATS, MAX_TRACE_NODES } from "./heartbeat-trace.ts";

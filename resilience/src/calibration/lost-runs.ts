@@ -1,33 +1,33 @@
 /**
- * How often a run of lost beats may come, also one that is longer than any seen. The gaps of lost
- * beats stand in heaps, one for each number of beats, and a smooth tail continued beyond the last
- * heap does not see the next. What it is continued by instead is the chance that a run goes on by
- * one beat more, at its upper confidence bound.
+ * How often runs of lost beats may come, including runs longer than any seen. The gaps of lost
+ * beats form clusters, one for each number of beats, and a smooth tail that is continued beyond the
+ * last cluster misses the next one. Instead, the runs are continued with the chance that a run goes
+ * on by one beat more, at its upper confidence bound.
  *
- * Where losses come in bursts that chance grows with the run: single losses end at once, a burst
- * goes on (E. N. Gilbert, "Capacity of a burst-noise channel", 1960). So runs are continued from
- * the shortest length past which the trace does not show the chance to grow any more. Without
- * sequence numbers nothing is known of losses, and nothing is added.
+ * If losses come in bursts, that chance grows with the run: single losses end at once, a burst goes
+ * on (E. N. Gilbert, "Capacity of a burst-noise channel", 1960). So runs are continued from the
+ * shortest length after which the trace no longer shows the chance to grow. Without sequence
+ * numbers nothing is known about losses, and nothing is added.
  */
 import { poissonLowerBound, poissonUpperBound } from "./poisson-bounds.ts";
 import { LONGEST_COUNTED_RUN, type TrafficSummary } from "./traffic-summary.ts";
 
 /**
- * Confidence at which longer runs are believed to go on more often. Low on purpose: believing it
- * wrongly costs a longer wait, missing it the promise. At 0.8 a third of the bounds were too low
- * for single losses of 2 % between bursts of five.
+ * Confidence at which longer runs are assumed to go on more often. It is deliberately low: a wrong
+ * assumption costs a longer wait, a missed one breaks the promise. At 0.8, a third of the bounds
+ * were too low for single losses of 2 % between bursts of five.
  */
 const GROWTH_CONFIDENCE = 0.6;
 
-/** Upper bounds on how often runs of lost beats come, read off one trace. */
+/** Upper bounds on how often runs of lost beats come, from one trace. */
 export class LostRuns {
   readonly #traffic: TrafficSummary;
   readonly #confidence: number;
-  /** Lost beats that came after the first so many of their runs. */
+  /** For each number: lost beats that came after the first that many of their runs. */
   readonly #wentOn: readonly number[];
   /**
-   * The shortest run from which on the chance to go on is no longer seen to grow, and an upper
-   * bound on that chance.
+   * The shortest run after which the chance to go on is no longer seen to grow, and an upper bound
+   * on that chance.
    */
   readonly #anchor: number;
   readonly #goesOn: number;
@@ -69,8 +69,8 @@ export class LostRuns {
 
   /**
    * Upper bound on the chance that a run of `from` beats or more goes on by another. Each beat of a
-   * run from there on was followed by another lost one or ended the run, and both are counts: the
-   * lower of the bounds that each gives.
+   * run from there on was followed by another lost beat or ended the run. Both counts give a bound;
+   * the lower one is used.
    */
   #goesOnAtMost(from: number): number {
     const [on, ended] = [this.#wentOn[from] ?? 0, this.#runs(from)];
@@ -79,7 +79,7 @@ export class LostRuns {
     return Math.min(poissonUpperBound(on, confidence) / beats, 1 - poissonLowerBound(ended, confidence) / beats);
   }
 
-  /** Lower bound on the same. */
+  /** Lower bound on the same chance. */
   #goesOnAtLeast(from: number): number {
     const on = this.#wentOn[from] ?? 0;
     return poissonLowerBound(on, GROWTH_CONFIDENCE) / (on + this.#runs(from));
@@ -94,7 +94,10 @@ export class LostRuns {
   }
 }
 
-/** The fewest lost beats whose gap may last `silenceMs`: half an interval is allowed for jitter. */
+/**
+ * The minimum number of lost beats whose gap may last `silenceMs`, allowing half an interval for
+ * jitter.
+ */
 export function lostBeatsIn(silenceMs: number, intervalMs: number): number {
   return Math.max(1, Math.ceil(silenceMs / intervalMs - 1.5));
 }

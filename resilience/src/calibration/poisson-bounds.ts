@@ -1,12 +1,11 @@
 /**
- * What a count of rare events says about their rate. Who saw n false alarms in a time T knows that
- * the true rate times T lies, with a given confidence, below an upper bound: 3.0 for n = 0 at 95 %,
- * which is why a quiet day cannot prove one a week. The bounds are Garwood's exact ones (1936),
- * read off the gamma distribution, so they also hold for the fractional counts that a correction
- * for clustered events makes.
+ * Bounds on the rate of rare events from their count. After n false alarms in a time T, the true
+ * rate times T lies below an upper bound with a given confidence: 3.0 for n = 0 at 95 %. This is
+ * why a quiet day cannot prove one alarm a week. The bounds are Garwood's exact ones (1936),
+ * computed from the gamma distribution. So they also hold for the fractional counts that a
+ * correction for clustered events gives.
  *
- * They presume events that come independently; see `selection.ts` for what is done where they do
- * not.
+ * They assume independent events; `selection.ts` says what is done for dependent ones.
  */
 
 /**
@@ -18,14 +17,16 @@ const BISECTIONS = 80;
 
 /**
  * The mean that is exceeded only with probability 1 - `confidence`, given `count` events (0 or
- * more, fractions too).
+ * more, may be fractional).
  */
 export function poissonUpperBound(count: number, confidence: number): number {
   if (count > LARGE_COUNT) return wilsonHilferty(count + 1, confidence);
   return gammaQuantile(count + 1, confidence);
 }
 
-/** The mean below which the truth lies only with probability 1 - `confidence`; 0 for no event. */
+/**
+ * The mean below which the true value lies only with probability 1 - `confidence`; 0 for no event.
+ */
 export function poissonLowerBound(count: number, confidence: number): number {
   if (count <= 0) return 0;
   if (count > LARGE_COUNT) return wilsonHilferty(count, 1 - confidence);
@@ -45,7 +46,7 @@ function gammaQuantile(shape: number, share: number): number {
   return high;
 }
 
-/** P(shape, x): a series below the bend, a continued fraction (Lentz) above it. */
+/** P(shape, x): a series below shape + 1, a continued fraction (Lentz) above it. */
 function lowerGamma(shape: number, x: number): number {
   if (x <= 0) return 0;
   const front = Math.exp(shape * Math.log(x) - x - lnGamma(shape));
@@ -74,7 +75,10 @@ function lowerGamma(shape: number, x: number): number {
   return 1 - front * fraction;
 }
 
-/** Stirling's series, after moving the argument above 10 by the recurrence; good to 14 digits. */
+/**
+ * Stirling's series, after raising the argument to at least 10 by the recurrence; accurate to 14
+ * digits.
+ */
 function lnGamma(argument: number): number {
   let x = argument;
   let shift = 0;
@@ -84,7 +88,7 @@ function lnGamma(argument: number): number {
   return (x - 0.5) * Math.log(x) - x + Math.log(2 * Math.PI) / 2 + series - shift;
 }
 
-/** A gamma variable's cube root is nearly normal. */
+/** The cube root of a gamma variable is nearly normal. */
 function wilsonHilferty(shape: number, share: number): number {
   const ninth = 1 / (9 * shape);
   return shape * (1 - ninth + standardNormalPoint(share) * Math.sqrt(ninth)) ** 3;
@@ -92,7 +96,7 @@ function wilsonHilferty(shape: number, share: number): number {
 
 /**
  * The point below which a standard normal variable lies with probability `share`, by Hastings'
- * 26.2.23, good to 4.5e-4.
+ * 26.2.23, accurate to 4.5e-4.
  */
 export function standardNormalPoint(share: number): number {
   const tail = Math.min(share, 1 - share);

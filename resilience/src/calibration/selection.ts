@@ -1,15 +1,15 @@
 /**
- * The lowest threshold of one trial that keeps false alarms as rare as asked, and how far that can
- * be believed.
+ * The lowest threshold of one trial that keeps false alarms as rare as required, and how reliable
+ * that is.
  *
- * Where the trace is long enough to prove the rate, a threshold is low enough if the upper
- * confidence bound on its false alarms is. Where it is not (no alarm in a time T still allows 3 /
- * T), the tail of the levels is fitted and continued (`tail-fit.ts`) to a rate ten times rarer than
- * asked, if there is room for that, and the verdict says that it was. In both cases the choice is
- * then tried on parts of the trace that had no part in it: each tenth is judged by a threshold
- * chosen on the other nine. Where those held-out tenths disagree, the choice is made again for a
- * rarer rate. Alarms that come in clusters are weighed as so many fewer independent ones (the
- * variance of the tenths over their mean), which widens the bound.
+ * If the trace is long enough to prove the rate, a threshold is accepted if the upper confidence
+ * bound on its false alarms is low enough. If it is not (no alarm in a time T still allows 3 / T),
+ * the tail of the levels is fitted and continued (`tail-fit.ts`). It is continued to a rate ten
+ * times rarer than required, if there is room for that, and the verdict says so. In both cases the
+ * choice is then tested on parts of the trace that were not used for it: each tenth is judged by a
+ * threshold chosen on the other nine. If these held-out tenths disagree, the choice is repeated for
+ * a rarer rate. Alarms that come in clusters count as fewer independent ones (the variance of the
+ * tenths divided by their mean), which widens the bound.
  */
 
 import { poissonUpperBound, standardNormalPoint } from "./poisson-bounds.ts";
@@ -19,60 +19,60 @@ import { type CalibrationTrial, HIGHEST_LEVEL, LEVEL_STEP, TRIAL_BLOCKS } from "
 export interface Selection {
   /** The threshold. */
   readonly level: number;
-  /** False alarms that it would have made in the whole trace. */
+  /** False alarms of this threshold in the whole trace. */
   readonly alarms: number;
-  /** False alarms in held-out tenths, by thresholds chosen without them. */
+  /** False alarms in held-out tenths, with thresholds chosen without them. */
   readonly heldOutAlarms: number;
   /** Upper confidence bound on the rate, from the held-out tenths. */
   readonly atMostPerMs: number;
   /**
-   * Upper confidence bound on the rate by continuing the tail of the levels; undefined where that
+   * Upper confidence bound on the rate from continuing the tail of the levels; undefined if that
    * was not needed.
    */
   readonly continuedPerMs: number | undefined;
-  /** Whether the held-out bound alone is as low as asked. */
+  /** True if the held-out bound alone is as low as required. */
   readonly shown: boolean;
 }
 
-/** Which thresholds may be chosen. */
+/** The thresholds that may be chosen. */
 export interface LevelRange {
   readonly lowest: number;
   readonly highest: number;
   readonly step: number;
 }
 
-/** Thresholds of a phi detector, as the gateway takes them, in steps that a person would write. */
+/** Thresholds of a phi detector that the gateway accepts, in steps that a person would use. */
 export const PHI_LEVELS: LevelRange = { lowest: 1, highest: HIGHEST_LEVEL, step: 0.1 };
 
 /**
- * A tail holds at most a fiftieth of the silences, and so many: the largest number whose fit is not
- * a misfit.
+ * A tail holds at most a fiftieth of the silences, and this many at most: the largest number with a
+ * good fit is used.
  */
 const TAIL_SHARE = 1 / 50;
 const TAIL_SIZES: readonly number[] = [500, 250, 120, 60, 30];
 /**
- * So much rarer than asked a choice is tried, one after the other, where the trace can prove the
- * rate.
+ * The factors by which a choice may be rarer than required, tried in this order, if the trace can
+ * prove the rate.
  */
 const PROVEN_FACTORS: readonly number[] = [1, 2, 4, 8, 16];
 /**
- * And where it cannot: with a margin for what so short a trace has not met, unless the time for
- * detection is too short for it.
+ * The factors if it cannot: they include a margin for what so short a trace has not shown, unless
+ * the time for detection is too short for it.
  */
 const CONTINUED_FACTORS: readonly number[] = [10, 5, 2, 1];
 
-/** What is asked of a threshold. */
+/** The requirements on a threshold. */
 export interface SelectionTerms {
   readonly alarmsPerMs: number;
   readonly confidence: number;
   /**
-   * Upper bound on false alarms per ms that the levels' own tail does not show when it is continued
-   * to `level`, such as those that the ceiling makes. Default: none.
+   * Upper bound on false alarms per ms that are missing from the levels' own tail when it is
+   * continued to `level`, such as those that the ceiling causes. Default: none.
    */
   readonly addedPerMs?: (level: number) => number;
 }
 
-/** The lowest level of `range` that will do, or undefined where none does. */
+/** The lowest level of `range` that meets the terms; undefined if none does. */
 export function selectThreshold(
   trial: CalibrationTrial,
   range: LevelRange,
@@ -99,14 +99,14 @@ export function selectThreshold(
   return undefined;
 }
 
-/** What is known of one threshold. */
+/** What is known about one threshold. */
 export interface AlarmRate {
   readonly level: number;
   /** False alarms in the trace. */
   readonly counted: number;
-  /** Upper bound per ms by continuing the tail. */
+  /** Upper bound per ms from continuing the tail. */
   readonly continuedPerMs: number;
-  /** As counted, or where there is none, as continued. */
+  /** As counted; if none was counted, from continuing the tail. */
   readonly perMs: number;
 }
 
@@ -123,7 +123,7 @@ export function alarmRates(
   });
 }
 
-/** What a trial says, with or without one of its tenths. */
+/** The results of a trial, with or without one of its tenths. */
 class Evidence {
   readonly watchedMs: number;
   readonly #trial: CalibrationTrial;
@@ -153,7 +153,7 @@ class Evidence {
     return sum;
   }
 
-  /** Whether no alarm at all would be proof enough. */
+  /** Would a trace without any alarm be sufficient proof? */
   proves(alarmsPerMs: number): boolean {
     return poissonUpperBound(0, this.#confidence) <= alarmsPerMs * this.watchedMs;
   }
@@ -169,7 +169,7 @@ class Evidence {
       if (proves) return poissonUpperBound(alarms, this.#confidence) <= bearable;
       return this.continuedPerMs(level) <= alarmsPerMs;
     };
-    // What does at one level does at every higher one.
+    // If a level is sufficient, all higher ones are.
     if (!willDo(steps)) return undefined;
     let low = -1;
     let high = steps;
@@ -182,8 +182,8 @@ class Evidence {
   }
 
   /**
-   * Upper bound on the rate at `level` by the fitted tail; what no threshold helps against is added
-   * as counted.
+   * Upper bound on the rate at `level` by the fitted tail. Silences that reach every threshold are
+   * added as counted.
    */
   continuedPerMs(level: number): number {
     const { fit, beginsAt, beyond } = this.#tail;
@@ -198,7 +198,7 @@ class Evidence {
 interface Tail {
   readonly fit: TailFit | undefined;
   readonly beginsAt: number;
-  /** Silences that reach every threshold: those that the ceiling declares. */
+  /** Silences that reach every threshold, so that the ceiling declares them. */
   readonly beyond: number;
 }
 
@@ -232,8 +232,8 @@ function tailOf(blocks: readonly Float64Array[]): Tail {
 }
 
 /**
- * How many alarms come together: variance over mean of the tenths, where there are enough to tell;
- * at least 1.
+ * How many alarms come together: the variance of the tenths divided by their mean, if there are
+ * enough alarms; at least 1.
  */
 function clustering(perBlock: readonly number[]): number {
   const sum = perBlock.reduce((total, alarms) => total + alarms, 0);

@@ -1,16 +1,16 @@
 /**
- * What a sample says about values rarer than any it holds. Beyond a high threshold the excesses of
- * almost every distribution look alike: a generalized Pareto with a scale and a shape (Pickands
- * 1975; Balkema and de Haan 1974). Shape 0 is an exponential tail, above 0 a heavy one. Fitted here
- * by maximum likelihood over shapes of 0 and more, since a tail that seems to end is no promise
- * that it does.
+ * What a sample says about values that are rarer than any in it. Above a high threshold, the
+ * excesses of almost every distribution have the same form: a generalized Pareto with a scale and a
+ * shape (Pickands 1975; Balkema and de Haan 1974). Shape 0 is an exponential tail, above 0 a heavy
+ * one. The fit is by maximum likelihood over shapes of 0 and more, because a tail that seems to end
+ * may still continue.
  *
- * Whoever extrapolates must not trust the fit's middle: what is told is the tail with shape and
- * scale at their upper confidence limits. It knows nothing of causes that the sample never met,
- * such as a stall that comes once a day.
+ * The central fit must not be extrapolated: the reported tail has shape and scale at their upper
+ * confidence limits. It knows nothing of causes that the sample never met, such as a stall that
+ * comes once a day.
  */
 
-/** A fitted tail; excesses are counted from the threshold at which it was cut. */
+/** A fitted tail; excesses are measured from the threshold at which the tail begins. */
 export interface TailFit {
   /** How many excesses it was fitted to. */
   readonly excesses: number;
@@ -24,14 +24,14 @@ export const FEWEST_EXCESSES = 20;
 const GRID_POINTS = 120;
 
 /**
- * Fits excesses (above 0), each with the number of times it was seen; undefined where there are too
+ * Fits excesses (above 0), each with the number of times it was seen; undefined if there are too
  * few.
  */
 export function fitTail(excesses: readonly number[], weights: readonly number[]): TailFit | undefined {
   const count = weights.reduce((sum, weight) => sum + weight, 0);
   if (count < FEWEST_EXCESSES) return undefined;
   const mean = excesses.reduce((sum, excess, place) => sum + excess * (weights[place] as number), 0) / count;
-  // Profile likelihood (Grimshaw 1993): for a given ratio of shape to scale the best shape is a
+  // Profile likelihood (Grimshaw 1993): for a given ratio of shape to scale, the best shape is a
   // mean of logarithms.
   let best: TailFit = { excesses: count, scale: mean, shape: 0 };
   let bestLikelihood = -Math.log(mean) - 1;
@@ -48,9 +48,9 @@ export function fitTail(excesses: readonly number[], weights: readonly number[])
 }
 
 /**
- * How far the fit misses the sample anywhere: the largest distance between the two distributions
- * times the square root of their number (Kolmogorov and Smirnov). Above 1 the sample is not of this
- * shape; such as one of two causes. `excesses` in rising or falling order.
+ * The maximum misfit: the largest distance between the two distributions times the square root of
+ * their number (Kolmogorov and Smirnov). Above 1, the sample does not have this form; it may have
+ * two causes, for example. `excesses` must be in rising or falling order.
  */
 export function tailMisfit(fit: TailFit, excesses: readonly number[], weights: readonly number[]): number {
   const order = excesses.map((_, place) => place).sort((a, b) => (excesses[a] as number) - (excesses[b] as number));
@@ -59,8 +59,7 @@ export function tailMisfit(fit: TailFit, excesses: readonly number[], weights: r
   for (const place of order) {
     const share = 1 - shareBeyond(excesses[place] as number, fit.scale, fit.shape);
     const upTo = below + (weights[place] as number) / fit.excesses;
-    // A weight stands for values round its middle, so that the middle of the step is what has to
-    // agree.
+    // A weight stands for values around its middle, so the middle of the step must agree.
     distance = Math.max(distance, Math.abs((below + upTo) / 2 - share));
     below = upTo;
   }
@@ -69,8 +68,8 @@ export function tailMisfit(fit: TailFit, excesses: readonly number[], weights: r
 
 /**
  * At most this share of the excesses reaches `excess`, `deviations` standard errors on the safe
- * side (1.645 for 95 %). The error of a shape is (1 + shape) / sqrt(n), that of a scale is scale /
- * sqrt(n).
+ * side (1.645 for 95 %). The standard error of a shape is (1 + shape) / sqrt(n), that of a scale is
+ * scale / sqrt(n).
  */
 export function tailShareAtMost(fit: TailFit, excess: number, deviations: number): number {
   if (excess <= 0) return 1;

@@ -1,8 +1,8 @@
 /**
- * What the heartbeats of a trace look like: how far apart they arrive, how many are lost and in
- * what runs, what comes twice or late, how often the sender beats. Quantiles come from a histogram
+ * Summarises the heartbeats of a trace: how far apart they arrive, how many are lost and in what
+ * runs, what comes twice or late, and how often the sender beats. Quantiles come from a histogram
  * with logarithmic steps of 0.1 %, so that ten million gaps are neither sorted nor copied. Silences
- * that are presumed to be outages are told apart and counted.
+ * that are assumed to be outages are counted separately.
  */
 
 import type { CalibrationGoal } from "./goal.ts";
@@ -18,6 +18,7 @@ export interface GapQuantiles {
   readonly longestMs: number;
 }
 
+/** What a trace shows of its traffic. */
 export interface TrafficSummary {
   readonly nodes: number;
   /** Arrivals that proved life. */
@@ -25,20 +26,20 @@ export interface TrafficSummary {
   /** From the first arrival to the last. */
   readonly spanMs: number;
   /**
-   * Time during which nodes were watched, added up over nodes, without outages: what rates are
-   * counted over.
+   * Time during which nodes were watched, added up over nodes, without outages. Rates are relative
+   * to this time.
    */
   readonly watchedMs: number;
   /**
    * How much of a day's 24 hours was watched on at least one day, to the minute, in ms: 8 h for a
-   * trace of one night or of many. Causes that come at other hours (a backup, the day's peak) are
-   * not in it.
+   * trace of one night, or of many nights. Causes that occur at other hours (a backup, the day's
+   * peak) are not in it.
    */
   readonly dayCoveredMs: number;
-  /** How often the senders beat, as far as the trace tells. */
+  /** How often the senders beat, as far as the trace shows. */
   readonly intervalMs: number;
   readonly gaps: GapQuantiles;
-  /** Undefined where no beat carries a sequence number. */
+  /** Undefined if no beat carries a sequence number. */
   readonly loss: LossSummary | undefined;
   readonly duplicates: number;
   readonly reordered: number;
@@ -48,7 +49,7 @@ export interface TrafficSummary {
   readonly outages: { readonly count: number; readonly longestMs: number };
 }
 
-/** Beats that never came, outages apart. */
+/** Beats that never came, without outages. */
 export interface LossSummary {
   readonly lost: number;
   /** Share of the beats sent. */
@@ -56,13 +57,10 @@ export interface LossSummary {
   /** Runs of lost beats, single ones included. */
   readonly runs: number;
   readonly longestRun: number;
-  /**
-   * How many runs have at least so many lost beats: place 1 for one beat, up to
-   * {@link LONGEST_COUNTED_RUN}.
-   */
+  /** How many runs have at least this many lost beats: index 1 for one beat, up to 64. */
   readonly runsOfAtLeast: readonly number[];
   /**
-   * Mean length of a run: 1 / (1 - lossRate) where losses are independent, more where they come in
+   * Mean length of a run: 1 / (1 - lossRate) if losses are independent, more if they come in
    * bursts.
    */
   readonly meanRun: number;
@@ -127,18 +125,18 @@ class Tally {
 }
 
 /**
- * Minutes of the day in which anything was watched; the day begins wherever the trace's clock has a
- * multiple of 24 h.
+ * The minutes of the day that were watched; the day begins where the trace's clock is a multiple of
+ * 24 h.
  */
 class DayCover {
   readonly #seen: Uint8Array = new Uint8Array(MINUTES_OF_DAY);
   #lastMinute = Number.NaN;
 
-  /** Takes in the watched time of `gapMs` that ended at `arrivalMs`. */
+  /** Takes the watched time of `gapMs` that ended at `arrivalMs`. */
   note(arrivalMs: number, gapMs: number): void {
     const last = Math.floor(arrivalMs / MINUTE_MS);
     const first = Math.floor((arrivalMs - gapMs) / MINUTE_MS);
-    // Most gaps end in the minute that is marked already.
+    // Most gaps end in a minute that is already marked.
     if (last === this.#lastMinute && first === last) return;
     this.#lastMinute = last;
     for (let minute = Math.max(first, last - MINUTES_OF_DAY); minute <= last; minute++)
@@ -150,7 +148,7 @@ class DayCover {
   }
 }
 
-/** Looks through all of `trace`; throws nothing, and gives zeros where there is no gap. */
+/** Reads all of `trace`; never throws, and returns zeros if there is no gap. */
 export function summarizeTraffic(
   trace: HeartbeatTrace,
   { outageMs }: Pick<CalibrationGoal, "outageMs">,
@@ -185,8 +183,8 @@ export function summarizeTraffic(
     beats: trace.beats,
     spanMs: trace.beats === 0 ? 0 : lastMs - firstMs,
     watchedMs: tally.watchedMs,
-    // A minute that was watched in part counts whole, and no more time of the day is covered than
-    // was watched.
+    // A minute that was watched in part counts as whole, but the covered time of the day is never
+    // more than the watched time.
     dayCoveredMs: Math.min(day.coveredMs, tally.watchedMs),
     intervalMs: intervalOf(tally),
     gaps: {
@@ -215,16 +213,16 @@ export function summarizeTraffic(
 }
 
 /**
- * Time watched by beats sent, which is right whatever the jitter; lost beats that carry no numbers
- * lengthen it by their share.
+ * Watched time divided by beats sent, which is right for any jitter. Lost beats without sequence
+ * numbers make it longer by their share.
  */
 function intervalOf({ gaps, lost, watchedMs }: Tally): number {
   return gaps === 0 || watchedMs <= 0 ? 0 : roundedInterval(watchedMs / (gaps + lost));
 }
 
 /**
- * To the nearest half of a power of ten where that is within 2 %: a person once wrote this number
- * down.
+ * Rounded to the nearest half of a power of ten if that is within 2 %, because a person once
+ * configured this number.
  */
 export function roundedInterval(intervalMs: number): number {
   const step = 10 ** Math.floor(Math.log10(intervalMs)) / 2;

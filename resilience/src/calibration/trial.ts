@@ -1,43 +1,44 @@
 /**
- * One detector, replayed over a trace. Just before each arrival it is asked how suspicious it had
- * become: had the threshold been at or below that level, this would have been a false alarm,
- * because the node lived. So one replay counts the false alarms of *every* threshold at once. The
- * counts are kept apart for blocks of time, so that a threshold chosen on some blocks can be tried
- * on others that had no part in the choice.
+ * One detector, replayed over a trace. Just before each arrival, the trial reads the detector's
+ * level. The node was alive, so any threshold at or below that level would have raised a false
+ * alarm. One replay therefore counts the false alarms of *every* threshold at once. The counts are
+ * kept separately for blocks of time, so that a threshold chosen on some blocks can be tested on
+ * the others.
  *
- * The detector is the production one behind its common face (`DetectorMachine`): what it learns,
- * forgets and refuses to learn during the replay is what it would have in service, and any further
- * model can be tried in the same way.
+ * The detector is the production one, behind its common interface (`DetectorMachine`): it learns
+ * and forgets during the replay exactly as it would in service. Any further model can be tried in
+ * the same way.
  */
 
 import type { DetectorMachine, Heartbeat } from "../core/detection/detector.ts";
 import type { CalibrationGoal } from "./goal.ts";
 import type { HeartbeatTrace, NodeTrace } from "./heartbeat-trace.ts";
 
-/** Blocks of time: as many as leave each a tenth of the trace. */
+/** Number of blocks of time; each has a tenth of the trace. */
 export const TRIAL_BLOCKS = 10;
 /** Levels are counted in steps of this width … */
 export const LEVEL_STEP = 0.02;
 /**
- * … up to this level, the highest threshold that the gateway takes; what reaches it stands in the
+ * … up to this level, the highest threshold that the gateway accepts. Higher levels count in the
  * last step.
  */
 export const HIGHEST_LEVEL = 100;
 const LEVEL_STEPS: number = Math.round(HIGHEST_LEVEL / LEVEL_STEP);
 /**
- * Long beside a detector's window, so that what it learned in the stretch before is soon forgotten.
+ * Length of a stretch in beats. It is long compared with a detector's window, so that what was
+ * learned in the previous stretch is soon forgotten.
  */
 const STRETCH_BEATS = 10_000;
-/** At so many instants it is noted how long the detector would wait. */
+/** The wait of the detector is sampled at this many instants. */
 const SILENCE_SAMPLES = 1_000;
-/** Levels for which that is noted; between them a straight line is drawn. */
+/** Levels at which it is sampled; values in between are interpolated linearly. */
 const SAMPLED_LEVELS: readonly number[] = [
   ...[0.1, 0.25, 0.5, 0.75],
   ...Array.from({ length: 31 }, (_, place) => 1 + place / 2),
   ...Array.from({ length: 28 }, (_, place) => 19 + 3 * place),
 ];
 
-/** How long a silence lasts until it is declared, over the instants that were looked at. */
+/** How long a silence lasts until it is declared, over the sampled instants. */
 export interface SilenceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -52,12 +53,12 @@ interface Replayed {
 }
 
 export class CalibrationTrial {
-  /** Time watched, in ms, in each block. */
+  /** Time watched in each block, in ms. */
   readonly watchedMs: Float64Array = new Float64Array(TRIAL_BLOCKS);
   readonly #levels: Float64Array[] = emptyCounts();
   /**
-   * Of silences in which no beat was lost, as far as is known: late beats have one tail, lost ones
-   * come in heaps.
+   * Only silences without a lost beat, as far as is known: late beats have one smooth tail, lost
+   * beats come in clusters of lengths.
    */
   readonly #lateLevels: Float64Array[] = emptyCounts();
   readonly #silences: number[][] = SAMPLED_LEVELS.map(() => []);
@@ -72,8 +73,8 @@ export class CalibrationTrial {
   #cumulated: Float64Array[] | undefined;
 
   /**
-   * `oneStretchIn`: look at one stretch of beats in so many, for a first impression of a long
-   * trace. Default 1: at all.
+   * `oneStretchIn`: use only one of this many stretches of beats, for a first estimate on a long
+   * trace. Default 1: all of them.
    */
   constructor(
     machine: DetectorMachine,
@@ -91,15 +92,15 @@ export class CalibrationTrial {
     this.#everyBeats = Math.max(1, Math.ceil(trace.beats / oneStretchIn / SILENCE_SAMPLES));
   }
 
-  /** Whether it looked at a part only. */
+  /** True if it used only a part of the trace. */
   get sampled(): boolean {
     return this.#oneStretchIn > 1;
   }
 
-  /** Takes the detector through all that is known of one node. */
+  /** Replays all that is known of one node through the detector. */
   replay(name: string, node: NodeTrace): void {
     const machine = this.#machine;
-    // One object for all beats: a machine reads it and does not keep it. Absent numbers are
+    // One object for all beats: a machine reads it and does not keep it. Missing numbers are
     // undefined.
     const beat: Replayed = { sequence: undefined, sentAtMs: undefined, incarnation: 0 };
     let sequence = 0;
@@ -136,12 +137,14 @@ export class CalibrationTrial {
     return this.#cumulated[block]?.[stepOf(level)] ?? 0;
   }
 
-  /** How many silences of a block ended in each step of levels, those over lost beats apart. */
+  /**
+   * How many silences of a block ended at each step of levels, without silences over lost beats.
+   */
   lateCounts(block: number): Float64Array {
     return this.#lateLevels[block] as Float64Array;
   }
 
-  /** How long the detector waits before it reaches `level`; asked after the last replay. */
+  /** How long the detector waits before it reaches `level`; only valid after the last replay. */
   silence(level: number): SilenceFigures {
     const known = this.#figures.get(level);
     if (known !== undefined) return known;
@@ -187,7 +190,7 @@ function stepOf(level: number): number {
   return Math.min(Math.round(level / LEVEL_STEP), LEVEL_STEPS);
 }
 
-/** At each step, how many are counted there and above. */
+/** For each step, the count of that step and all steps above. */
 function fromTheTop(counts: Float64Array): Float64Array {
   const sums = Float64Array.from(counts);
   for (let step = sums.length - 2; step >= 0; step--) sums[step] = (sums[step] as number) + (sums[step + 1] as number);

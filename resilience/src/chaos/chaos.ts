@@ -1,10 +1,11 @@
 /**
- * Faults on purpose, inside one process. A `Chaos` wraps operations; what is set on it strikes the
- * calls that pass through, with the probability and the blast radius given, until it is taken off
- * or the holder disposes of it. It touches nothing but what it wraps: no global is patched, and two
- * of them never meet. Clock and chance are arguments, so that an experiment runs in virtual time
- * and the same seed injects the same faults. What each kind does exactly is the table in
- * `fault.ts`. It does not break sockets, processes or disks: that is for drills on real stations.
+ * Injects faults on purpose, inside one process. A `Chaos` wraps operations. A fault that is set on
+ * it affects the calls that pass through, with the given probability and blast radius, until the
+ * fault is taken off or the `Chaos` is disposed. It affects only what it wraps: no global is
+ * patched, and two of them are independent. Clock and random numbers are arguments, so an
+ * experiment can run in virtual time, and the same seed injects the same faults. The table in
+ * `fault.ts` defines each kind exactly. It does not break sockets, processes or disks; use drills
+ * on real stations for that.
  *
  * Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): minimise the blast radius, and
  * be able to stop.
@@ -32,10 +33,11 @@ import type { FaultStatus } from "./injector.ts";
 import { Injector } from "./injector.ts";
 import { SCHEDULE_NAMES, type ScheduleOptions } from "./schedule.ts";
 
+/** Options of a Chaos: its random numbers and its clock. */
 export interface ChaosOptions {
   /**
-   * Chance of all faults; forked for each kind. Default: the stream of the seed "chaos", so that
-   * two runs of a program meet the same faults.
+   * Random numbers of all faults; forked for each kind. Default: the stream of the seed "chaos", so
+   * that two runs of a program have the same faults.
    */
   readonly random?: Random | undefined;
   /** For ramps and waits. Default: the system's monotonic clock. */
@@ -44,7 +46,7 @@ export interface ChaosOptions {
 
 export interface LatencyOptions extends ScheduleOptions {
   /**
-   * How long the request is held back, in ms or as a distribution; 0 … 3,600,000. No default. A
+   * How long the request is delayed, in ms or as a distribution; 0 … 3,600,000. No default. A
    * distribution's draws are cut off at these bounds.
    */
   readonly ms: number | Distribution;
@@ -52,25 +54,25 @@ export interface LatencyOptions extends ScheduleOptions {
 
 export interface ErrorOptions extends ScheduleOptions {
   /**
-   * Makes what the call rejects with, from its key. Default: `FaultInjectedError`, which says that
-   * chaos made it.
+   * Creates the error that the call rejects with, from its key. Default: `FaultInjectedError`,
+   * which says that chaos caused it.
    */
   readonly error?: ((key: string | undefined) => unknown) | undefined;
 }
 
 export interface DropOptions extends ScheduleOptions {
   /**
-   * `silence`: the caller waits until it gives up. `refused`: it is told at once that nothing was
-   * sent (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause). Default
-   * `silence`: the harder of the two.
+   * `silence`: the caller waits until it gives up. `refused`: the caller learns at once that
+   * nothing was sent (the platform's `ECONNREFUSED`, with `FaultInjectedError` as its cause).
+   * Default `silence`: it is harder to handle.
    */
   readonly as?: "silence" | "refused" | undefined;
 }
 
 export interface LyingSuccessOptions extends ScheduleOptions {
   /**
-   * Makes the answer, from the call's key. Default: `{ status: 200, body: { error: "injected by
-   * chaos" } }`, a failure that only its body tells.
+   * Creates the answer, from the call's key. Default:
+   * `{ status: 200, body: { error: "injected by chaos" } }`, a failure that only its body shows.
    */
   readonly answer?: ((key: string | undefined) => unknown) | undefined;
 }
@@ -84,11 +86,11 @@ export interface SlowBodyOptions extends ScheduleOptions {
 }
 
 /**
- * What a wrapped operation is called with, as far as chaos looks at it: a client's
- * `AttemptContext`, or your own.
+ * The part of a wrapped operation's context that chaos uses: a client's `AttemptContext`, or your
+ * own.
  */
 export interface FaultContext {
-  /** Ends injected waits. Read only where there is something to wait for. */
+  /** Ends injected waits. Read only if there is a wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -105,10 +107,28 @@ const FAULT_NAMES: Readonly<Record<FaultKind, Readonly<Record<string, true>>>> =
 
 const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
 
+/**
+ * Faults on purpose around your own operations. Everything ends when it is disposed.
+ *
+ * @example
+ * ```ts
+ * import { type AttemptContext, ResilientClient, seededRandom } from "ground-station-failover";
+ * import { Chaos } from "ground-station-failover/chaos";
+ *
+ * using chaos = new Chaos({ random: seededRandom(7) });
+ * const client = new ResilientClient({ name: "north", retry: { baseMs: 1 } });
+ * const read = chaos.wrap(async (_: AttemptContext) => "telemetry");
+ * chaos.setErrors({ probability: 0.5 });
+ * const calls = Array.from({ length: 8 }, () => client.call(read, { idempotent: true }));
+ * console.log((await Promise.allSettled(calls)).length); // 8
+ * chaos.off("errors");
+ * console.log(await client.call(read)); // telemetry
+ * ```
+ */
 export class Chaos implements Disposable {
   readonly #clock: Clock;
   readonly #injectors: ReadonlyMap<FaultKind, Injector>;
-  /** Those that are set, in the order in which they surround a call; empty most of the time. */
+  /** The kinds that are set, in the order in which they surround a call; usually empty. */
   #armed: readonly Injector[] = [];
   #disposed = false;
 
@@ -129,7 +149,7 @@ export class Chaos implements Disposable {
     this.#injectors = new Map(FAULT_KINDS.map((kind) => [kind, new Injector(kind, clock, random.fork(kind), keys)]));
   }
 
-  /** Holds requests back before they are sent. Setting a kind again replaces what it was set to. */
+  /** Delays requests before they are sent. Setting a kind again replaces its settings. */
   setLatency(options: LatencyOptions): void {
     checkFault("latency", options);
     this.#set("latency", latency(durationSource("Chaos latency", "ms", options.ms)), options);
@@ -171,15 +191,15 @@ export class Chaos implements Disposable {
     this.#set("lying-success", lyingSuccess(options.answer ?? lie), options);
   }
 
-  /** Delays each chunk of a streamed body (which ones: `slow-body.ts`). */
+  /** Delays each chunk of a streamed body (`slow-body.ts` says which bodies). */
   setSlowBody(options: SlowBodyOptions): void {
     checkFault("slow-body", options);
     this.#set("slow-body", slowBody(durationSource("Chaos slow-body", "chunkDelayMs", options.chunkDelayMs)), options);
   }
 
   /**
-   * Takes off one kind, or all, and ends the waits it has caused: held requests are sent, lost
-   * answers delivered.
+   * Takes off one kind, or all, and ends its waits: delayed requests are sent, lost answers
+   * delivered.
    */
   off(kind?: FaultKind): void {
     if (kind !== undefined && !FAULT_KINDS.includes(kind)) {
@@ -194,21 +214,23 @@ export class Chaos implements Disposable {
     this.#arrange();
   }
 
-  /** Everything off for good: nothing is injected any more, and setting anything is refused. */
+  /**
+   * Takes everything off permanently: nothing is injected any more, and setting a fault is refused.
+   */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.off();
   }
 
-  /** What is set, and what was set and has acted; a copy. */
+  /** The faults that are set, and those that have been set and had calls; a copy. */
   get status(): readonly FaultStatus[] {
     return [...this.#injectors.values()].map((injector) => injector.status).filter((at) => at.armed || at.calls > 0);
   }
 
   /**
-   * `operation` as it is from now on at the mercy of this Chaos. `key` names whom it calls (a
-   * station, a host), for blast radii. With nothing set, the operation's own promise is returned
-   * and nothing else happens.
+   * Returns `operation` with the faults of this Chaos around it. `key` names its target (a station,
+   * a host), for blast radii. While nothing is set, the operation's own promise is returned and
+   * nothing else happens.
    */
   wrap<Context extends FaultContext, Result>(
     operation: (context: Context) => Result,
@@ -223,14 +245,13 @@ export class Chaos implements Disposable {
   }
 
   /**
-   * `send` within every fault that strikes this call, the first of {@link FAULT_KINDS} outermost;
+   * `send` within every fault that affects this call, the first of {@link FAULT_KINDS} outermost;
    * undefined if none does.
    */
   #surround(send: () => unknown, context: FaultContext, key: string | undefined): (() => unknown) | undefined {
     const nowMs = this.#clock.nowMs();
     const signalOf = (): AbortSignal | undefined => context?.signal;
-    // All decide before any acts: a request that one fault drops still counts as drawn for the
-    // others.
+    // All kinds draw before any acts: a request that one fault drops still counts for the others.
     const struck = this.#armed.map((injector) => injector.strike(nowMs, key));
     let outer: (() => unknown) | undefined;
     for (const [place, injector] of [...this.#armed.entries()].reverse()) {

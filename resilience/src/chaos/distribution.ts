@@ -1,22 +1,23 @@
 /**
  * How long an injected wait takes. Real networks are rarely late by the same amount twice: a queue
  * adds an exponential tail, a route change moves the mean, and a few packets are later than all
- * others together, which is what a Pareto tail is for. Every shape draws from the stream it is
- * handed and from nothing else, so the same seed gives the same waits. Sampling by inversion; the
- * normal by Box and Muller (1958). No wait is below zero or above an hour.
+ * others together (a Pareto tail). Every shape draws only from the stream that it is given, so the
+ * same seed gives the same waits. Sampling is by inversion; the normal by Box and Muller (1958). No
+ * wait is below zero or above an hour.
  */
 import { checked, DURATION_MS, type Range, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
-/** The shape of a random duration. A plain number stands for `fixed`. */
+/** The shape of a random duration. A plain number means `fixed`. */
 export type Distribution =
   | { readonly shape: "fixed"; readonly ms: number }
   | { readonly shape: "uniform"; readonly minMs: number; readonly maxMs: number }
-  /** Cut off at zero, which moves its mean up where the deviation is large. */
+  /** Cut off at zero, which raises its mean if the deviation is large. */
   | { readonly shape: "normal"; readonly meanMs: number; readonly deviationMs: number }
   | { readonly shape: "exponential"; readonly meanMs: number }
   /**
-   * `tailIndex` above 0: the smaller, the heavier the tail; at 1 and below there is no mean at all.
+   * `tailIndex` above 0: the smaller it is, the heavier the tail; at 1 and below there is no finite
+   * mean.
    */
   | { readonly shape: "pareto"; readonly minMs: number; readonly tailIndex: number };
 
@@ -25,12 +26,12 @@ const SHAPES: readonly Distribution["shape"][] = ["fixed", "uniform", "normal", 
 /** Draws one duration in milliseconds. */
 export type DurationSource = (random: Random) => number;
 
-/** The longest wait that is drawn: a heavy tail has no end of its own. */
+/** The maximum wait: a heavy tail has no bound of its own. */
 export const LONGEST_WAIT_MS = 3_600_000;
 
 const WAIT: Range = { min: 0, max: LONGEST_WAIT_MS };
 
-/** Checks `given` (an option of `part` called `option`) and returns what draws from it. */
+/** Checks `given` (the option `option` of `part`) and returns the function that draws from it. */
 export function durationSource(part: string, option: string, given: number | Distribution): DurationSource {
   const draw = unbounded(part, option, typeof given === "number" ? { shape: "fixed", ms: given } : given);
   return (random) => Math.min(LONGEST_WAIT_MS, Math.max(0, draw(random)));

@@ -1,8 +1,8 @@
 /**
- * What each fault does to a call that it strikes. A fault is a function around `send`, which stands
- * for the rest of the way to the service: other faults first, the operation last. Where a request
- * is lost, `send` is never called; where an answer is lost, it is called and its result withheld.
- * The difference decides what may be sent again, so it is kept exact:
+ * What each fault does to a call. A fault is a function around `send`, which stands for the rest of
+ * the way to the service: first other faults, last the operation. If a request is lost, `send` is
+ * never called. If an answer is lost, `send` is called and its result is withheld. This difference
+ * decides what may be sent again, so it is exact:
  *
  * | kind          | does the operation run? | what the caller sees                                                     |
  * | ------------- | ----------------------- | ------------------------------------------------------------------------ |
@@ -13,28 +13,26 @@
  * | lying-success | no                      | status 200 with an error in the body                                     |
  * | slow-body     | yes, at once            | its result, whose body trickles                                          |
  *
- * A silence and a wait end with the call's `signal` (rejecting with `CallAbortedError`) or when
- * their fault is taken off: the held request is then sent, the lost answer delivered, the lost
- * request reported with `FaultInjectedError`.
+ * A silence or a wait ends with the call's `signal` (it rejects with `CallAbortedError`) or when
+ * its fault is taken off. In the latter case a delayed request is sent, a lost answer is delivered,
+ * and a lost request is reported with `FaultInjectedError`.
  */
 import { FaultInjectedError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { DurationSource } from "./distribution.ts";
 import { slowed } from "./slow-body.ts";
 
+/** Kinds of faults, each set by a method of {@link Chaos}. */
 export type FaultKind = "latency" | "drops" | "errors" | "hangs" | "lying-success" | "slow-body";
 
-/**
- * The order in which faults that strike the same call surround it, outermost first: slow errors are
- * possible.
- */
+/** The order in which faults surround a call, outermost first; so an error can be delayed. */
 export const FAULT_KINDS: readonly FaultKind[] = ["latency", "drops", "errors", "hangs", "lying-success", "slow-body"];
 
-/** What a fault knows of the call it strikes. */
+/** What a fault knows about its call. */
 interface Scene {
   /** The key under which the operation was wrapped. */
   readonly key: string | undefined;
-  /** For the durations this fault draws. */
+  /** For the durations that this fault draws. */
   readonly random: Random;
   /**
    * Waits `durationMs` (`Infinity`: for ever). Resolves early when the fault is taken off, rejects
@@ -45,7 +43,7 @@ interface Scene {
 
 export type Fault = (send: () => unknown, scene: Scene) => Promise<unknown>;
 
-/** Holds the request back for a while, then sends it. */
+/** Delays the request, then sends it. */
 export function latency(delay: DurationSource): Fault {
   return async (send, scene) => {
     await scene.pause(delay(scene.random));
@@ -53,15 +51,15 @@ export function latency(delay: DurationSource): Fault {
   };
 }
 
-/** Loses the request: nobody ever answers. */
+/** Loses the request: no answer ever comes. */
 export const lostRequest: Fault = async (_send, scene) => {
   await scene.pause(Number.POSITIVE_INFINITY);
   throw new FaultInjectedError(`the request${at(scene)} was dropped`);
 };
 
 /**
- * Refuses the connection at once, with the platform's own error, which classifiers take as proof of
- * never sent.
+ * Refuses the connection at once, with the platform's own error, which classifiers take as proof
+ * that nothing was sent.
  */
 export const refusedConnection: Fault = async (_send, scene) => {
   const cause = new FaultInjectedError(`the connection${at(scene)} was refused`);
@@ -77,8 +75,8 @@ export function failure(make: ((key: string | undefined) => unknown) | undefined
 }
 
 /**
- * Lets the work be done and loses its answer. After an abort it still waits for the work, so that
- * its slot stays taken.
+ * Lets the work run and loses its answer. After an abort it still waits for the work, so that its
+ * slot stays taken.
  */
 export const lostAnswer: Fault = async (send, scene) => {
   const work = started(send);
@@ -92,7 +90,7 @@ export const lostAnswer: Fault = async (send, scene) => {
   return work;
 };
 
-/** Answers in the service's place, with a success that is none. */
+/** Answers instead of the service, with a success that contains an error. */
 export function lyingSuccess(make: (key: string | undefined) => unknown): Fault {
   return async (_send, scene) => make(scene.key);
 }
@@ -102,7 +100,7 @@ export function slowBody(delay: DurationSource): Fault {
   return async (send, scene) => slowed(await send(), () => scene.pause(delay(scene.random)));
 }
 
-/** Calls `send` now; whatever it does (return a value, throw), its end is the promise's. */
+/** Calls `send` now; the promise gives its result, even if it throws. */
 async function started(send: () => unknown): Promise<unknown> {
   return send();
 }

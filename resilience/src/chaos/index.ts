@@ -1,4 +1,8 @@
-/** The door to faults on purpose: see `chaos.ts` for what they are and how they end. */
+/**
+ * The door to faults on purpose: see `chaos.ts` for what they are and how they end.
+ *
+ * @module ground-station-failover/chaos
+ */
 export type {
   ChaosOptions,
   DropOptions,

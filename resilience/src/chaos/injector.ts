@@ -1,8 +1,8 @@
 /**
- * One kind of fault of one {@link Chaos}: its schedule while it is armed, its own streams of
- * chance, its waits and its counts. Streams belong to the kind and outlive arming, so that setting
- * one kind, or setting it again, never moves the draws of another; a draw is made for every call
- * within the blast radius, whatever the probability, so that a higher probability strikes the same
+ * One kind of fault of one {@link Chaos}: its schedule while it is set, its own streams of random
+ * numbers, its waits and its counts. The streams belong to the kind and are kept when the fault is
+ * set again or taken off, so this never changes the draws of another kind. A draw is made for every
+ * call within the blast radius at any probability, so that a higher probability affects the same
  * calls and more.
  */
 import { CallAbortedError } from "../core/errors.ts";
@@ -11,18 +11,18 @@ import type { Clock } from "../runtime/time/clock.ts";
 import type { Fault, FaultKind } from "./fault.ts";
 import { Schedule, type ScheduleOptions } from "./schedule.ts";
 
-/** What one kind of fault is set to and what it has done. */
+/** The settings of one kind of fault, and what it has done. */
 export interface FaultStatus {
   readonly kind: FaultKind;
-  /** False once it was taken off. */
+  /** False after it was taken off. */
   readonly armed: boolean;
-  /** The probability in force now; 0 where not armed. */
+  /** The probability in force now; 0 if not set. */
   readonly probability: number;
-  /** Calls that came within the blast radius, since the Chaos was made. */
+  /** Calls within the blast radius, since the Chaos was created. */
   readonly calls: number;
-  /** Calls this fault has acted on, since the Chaos was made. */
+  /** Calls that this fault has acted on, since the Chaos was created. */
   readonly fired: number;
-  /** Calls it keeps waiting at this moment. */
+  /** Calls that it is delaying now. */
   readonly waiting: number;
 }
 
@@ -38,7 +38,7 @@ export class Injector {
   #calls = 0;
   #fired = 0;
 
-  /** `keys` is shared by all kinds: the same keys suffer from each. */
+  /** `keys` is shared by all kinds, so that each affects the same keys. */
   constructor(kind: FaultKind, clock: Clock, random: Random, keys: Random) {
     this.kind = kind;
     this.#clock = clock;
@@ -67,14 +67,16 @@ export class Injector {
     this.#fault = fault;
   }
 
-  /** Takes the fault off and ends every wait it has caused. */
+  /** Takes the fault off and ends all its waits. */
   disarm(): void {
     this.#schedule = undefined;
     this.#fault = undefined;
     for (const release of [...this.#releases]) release();
   }
 
-  /** Decides for one call: undefined where it is spared, else what to put around its `send`. */
+  /**
+   * Decides for one call: undefined if it is not affected, else the fault to put around its `send`.
+   */
   strike(nowMs: number, key: string | undefined): Fault | undefined {
     const schedule = this.#schedule;
     if (schedule === undefined || !schedule.covers(key)) return undefined;
@@ -82,18 +84,15 @@ export class Injector {
     return this.#strikes.next() < schedule.probability(nowMs) ? this.#fault : undefined;
   }
 
-  /**
-   * Lets `fault` act on a call it strikes. `signalOf` is asked only if there is something to wait
-   * for.
-   */
+  /** Lets `fault` act on a call that it affects. `signalOf` is called only if there is a wait. */
   async act(
     fault: Fault,
     send: () => unknown,
     key: string | undefined,
     signalOf: () => AbortSignal | undefined,
   ): Promise<unknown> {
-    // Another fault may have held this call back until after this one was taken off: then it is
-    // spared.
+    // Another fault may have delayed this call until this one was taken off; then it is not
+    // affected.
     if (!this.armed) return send();
     this.#fired++;
     return fault(send, {

@@ -1,43 +1,42 @@
 /**
- * When a fault strikes: with which probability at which instant, and whom. A ramp lets an
- * experiment creep up on its steady state instead of falling upon it; a blast radius keeps it to
- * the keys that were named, or to a share of all keys that is fixed by the seed, so that the same
- * stations suffer for as long as the experiment lasts and growing the share only ever adds victims.
- * What the fault then does is not known here.
+ * When a fault occurs: with which probability at which instant, and for which calls. With a ramp,
+ * an experiment leaves its steady state gradually instead of at once. A blast radius limits it to
+ * named keys, or to a share of all keys. The seed fixes that share, so the same stations are
+ * affected for the whole experiment, and a larger share only adds stations. The schedule does not
+ * know what the fault does.
  */
 import { ConfigurationError } from "../core/errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, refusal } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
-/**
- * A probability that changes from `from` to the schedule's own on a straight line over `overMs`.
- */
+/** A probability that changes linearly from `from` to the schedule's own over `overMs`. */
 export interface Ramp {
   /**
-   * How long the change takes, from the moment of arming. In ms, above 0 and below 2^31. No
+   * How long the change takes, from when the fault is set. In ms, above 0 and below 2^31. No
    * default.
    */
   readonly overMs: number;
-  /** The probability at which it begins; 0 … 1. Default 0: from nothing. */
+  /** The probability at the beginning; 0 … 1. Default 0: the fault starts from nothing. */
   readonly from?: number;
 }
 
+/** Options of every fault: its probability, its calls, and its ramp. */
 export interface ScheduleOptions {
   /**
-   * Probability that a call within the blast radius is struck; 0 … 1. Default 1: what is set,
-   * happens.
+   * Probability that a call within the blast radius is affected; 0 … 1. Default 1: a fault that is
+   * set affects every call.
    */
   readonly probability?: number | undefined;
-  /** Reach the probability gradually. Default: at once, because what is set, happens. */
+  /** Reach the probability gradually. Default: at once, because a fault that is set should act. */
   readonly ramp?: Ramp | undefined;
   /**
-   * Blast radius: only calls wrapped under one of these keys. Default: every call, also those
-   * without a key: what is set, happens.
+   * Blast radius: only calls that are wrapped under one of these keys. Default: every call, even
+   * without a key, because a fault that is set should act.
    */
   readonly keys?: readonly string[] | undefined;
   /**
    * Blast radius: this share of all keys, chosen by the seed; 0 … 1. Calls wrapped without a key
-   * are spared. Default: every call. Not together with `keys`.
+   * are not affected. Default: every call. Not together with `keys`.
    */
   readonly keyShare?: number | undefined;
 }
@@ -57,8 +56,8 @@ export class Schedule {
   readonly #random: Random;
 
   /**
-   * `random` decides who belongs to a key share: one fork of it for each key, whatever was drawn
-   * before.
+   * `random` decides which keys belong to a key share: one fork for each key, independent of
+   * earlier draws.
    */
   constructor(part: string, options: ScheduleOptions, random: Random, nowMs: number) {
     this.#probability = checked(part, "probability", options.probability ?? 1, PROBABILITY);

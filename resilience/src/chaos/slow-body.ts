@@ -1,13 +1,13 @@
 /**
- * An answer whose head comes at once and whose body trickles: the failure that a timeout on the
- * head alone never sees. Slowed are a `ReadableStream`, any other async iterable, a `Response`, and
- * a plain object whose `body` is one of the first two; a body that is already whole (text, bytes,
+ * An answer whose head comes at once and whose body comes slowly: a timeout on the head alone never
+ * sees this failure. It slows a `ReadableStream`, any other async iterable, a `Response`, and a
+ * plain object whose `body` is one of the first two. A body that is already complete (text, bytes,
  * parsed JSON) has no chunks, and such an answer passes unchanged. A `Response` keeps its status
- * and headers, but not its `url`. Chunks keep their order and their number; an error of the source,
- * or of the wait, ends the body with that error.
+ * and headers, but not its `url`. Chunks keep their order and number. An error of the source, or of
+ * the wait, ends the body with that error.
  */
 
-/** `answer` with `pause` awaited before each chunk of its body. */
+/** `answer`, with a `pause` before each chunk of its body. */
 export function slowed(answer: unknown, pause: () => Promise<void>): unknown {
   const stream = slowedChunks(answer, pause);
   if (stream !== undefined) return stream;
@@ -27,7 +27,8 @@ function slowedChunks(body: unknown, pause: () => Promise<void>): unknown {
 }
 
 /**
- * Chunks are pulled one by one as the reader asks for them, so the source feels the reader's pace.
+ * Chunks are pulled one by one when the reader requests them, so the source follows the reader's
+ * pace.
  */
 function slowedStream(source: ReadableStream<Uint8Array>, pause: () => Promise<void>): ReadableStream<Uint8Array> {
   const reader = source.getReader();
@@ -58,8 +59,8 @@ async function* slowedIterable(source: AsyncIterable<unknown>, pause: () => Prom
 }
 
 /**
- * By what it offers, for each realm has a `ReadableStream` of its own, and undici's package a
- * `Response`.
+ * Recognised by its methods, because each realm has its own `ReadableStream`, and undici has its
+ * own `Response`.
  */
 function isStream(value: unknown): value is ReadableStream<Uint8Array> {
   return typeof value === "object" && value !== null && "getReader" in value && typeof value.getReader === "function";

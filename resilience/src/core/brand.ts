@@ -1,17 +1,17 @@
 /**
- * Classes that are known by a registered symbol and not by identity. `instanceof` compares
- * prototypes, so what comes from a second copy of this library (two versions in one tree, a copy
- * per test file under Jest, another `vm` context) is foreign to it, although it is the same thing.
- * `Symbol.for` gives one symbol per process, for all realms and copies. No parsed JSON can carry
- * such a symbol, so nothing that comes over a wire is taken for ours.
+ * Classes that are recognised by a registered symbol instead of identity. `instanceof` compares
+ * prototypes, so it does not recognise objects from a second copy of this library (two versions in
+ * one tree, a copy per test file under Jest, another `vm` context). `Symbol.for` gives one symbol
+ * per process, for all realms and copies. Parsed JSON cannot contain such a symbol, so no data from
+ * a network is taken for an object of this library.
  *
- * A class brands itself in its static block; `instanceof` then asks for the brand. A subclass of a
- * caller's own has none, and is known by identity as usual. A kind is a contract: rename it when
- * its class changes in a way that another copy could not work with.
+ * A class brands itself in its static block; `instanceof` then checks the brand. A caller's own
+ * subclass has no brand, and is recognised by identity as usual. A kind is a contract: rename it if
+ * its class changes in a way that other copies could not work with.
  */
 import { hasProperty, readOf } from "./unknown-value.ts";
 
-/** A class; only its prototype and its identity matter. */
+/** A class; only its prototype and its identity are used. */
 interface Type {
   readonly prototype: object;
 }
@@ -20,8 +20,8 @@ const PREFIX = "ground-station-failover/";
 const brands: WeakMap<Type, symbol> = new WeakMap();
 
 /**
- * Makes `instanceof` take all instances of `type`, those of its subclasses too, by this `kind`,
- * whichever copy made them.
+ * Makes `instanceof` recognise all instances of `type` and of its subclasses by this `kind`, from
+ * any copy of the library.
  */
 export function brand(type: Type, kind: string): void {
   const symbol = Symbol.for(PREFIX + kind);
@@ -31,8 +31,8 @@ export function brand(type: Type, kind: string): void {
 }
 
 /**
- * `value instanceof this`, for classes that were branded and for those that extend one. Never
- * throws, whatever `value` is.
+ * `value instanceof this`, for branded classes and for classes that extend one. Never throws, for
+ * any `value`.
  */
 function hasInstance(this: Type, value: unknown): boolean {
   const symbol = brands.get(this);

@@ -1,18 +1,22 @@
 /**
- * Things that fall due at an instant, in order: one timer is set for the earliest of them. A binary
- * heap whose entries know their own place, so that taking one out needs no search and leaves
- * nothing behind, and no object is made for an entry. The latest so far stays where it is put, in
- * O(1). Entries of the same instant fall due in the order of their numbers, which keeps a run
- * repeatable.
+ * Entries that fall due at an instant, in order, so that one timer for the earliest entry is
+ * enough. It is a binary heap whose entries know their own place: removing an entry needs no search
+ * and leaves nothing behind, and no object is allocated for an entry. An entry that is later than
+ * all others is added in O(1). Entries of the same instant fall due in the order of their numbers,
+ * so that a run is repeatable.
  */
 
-/** Something that can fall due. The two fields in the middle belong to the heap. */
+/** Something that can fall due. The heap owns `dueAtMs` and `duePlace`. */
 export interface Due {
   /** Breaks ties: lower numbers first. Unique in a heap. */
   readonly id: number;
-  /** @internal When it falls due; only meaningful while it is in the heap. */
+  /**
+   * @internal When it falls due; only valid while it is in the heap.
+   */
   dueAtMs: number;
-  /** @internal Its place in the heap; -1 while it is not in it. */
+  /**
+   * @internal Its place in the heap; -1 while it is not in the heap.
+   */
   duePlace: number;
 }
 
@@ -20,14 +24,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 export class DueHeap<Entry extends Due> {
   readonly #heap: Entry[] = [];
-  /** Kept beside the heap, because it is read far more often than it changes. */
+  /** Kept outside the heap, because it is read far more often than it changes. */
   #nextMs: number = NEVER;
 
   get size(): number {
     return this.#heap.length;
   }
 
-  /** When the first entry falls due; `Infinity` where there is none. */
+  /** When the first entry falls due; `Infinity` if there is none. */
   get nextMs(): number {
     return this.#nextMs;
   }
@@ -37,7 +41,7 @@ export class DueHeap<Entry extends Due> {
     return this.#heap[0];
   }
 
-  /** Puts in `entry`, which is not in the heap, to fall due at `dueAtMs`. */
+  /** Adds `entry`, which must not be in the heap, to fall due at `dueAtMs`. */
   add(entry: Entry, dueAtMs: number): void {
     entry.dueAtMs = dueAtMs;
     if (dueAtMs < this.#nextMs) this.#nextMs = dueAtMs;
@@ -47,7 +51,7 @@ export class DueHeap<Entry extends Due> {
     entry.duePlace = 0;
   }
 
-  /** Puts `entry` in, or moves it, to fall due at `atMs`; `Infinity` takes it out. */
+  /** Adds or moves `entry`, to fall due at `atMs`; `Infinity` removes it. */
   set(entry: Entry, atMs: number): void {
     if (entry.duePlace >= 0) this.#move(entry, atMs);
     else if (atMs < NEVER) this.add(entry, atMs);
@@ -68,7 +72,7 @@ export class DueHeap<Entry extends Due> {
     else if (place === 0) this.#nextMs = NEVER;
   }
 
-  /** Takes out the first entry that is due at `nowMs`; undefined where none is. */
+  /** Removes and returns the first entry that is due at `nowMs`; undefined if there is none. */
   takeDue(nowMs: number): Entry | undefined {
     const first = this.#heap[0];
     if (first === undefined || first.dueAtMs > nowMs) return undefined;
@@ -81,7 +85,7 @@ export class DueHeap<Entry extends Due> {
     return this.#heap;
   }
 
-  /** Puts `entry` where it belongs, up or down from `place`, which is free for it. */
+  /** Moves `entry` up or down from `place`, which is free, to its right place. */
   #settle(entry: Entry, place: number): void {
     this.#sink(entry, place);
     this.#rise(entry, entry.duePlace);

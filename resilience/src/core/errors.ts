@@ -1,8 +1,8 @@
 /**
- * Every error this library raises on purpose, in one family. A caller branches on `code` and
- * `origin`, never on a message. `origin` is a property of the type and not a setting: a refusal
- * that we made ourselves (`local`) can therefore never be booked as a failure of the service behind
- * us, which is how breakers trip on their own bulkheads.
+ * All errors that this library raises on purpose, in one family. A caller branches on `code` and
+ * `origin`, never on a message. `origin` is a property of the type and not a setting. So a refusal
+ * of this library itself (`local`) can never count as a failure of the service; that mistake makes
+ * breakers trip on their own bulkheads. They are in one file, beside the one table that lists them.
  *
  * | code                     | origin     | raised when                                                              |
  * | ------------------------ | ---------- | ------------------------------------------------------------------------ |
@@ -12,7 +12,7 @@
  * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
  * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
- * | NO_ELIGIBLE_STATION           | local      | no station became eligible in time; `cause`: how its own last try ended, if any |
+ * | NO_ELIGIBLE_STATION      | local      | no station became eligible in time; `cause`: how its last attempt ended  |
  * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
@@ -23,7 +23,7 @@
  */
 import { brand } from "./brand.ts";
 
-/** What a caller branches on; each is explained in the table above. */
+/** The codes that a caller branches on; the table above explains each. */
 export type ErrorCode =
   | "INVALID_CONFIGURATION"
   | "BREAKER_OPEN"
@@ -40,17 +40,29 @@ export type ErrorCode =
   | "STALE_EPOCH"
   | "FAULT_INJECTED";
 
-/** What an error may carry besides its sentence. */
+/** What an error may carry in addition to its message. */
 export interface ErrorDetails {
-  /** What led to it. */
+  /** The error or value that caused it. */
   readonly cause?: unknown;
-  /** Milliseconds after which trying again can make sense, where that is known. */
+  /** Milliseconds after which trying again can make sense, if known. */
   readonly retryAfterMs?: number;
 }
 
 /**
  * Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else,
  * whichever copy of this library made them (see `brand.ts`); so it is for each class below.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead, ResilienceError } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 1 });
+ * const slow = bulkhead.execute(() => Promise.resolve("done"));
+ * const error = await bulkhead.execute(() => "refused").catch((reason: unknown) => reason);
+ * if (!(error instanceof ResilienceError)) throw error;
+ * console.log(error.code, error.origin); // BULKHEAD_FULL local
+ * console.log(await slow); // done
+ * ```
  */
 export abstract class ResilienceError extends Error {
   static {
@@ -67,7 +79,7 @@ export abstract class ResilienceError extends Error {
     this.#retryAfterMs = details?.retryAfterMs;
   }
 
-  /** Milliseconds after which trying again can make sense; undefined where nobody knows. */
+  /** Milliseconds after which trying again can make sense; undefined if unknown. */
   get retryAfterMs(): number | undefined {
     return this.#retryAfterMs;
   }
@@ -77,6 +89,16 @@ export abstract class ResilienceError extends Error {
  * Our own decision, not the service's: refused before anything was sent, or ended by the caller's
  * abort or deadline while it was out (then nobody knows whether it ran). Breakers do not take one
  * of these as a failure, whoever throws it.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker, LocalRejection } from "ground-station-failover";
+ *
+ * const breaker = new CircuitBreaker({ minimumVolume: 1 });
+ * const refuse = () => breaker.execute(() => Promise.reject(new Error("service is down")));
+ * await refuse().catch((error: unknown) => console.log(error instanceof LocalRejection)); // false
+ * await refuse().catch((error: unknown) => console.log(error instanceof LocalRejection)); // true
+ * ```
  */
 export abstract class LocalRejection extends ResilienceError {
   static {
@@ -86,7 +108,19 @@ export abstract class LocalRejection extends ResilienceError {
   readonly origin: "local" = "local";
 }
 
-/** The service behind us failed, or may have. */
+/**
+ * The service behind us failed, or may have.
+ *
+ * @example
+ * ```ts
+ * import { DownstreamError, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 10 });
+ * const error = await client.call(() => new Promise(() => {})).catch((reason: unknown) => reason);
+ * if (!(error instanceof DownstreamError)) throw error;
+ * console.log(error.code, error.origin); // ATTEMPT_TIMEOUT downstream
+ * ```
+ */
 export abstract class DownstreamError extends ResilienceError {
   static {
     brand(DownstreamError, "DownstreamError");
@@ -98,6 +132,17 @@ export abstract class DownstreamError extends ResilienceError {
 /**
  * An option is out of range, or options contradict each other; `hazard` names the contradiction
  * where it has a name.
+ *
+ * @example
+ * ```ts
+ * import { ConfigurationError, ResilientClient } from "ground-station-failover";
+ *
+ * try {
+ *   new ResilientClient({ name: "north", timeoutMs: 10_000, deadlineMs: 5_000 });
+ * } catch (error) {
+ *   if (error instanceof ConfigurationError) console.log(error.hazard); // timeout-exceeds-deadline
+ * }
+ * ```
  */
 export class ConfigurationError extends LocalRejection {
   static {
@@ -121,6 +166,19 @@ export class ConfigurationError extends LocalRejection {
  * The circuit is open, or all of its probes are out. One of these serves a whole open period,
  * because building an error costs more than the rest of a fast failure; its `retryAfterMs` is
  * therefore worked out when it is read, and it has no stack of its own.
+ *
+ * @example
+ * ```ts
+ * import { BreakerOpenError, CircuitBreaker } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const breaker = new CircuitBreaker({ minimumVolume: 1, openDurationMs: 5_000, clock });
+ * breaker.noteFailure();
+ * const error = await breaker.execute(() => "not called").catch((reason: unknown) => reason);
+ * if (!(error instanceof BreakerOpenError)) throw error;
+ * console.log(error.code, error.retryAfterMs); // BREAKER_OPEN 5000
+ * ```
  */
 export class BreakerOpenError extends LocalRejection {
   static {
@@ -142,7 +200,19 @@ export class BreakerOpenError extends LocalRejection {
   }
 }
 
-/** No slot is free and the queue is at its bound. */
+/**
+ * No slot is free and the queue is at its bound.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead, BulkheadFullError } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 1 });
+ * void bulkhead.execute(() => Promise.resolve());
+ * const error = await bulkhead.execute(() => "not called").catch((reason: unknown) => reason);
+ * if (error instanceof BulkheadFullError) console.log(error.code); // BULKHEAD_FULL
+ * ```
+ */
 export class BulkheadFullError extends LocalRejection {
   static {
     brand(BulkheadFullError, "BulkheadFullError");
@@ -151,7 +221,19 @@ export class BulkheadFullError extends LocalRejection {
   readonly code: "BULKHEAD_FULL" = "BULKHEAD_FULL";
 }
 
-/** A waiter was not given a slot within the acquire timeout. */
+/**
+ * A waiter was not given a slot within the acquire timeout.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead, BulkheadTimeoutError } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 1, acquireTimeoutMs: 10 });
+ * void bulkhead.execute(() => new Promise(() => {}));
+ * const error = await bulkhead.execute(() => "not called").catch((reason: unknown) => reason);
+ * if (error instanceof BulkheadTimeoutError) console.log(error.code); // BULKHEAD_TIMEOUT
+ * ```
+ */
 export class BulkheadTimeoutError extends LocalRejection {
   static {
     brand(BulkheadTimeoutError, "BulkheadTimeoutError");
@@ -160,14 +242,27 @@ export class BulkheadTimeoutError extends LocalRejection {
   readonly code: "BULKHEAD_TIMEOUT" = "BULKHEAD_TIMEOUT";
 }
 
-/** The deadline passed, or would pass before an attempt could finish. */
+/**
+ * The deadline passed, or would pass before an attempt could finish.
+ *
+ * @example
+ * ```ts
+ * import { DeadlineExceededError, deadlineAfter, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const call = client.call(() => new Promise(() => {}), { deadline: deadlineAfter(10) });
+ * const error = await call.catch((reason: unknown) => reason);
+ * if (!(error instanceof DeadlineExceededError)) throw error;
+ * console.log(error.code, error.mayHaveRun); // DEADLINE_EXCEEDED true
+ * ```
+ */
 export class DeadlineExceededError extends LocalRejection {
   static {
     brand(DeadlineExceededError, "DeadlineExceededError");
   }
 
   readonly code: "DEADLINE_EXCEEDED" = "DEADLINE_EXCEEDED";
-  /** Had an attempt reached the service by then? False: nothing was executed, provably. */
+  /** Had an attempt reached the service by then? If false, provably nothing was executed. */
   readonly mayHaveRun: boolean;
 
   constructor(message: string, details?: ErrorDetails & { readonly mayHaveRun?: boolean }) {
@@ -179,6 +274,17 @@ export class DeadlineExceededError extends LocalRejection {
 /**
  * The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the
  * signal's reason.
+ *
+ * @example
+ * ```ts
+ * import { CallAbortedError, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const call = client.call(() => new Promise(() => {}), { signal: AbortSignal.timeout(10) });
+ * const error = await call.catch((reason: unknown) => reason);
+ * if (!(error instanceof CallAbortedError)) throw error;
+ * console.log(error.code, error.name); // CALL_ABORTED AbortError
+ * ```
  */
 export class CallAbortedError extends LocalRejection {
   static {
@@ -197,6 +303,15 @@ export class CallAbortedError extends LocalRejection {
  * No station became eligible within the wait that the caller allowed. The message says what is
  * known of each; `cause` is how the call's own last try ended (a refused connection, an old epoch),
  * where it had one. It did not run.
+ *
+ * @example
+ * ```ts
+ * import { NoEligibleStationError } from "ground-station-failover";
+ *
+ * // What a failover's `call` rejects with when no station became eligible within `maxWaitMs`.
+ * const error: unknown = new NoEligibleStationError("north and south are down");
+ * if (error instanceof NoEligibleStationError) console.log(error.code); // NO_ELIGIBLE_STATION
+ * ```
  */
 export class NoEligibleStationError extends LocalRejection {
   static {
@@ -209,6 +324,16 @@ export class NoEligibleStationError extends LocalRejection {
 /**
  * More calls wait than can be answered in time: this one was refused at once instead of being
  * answered too late.
+ *
+ * @example
+ * ```ts
+ * import { OverloadedError } from "ground-station-failover";
+ *
+ * // What a failover's `call` rejects with when a call could not be answered in time.
+ * const error: unknown = new OverloadedError("group is overloaded", { retryAfterMs: 2_000 });
+ * if (!(error instanceof OverloadedError)) throw error;
+ * console.log(error.code, error.retryAfterMs); // OVERLOADED 2000
+ * ```
  */
 export class OverloadedError extends LocalRejection {
   static {
@@ -221,6 +346,16 @@ export class OverloadedError extends LocalRejection {
 /**
  * Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name
  * server); `cause` says which.
+ *
+ * @example
+ * ```ts
+ * import { LocalShortageError } from "ground-station-failover";
+ *
+ * // What a failover's `call` rejects with when this machine lacks what a request needs.
+ * const cause = Object.assign(new Error("too many open files"), { code: "EMFILE" });
+ * const error: unknown = new LocalShortageError("nothing was sent", { cause });
+ * if (error instanceof LocalShortageError) console.log(error.code); // LOCAL_SHORTAGE
+ * ```
  */
 export class LocalShortageError extends LocalRejection {
   static {
@@ -233,6 +368,15 @@ export class LocalShortageError extends LocalRejection {
 /**
  * One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until
  * it settles.
+ *
+ * @example
+ * ```ts
+ * import { AttemptTimeoutError, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 10 });
+ * const error = await client.call(() => new Promise(() => {})).catch((reason: unknown) => reason);
+ * if (error instanceof AttemptTimeoutError) console.log(error.code); // ATTEMPT_TIMEOUT
+ * ```
  */
 export class AttemptTimeoutError extends DownstreamError {
   static {
@@ -247,6 +391,17 @@ export class AttemptTimeoutError extends DownstreamError {
  * retry. A call does not reject with it, because the failure itself says more: see
  * `retryRefusalOf`. Only an attempt that was somebody else's retry from the start, and never made,
  * ends with it.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, retryRefusalOf } from "ground-station-failover";
+ *
+ * const retry = { budget: { ratio: 0, reserve: 0 } };
+ * const client = new ResilientClient({ name: "north", retry });
+ * const fail = () => Promise.reject(new Error("connection lost"));
+ * const error = await client.call(fail, { idempotent: true }).catch((reason: unknown) => reason);
+ * console.log(retryRefusalOf(error)?.code); // RETRY_BUDGET_EXHAUSTED
+ * ```
  */
 export class RetryBudgetExhaustedError extends DownstreamError {
   static {
@@ -259,6 +414,15 @@ export class RetryBudgetExhaustedError extends DownstreamError {
 /**
  * The call was sent, its station was lost before it answered, and it carries no idempotency key: it
  * may have run or not. Reported instead of a false failure and instead of a blind re-send.
+ *
+ * @example
+ * ```ts
+ * import { AmbiguousOutcomeError } from "ground-station-failover";
+ *
+ * // What a failover's `call` rejects with when a call without a key was lost with its station.
+ * const error: unknown = new AmbiguousOutcomeError("sent to north, which was lost");
+ * if (error instanceof AmbiguousOutcomeError) console.log(error.code); // AMBIGUOUS_OUTCOME
+ * ```
  */
 export class AmbiguousOutcomeError extends DownstreamError {
   static {
@@ -271,6 +435,15 @@ export class AmbiguousOutcomeError extends DownstreamError {
 /**
  * A station has already seen a newer epoch than the one this call carries: the sender has been
  * replaced.
+ *
+ * @example
+ * ```ts
+ * import { StaleEpochError } from "ground-station-failover";
+ *
+ * // Throw it from an operation when the station answers that it has seen a newer epoch.
+ * const error: unknown = new StaleEpochError("north has seen epoch 8", { seenEpoch: 8 });
+ * if (error instanceof StaleEpochError) console.log(error.code, error.seenEpoch); // STALE_EPOCH 8
+ * ```
  */
 export class StaleEpochError extends DownstreamError {
   static {
@@ -278,7 +451,7 @@ export class StaleEpochError extends DownstreamError {
   }
 
   readonly code: "STALE_EPOCH" = "STALE_EPOCH";
-  /** The newest epoch that the station has seen, where it said so. */
+  /** The newest epoch that the station has seen, if it reported it. */
   readonly seenEpoch: number | undefined;
 
   constructor(message: string, details?: ErrorDetails & { readonly seenEpoch?: number }) {
@@ -287,7 +460,21 @@ export class StaleEpochError extends DownstreamError {
   }
 }
 
-/** Chaos made this attempt fail on purpose. */
+/**
+ * Chaos made this attempt fail on purpose.
+ *
+ * @example
+ * ```ts
+ * import { FaultInjectedError } from "ground-station-failover";
+ * import { Chaos } from "ground-station-failover/chaos";
+ *
+ * using chaos = new Chaos();
+ * chaos.setErrors();
+ * const call = chaos.wrap(async (_: { signal?: AbortSignal }) => "answer");
+ * const error = await Promise.resolve(call({})).catch((reason: unknown) => reason);
+ * if (error instanceof FaultInjectedError) console.log(error.code); // FAULT_INJECTED
+ * ```
+ */
 export class FaultInjectedError extends DownstreamError {
   static {
     brand(FaultInjectedError, "FaultInjectedError");

@@ -2,6 +2,8 @@
  * The door to the pure machines: told the time, they return decisions; they hold no clock, timer or
  * promise. Errors, deadlines, classifiers, chance and the machines' options, which callers need as
  * well, are at the main door.
+ *
+ * @module ground-station-failover/core
  */
 export { levelForMistakes } from "./detection/adaptive/adaptive.ts";
 export { ArrivalWindow } from "./detection/arrival-window.ts";
@@ -15,7 +17,9 @@ export type { PendingChange } from "./detection/supervisor.ts";
 export { SupervisorMachine } from "./detection/supervisor.ts";
 export type { AdmissionOptions, LoadSign } from "./failover/admission/admission.ts";
 export { Admission } from "./failover/admission/admission.ts";
+export type { Crowd } from "./failover/admission/crowding.ts";
 export { TokenBucket } from "./failover/admission/token-bucket.ts";
+export type { UsualShare } from "./failover/evidence/accidents.ts";
 export { StationEvidence } from "./failover/evidence/evidence.ts";
 export type { FailoverDecision, Promotion } from "./failover/failover.ts";
 export { FailoverMachine, MAX_EPOCHS_AHEAD } from "./failover/failover.ts";

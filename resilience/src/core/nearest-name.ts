@@ -1,12 +1,21 @@
 /**
- * What a misspelt name was probably meant to be, by Levenshtein's edit distance (1966) regardless
- * of case: one edit for every three letters is forgiven, at least two. It only words a suggestion;
- * nothing is ever corrected silently.
+ * Guesses the name that a misspelt name was meant to be, by Levenshtein's edit distance (1966)
+ * regardless of case. It allows one edit for every three letters, at least two. The result is only
+ * a suggestion in a message; nothing is corrected silently.
  */
 
 /**
  * The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given`
  * has more than 64 letters.
+ *
+ * @example
+ * ```ts
+ * import { nearestName } from "ground-station-failover/core";
+ *
+ * const options = ["timeoutMs", "deadlineMs", "retry"];
+ * console.log(nearestName("timoutMs", options)); // timeoutMs
+ * console.log(nearestName("colour", options)); // undefined
+ * ```
  */
 export function nearestName(given: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -18,7 +27,7 @@ export function nearestName(given: string, names: Iterable<string>): string | un
   return best;
 }
 
-/** Longer words are not compared: the work grows with the square. */
+/** Longer words are not compared, because the work grows with the square of the length. */
 const LONGEST_COMPARED = 64;
 
 function editDistance(from: string, to: string): number {

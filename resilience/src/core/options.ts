@@ -1,14 +1,14 @@
 /**
- * Checks of options, for callers without types: a refused option names the part, the option, the
- * value it got and what is allowed; a name that is no option is refused with the one it was
- * probably meant to be. NaN, text and absent values are refused like any other value out of range.
- * Contradictions between options are not its business (see `pipeline-hazards.ts`).
+ * Checks of options, for callers without types. A refusal names the part, the option, its value and
+ * what is allowed. An unknown name is refused together with the option that was probably meant.
+ * NaN, text and missing values are refused like any other value out of range. Contradictions
+ * between options are checked elsewhere (see `pipeline-hazards.ts`).
  */
 import { ConfigurationError } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
 import { readOf } from "./unknown-value.ts";
 
-/** Bounds of a numeric option. Both ends belong to the range unless `aboveMin` says otherwise. */
+/** Bounds of a numeric option. Both ends are allowed, except `min` with `aboveMin`. */
 export interface Range {
   readonly min: number;
   readonly max: number;
@@ -18,13 +18,13 @@ export interface Range {
   readonly aboveMin?: boolean;
 }
 
-/** A duration in milliseconds that must be more than zero; about 24.8 days at most. */
+/** A duration in milliseconds, more than zero; at most about 24.8 days. */
 export const DURATION_MS: Range = { min: 0, aboveMin: true, max: 2 ** 31 - 1 };
 /** A duration that may also be zero or endless. */
 export const WAIT_MS: Range = { min: 0, max: Number.POSITIVE_INFINITY };
 /** A share, more than 0 and at most 1. */
 export const RATE: Range = { min: 0, aboveMin: true, max: 1 };
-/** Any number that has an order: everything but NaN. */
+/** Any number that can be ordered: everything but NaN. */
 export const PRIORITY: Range = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
 /** A count of at least one. */
 export const COUNT: Range = { min: 1, max: 2 ** 31 - 1, integer: true };
@@ -45,19 +45,18 @@ export function checked(part: string, option: string, value: number, range: Rang
   throw refusal(part, option, value, `${kind} ${low} up to ${range.max}`);
 }
 
-/** What a part is given itself, in words. */
+/** What to call the options object of the part itself. */
 const OWN_OPTIONS = "its options object";
 
 /** Options with every default filled in. */
 export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 
-/** The names of all options in `Options`: the compiler says where one is missing or too much. */
+/** The names of all options in `Options`: the compiler reports a missing or an extra one. */
 export type Names<Options> = { readonly [Name in keyof Options]-?: true };
 
 /**
- * Throws {@link ConfigurationError} where `given` is no object, or has a field that is none of
- * `names`. `option`: where it was given, for example `retry`; default: the options of `part`
- * themselves.
+ * Throws {@link ConfigurationError} if `given` is no object, or has a field that is not in `names`.
+ * `option`: the option that holds it, for example `retry`; by default the options of `part` itself.
  */
 export function checkNames(
   part: string,
@@ -66,7 +65,7 @@ export function checkNames(
   option: string = OWN_OPTIONS,
 ): void {
   if (!isOptions(given)) throw refusal(part, option, given, `an object with any of ${Object.keys(names).join(", ")}`);
-  // Inherited ones too; what somebody gave to all objects was not given to this one.
+  // Inherited fields count too, except those that were added to all objects.
   for (const name in given) {
     if (Object.hasOwn(names, name) || (name in Object.prototype && !Object.hasOwn(given, name))) continue;
     const meant = nearestName(name, Object.keys(names));
@@ -76,15 +75,16 @@ export function checkNames(
   }
 }
 
-/** Throws {@link ConfigurationError} where `given` is no object. */
+/** Throws {@link ConfigurationError} if `given` is no object. */
 export function checkObject(part: string, given: unknown, option: string): void {
   if (typeof given !== "object" || given === null || Array.isArray(given))
     throw refusal(part, option, given, "an object");
 }
 
 /**
- * The options of a part, to be taken apart: `given` itself, or a copy where it inherits some, which
- * taking apart would lose. Throws {@link ConfigurationError} where it is no object with options.
+ * The options of a part, ready for destructuring: `given` itself, or a copy if it inherits some,
+ * because destructuring would lose these. Throws {@link ConfigurationError} if it is no object with
+ * options.
  */
 export function optionsOf<Options extends object>(part: string, given: Options, option: string = OWN_OPTIONS): Options {
   if (!isOptions(given)) throw refusal(part, option, given, "an object");
@@ -96,8 +96,8 @@ export function optionsOf<Options extends object>(part: string, given: Options, 
 }
 
 /**
- * Can `given` hold options? A `Map`, a date, a promise (of an async function) or an array has other
- * ways to hold things, or none.
+ * Can `given` hold options? A `Map`, a date, a promise (of an async function) or an array holds its
+ * content in another way, or holds none.
  */
 function isOptions(given: unknown): given is object {
   if (typeof given !== "object" || given === null) return false;
@@ -105,33 +105,33 @@ function isOptions(given: unknown): given is object {
   return tag === "Object" || tag === "Module";
 }
 
-/** What kind of object it is, by its own word: "Object", "Map", "Promise", … */
+/** The kind of object, by its own tag: "Object", "Map", "Promise", … */
 function tagOf(given: object): string {
   const tag = readOf(() => Object.prototype.toString.call(given));
   return typeof tag === "string" ? tag.slice("[object ".length, -1) : "Object";
 }
 
-/** The refusal of what was handed in to be run. */
+/** The refusal of a value that is no function to run. */
 export function noOperation(part: string, given: unknown): ConfigurationError {
   return new ConfigurationError("no-operation", `${part}: the operation is ${shown(given)}; it must be a function.`);
 }
 
-/** Throws {@link ConfigurationError} where `given` is something, but no function. */
+/** Throws {@link ConfigurationError} if `given` is defined and no function. */
 export function checkFunction(part: string, option: string, given: unknown): void {
   if (given !== undefined && typeof given !== "function") throw refusal(part, option, given, "a function");
 }
 
-/** Throws {@link ConfigurationError} where `given` is something, but neither true nor false. */
+/** Throws {@link ConfigurationError} if `given` is defined and no boolean. */
 export function checkBoolean(part: string, option: string, given: unknown): void {
   if (given !== undefined && typeof given !== "boolean") throw refusal(part, option, given, "true or false");
 }
 
-/** Throws {@link ConfigurationError} where `given` is no text, or an empty one. */
+/** Throws {@link ConfigurationError} if `given` is no text, or an empty one. */
 export function checkName(part: string, option: string, given: unknown): void {
   if (typeof given !== "string" || given === "") throw refusal(part, option, given, "a text that is not empty");
 }
 
-/** Throws {@link ConfigurationError} where `given` cannot tell of an abort. */
+/** Throws {@link ConfigurationError} if `given` is no abort signal. */
 export function checkSignal(part: string, given: unknown, option: string = "signal"): void {
   const what = "an AbortSignal (the signal of an AbortController, not the controller)";
   checkMethods(part, option, given ?? null, ["addEventListener", "removeEventListener"], what);
@@ -139,8 +139,8 @@ export function checkSignal(part: string, given: unknown, option: string = "sign
 }
 
 /**
- * Throws {@link ConfigurationError} where `given` is something, but has not every one of `methods`;
- * `what` it must be, in words.
+ * Throws {@link ConfigurationError} if `given` is defined and lacks one of `methods`. `what`: what
+ * it must be, in words.
  */
 export function checkMethods(
   part: string,
@@ -152,7 +152,7 @@ export function checkMethods(
   if (given !== undefined && !hasMethods(given, methods)) throw refusal(part, option, given, what);
 }
 
-/** Is `given` an object that has every one of `methods`? */
+/** Is `given` an object that has all of `methods`? */
 function hasMethods(given: unknown, methods: readonly string[]): boolean {
   if (typeof given !== "object" || given === null) return false;
   return methods.every((method) => typeof (given as Record<string, unknown>)[method] === "function");
@@ -169,7 +169,7 @@ function aKind(tag: string): string {
   return `${/^[AEIOU]/.test(tag) ? "an" : "a"} ${isPlain ? tag.toLowerCase() : tag.slice(0, LONGEST_SHOWN)}`;
 }
 
-/** Longer values are cut where they are shown. */
+/** Longer values are cut when they are shown. */
 const LONGEST_SHOWN = 60;
 
 /** `value` as it would be written in code: text in quotes. Never throws. */

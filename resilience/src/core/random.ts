@@ -1,11 +1,11 @@
 /**
- * Chance as an argument. A stream is fixed by its seed, and `fork(name)` gives an independent
- * stream fixed by seed and name: giving one part of a program a further draw does not move any
- * other part's draws, which is what makes a failing seed replayable after a change and shrinkable
- * at all.
+ * Random numbers as an argument. A stream is fixed by its seed, and `fork(name)` gives an
+ * independent stream that is fixed by seed and name. If one part of a program draws one number
+ * more, the draws of all other parts stay the same. So a failing seed can be replayed after a
+ * change, and a failing run can be shrunk.
  *
- * Generator: sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32-bit integer operations
- * only, so that every JavaScript engine draws the same numbers. Not for secrets.
+ * Generator: sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state and only 32-bit integer
+ * operations, so that every JavaScript engine draws the same numbers. Not for secrets.
  */
 
 import { refusal } from "./options.ts";
@@ -24,6 +24,15 @@ export interface Random {
 /**
  * A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is
  * neither.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ *
+ * const [one, other] = [seededRandom(7), seededRandom(7)];
+ * console.log(one.next() === other.next()); // true
+ * console.log(one.fork("jitter").next() === one.fork("faults").next()); // false
+ * ```
  */
 export function seededRandom(seed: number | string): Random {
   if (typeof seed === "string" || Number.isFinite(seed)) return new Sfc32(String(seed));
@@ -60,8 +69,8 @@ class Sfc32 implements Random {
 }
 
 /**
- * FNV-1a over UTF-16 code units with a chosen offset, then murmur3's finaliser so that close seeds
- * end far apart.
+ * FNV-1a over UTF-16 code units with a chosen offset, then murmur3's finaliser, so that similar
+ * seeds give very different states.
  */
 function hash32(text: string, offset: number): number {
   let hash = offset | 0;

@@ -1,16 +1,16 @@
 /**
- * Reading values that somebody else made: what an operation threw or returned, or a classifier
- * said. Any of them may refuse to be read. A getter or a proxy's trap throws, a proxy has been
- * revoked, a `message` is an object without a prototype that no `String()` takes. Evidence is read
- * in the middle of a call's end, with a slot and a permit in hand, so nothing here ever throws:
- * what cannot be read is {@link UNREADABLE}, which is no text, no number and no object, and so
+ * Reads values that other code made: what an operation threw or returned, or what a classifier
+ * said. Reading any of them may fail: a getter or a proxy's trap throws, a proxy has been revoked,
+ * or a `message` is an object without a prototype, for which `String()` throws. Evidence is read
+ * while a call ends and still holds a slot and a permit, so nothing here ever throws. A value that
+ * cannot be read becomes {@link UNREADABLE}, which is no text, no number and no object, and so
  * proves nothing.
  */
 
-/** In place of what could not be read; undefined would say that there is nothing. */
+/** Stands for a value that could not be read; undefined would mean that there is none. */
 export const UNREADABLE: unique symbol = Symbol("unreadable");
 
-/** What `read` returns; {@link UNREADABLE} where it throws. */
+/** The result of `read`; {@link UNREADABLE} if it throws. */
 export function readOf(read: () => unknown): unknown {
   try {
     return read();
@@ -20,8 +20,8 @@ export function readOf(read: () => unknown): unknown {
 }
 
 /**
- * The property `name` of `value`; undefined where there is none, {@link UNREADABLE} where it cannot
- * be read.
+ * The property `name` of `value`; undefined if there is none, {@link UNREADABLE} if it cannot be
+ * read.
  */
 export function propertyOf(value: unknown, name: PropertyKey): unknown {
   if (typeof value !== "object" || value === null) return undefined;
@@ -32,15 +32,14 @@ export function propertyOf(value: unknown, name: PropertyKey): unknown {
   }
 }
 
-/** The property `name` of `value` where that is a text; undefined where it is anything else. */
+/** The property `name` of `value` if it is a text; undefined if it is anything else. */
 export function textOf(value: unknown, name: PropertyKey): string | undefined {
   const text = propertyOf(value, name);
   return typeof text === "string" ? text : undefined;
 }
 
 /**
- * Is `value` an object with a property `name`, of its own or inherited? False where it cannot be
- * asked.
+ * Has `value` a property `name`, own or inherited? False if it is no object or the check throws.
  */
 export function hasProperty(value: unknown, name: PropertyKey): boolean {
   if (typeof value !== "object" || value === null) return false;
@@ -52,8 +51,8 @@ export function hasProperty(value: unknown, name: PropertyKey): boolean {
 }
 
 /**
- * The first `max` items of `value` where that is an array; undefined where it is none, or one of
- * them cannot be read.
+ * The first `max` items of `value` if it is an array; undefined if it is none, or if an item cannot
+ * be read.
  */
 export function itemsOf(value: unknown, max: number): readonly unknown[] | undefined {
   try {

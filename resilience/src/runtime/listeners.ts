@@ -1,8 +1,8 @@
 /**
- * Callbacks of users, called so that they can do no harm: the caller's state is already consistent,
- * a listener may call back in, add or remove listeners, and one that throws stops neither the
- * others nor the call that it was told about; its error surfaces as an uncaught exception, as with
- * the platform's own event targets.
+ * Calls users' callbacks in a way that does no harm. The caller's state is already consistent, so a
+ * listener may call back in, and may add or remove listeners. A listener that throws stops neither
+ * the others nor the call that it was informed about; its error becomes an uncaught exception, as
+ * with the platform's own event targets.
  */
 import { refusal } from "../core/options.ts";
 
@@ -10,10 +10,11 @@ export class Listeners<Event> {
   #entries: ReadonlyArray<{ readonly listener: (event: Event) => void }> = [];
 
   /**
-   * The same listener added twice is told twice; disposing ends the one that it was returned for.
+   * A listener that is added twice is called twice; disposing ends only the entry that it was
+   * returned for.
    */
   add(listener: (event: Event) => void): Disposable {
-    if (typeof listener !== "function") throw refusal("a listener", "it", listener, "a function");
+    checkListener("a listener", listener);
     const added = { listener };
     this.#entries = [...this.#entries, added];
     return {
@@ -32,9 +33,14 @@ export class Listeners<Event> {
   }
 }
 
+/** Throws `ConfigurationError` if `listener` is no function. */
+export function checkListener(part: string, listener: unknown): void {
+  if (typeof listener !== "function") throw refusal(part, "it", listener, "a function");
+}
+
 /**
- * Runs somebody else's code where its error may not stop ours: it surfaces as an uncaught exception
- * instead.
+ * Runs code of others whose error must not stop this library: the error becomes an uncaught
+ * exception instead.
  */
 export function guarded(run: () => void): void {
   try {

@@ -97,7 +97,7 @@ test("[C5] a client: names that are no option, and values of another kind → re
     ],
     [() => client({ classify: { result: "success" } }), /classify\.result is "success"; it must be a function/],
     [() => client({ propagateDeadline: "yes" }), /propagateDeadline is "yes"; it must be true or false/],
-    [() => client({ onAttempt: {} }), /onAttempt is an object; it must be a function/],
+    [() => client({ onAttempt: {} }), /there is no option onAttempt/],
     [() => client({ clock: Date }), /clock is a function; it must be a Clock/],
     [() => client({ random: Math.sqrt }), /random is a function; it must be a Random/],
   ]);
@@ -187,13 +187,17 @@ test("[C5] the parts by themselves", () => {
       () => make(LivenessSupervisor, { detector, threshold: 5 }),
       /there is no option threshold; there are suspectThreshold/,
     ],
-    [() => make(LivenessSupervisor, { detector, onLivenessChange: 5 }), /onLivenessChange is 5/],
+    [
+      () => new LivenessSupervisor({ detector }).onLivenessChange(5 as Any),
+      /onLivenessChange: it is 5; it must be a function/,
+    ],
+    [() => new LivenessSupervisor({ detector }).onAbstention(5 as Any), /it is 5; it must be a function/],
     [() => make(LivenessSupervisor, { detector, observer: {} }), /observer is an object; it must be an ObserverHealth/],
     [() => new LivenessSupervisor({ detector }).watch(undefined as Any), /the node to watch is missing/],
     [() => make(SuspicionWatch), /SuspicionWatch: its options object is missing/],
-    [() => make(SuspicionWatch, { detector }), /onCrossing is missing; it must be a function/],
-    [() => make(SuspicionWatch, { onCrossing: () => undefined }), /SuspicionWatch: detector is missing/],
-    [() => make(SuspicionWatch, { detector, onCrossing: () => 1, threshold: "3" }), /threshold is "3"/],
+    [() => new SuspicionWatch({ detector }).onCrossing(undefined as Any), /it is missing; it must be a function/],
+    [() => make(SuspicionWatch, {}), /SuspicionWatch: detector is missing/],
+    [() => make(SuspicionWatch, { detector, threshold: "3" }), /threshold is "3"/],
     [() => new ObserverHealth().add({} as Any), /the source is an object/],
     [() => withDeadline("5000" as Any, () => 1), /deadline is "5000"/],
     [() => withDeadline(deadlineAfter(50), 5 as Any), /the work is 5; it must be a function/],
@@ -269,9 +273,9 @@ test("[C5] a detector that promises a level, or says none → told as its error,
       detector: broken,
       clock,
       gracePeriodMs: 100,
-      onLivenessChange: (declaration) => declared.push(declaration),
-      onAbstention: (abstention) => abstentions.push(abstention),
     });
+    supervisor.onLivenessChange((declaration) => declared.push(declaration));
+    supervisor.onAbstention((abstention) => abstentions.push(abstention));
     supervisor.watch("a");
     const controller = new AbortController();
     const running = supervisor.run(controller.signal);
@@ -369,7 +373,7 @@ test("[C5] an option that is undefined → as if it was not given, wherever", ()
     [(options) => make(FixedHeartbeatDetector, options), {}],
     [(options) => make(DetectionQualityMachine, options), {}],
     [(options) => make(LivenessSupervisor, options), { detector }],
-    [(options) => make(SuspicionWatch, options), { detector, threshold: 3, onCrossing: () => undefined }],
+    [(options) => make(SuspicionWatch, options), { detector, threshold: 3 }],
     [(options) => make(ResilientClient, options), { name: "north" }],
     [(options) => make(ResilientClient, { name: "north", retry: options }), {}],
     [(options) => make(PrimaryBackupFailover, options), stations],

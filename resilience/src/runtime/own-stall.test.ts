@@ -80,8 +80,8 @@ test("[F10] a timeout that was over in the stall, with less than itself after it
     clock,
     timeoutMs: 300,
     retry: false,
-    onAttempt: (outcome) => outcomes.push(outcome),
   });
+  client.onAttempt(({ outcome }) => outcomes.push(outcome));
   const end = client.call(() => new Promise(() => undefined)).catch((error: unknown) => error);
   await settled();
   clock.stall(400);

@@ -3,6 +3,8 @@
  * seed, `seededRandom`, is at the main door). For a simulation: a world of machines, disks and a
  * network made from one seed, faults as data, and the tools that explore seeds, shrink what fails
  * and replay it.
+ *
+ * @module ground-station-failover/sim
  */
 export type { AssertSeedsOptions } from "./explore/assert-seeds.ts";
 export { assertSeeds } from "./explore/assert-seeds.ts";
@@ -48,6 +50,7 @@ export { drawFaults, FAULT_FAMILIES } from "./faults/fault-swarm.ts";
 export { healAll, inject } from "./faults/inject.ts";
 export type { Check, CrashKind } from "./kernel/kernel.ts";
 export type { NodeEnv, NodeOptions, Program, SimNode } from "./kernel/node.ts";
+export type { NodeClock } from "./kernel/node-clock.ts";
 export type { Trace, TraceRecord } from "./kernel/trace.ts";
 export { traceJsonl, traceText } from "./kernel/trace-text.ts";
 export { VirtualClock } from "./kernel/virtual-clock.ts";
@@ -55,13 +58,13 @@ export type { Violation, WorldOptions } from "./kernel/world.ts";
 export { World } from "./kernel/world.ts";
 export type { Connection, NetworkErrorCode } from "./network/connection.ts";
 export { NetworkError } from "./network/connection.ts";
-export type { Address } from "./network/direction.ts";
+export type { Address, NetworkCounts } from "./network/direction.ts";
 export type { BurstDelay, Delay, LinkConditions, PlainDelay } from "./network/link.ts";
 export { HEALTHY_LINK } from "./network/link.ts";
 export type { DoorMode } from "./network/machine.ts";
 export type { Network, NodeNetwork } from "./network/network.ts";
 export type { Payload } from "./network/payload.ts";
-export type { Disk, RotPlace } from "./storage/disk.ts";
+export type { Disk, RotPlace, SimDisk } from "./storage/disk.ts";
 export type { DiskErrorCode } from "./storage/disk-error.ts";
 export { DiskError } from "./storage/disk-error.ts";
 export type { DiskFaults } from "./storage/disk-faults.ts";

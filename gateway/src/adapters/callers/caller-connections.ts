@@ -1,7 +1,7 @@
 /**
- * The connections of one listener: so many at most, and of those so many from one address. One that
- * is too many is closed as it comes, because an answer would cost what there is too little of; it
- * is counted by why (`unserved-connections.ts`).
+ * Limits the connections of one listener: in total, and for each address. A connection above a
+ * limit is closed on arrival, because an answer would cost the resource that is short.
+ * `unserved-connections.ts` counts it by reason.
  */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
@@ -10,9 +10,11 @@ import { callerOf } from "../http/caller-address.ts";
 import type { UnservedConnections } from "./unserved-connections.ts";
 
 export interface ConnectionBounds {
-  /** Most at once; `Infinity` for as many as the system gives. */
+  /** Most at once; `Infinity`: as many as the operating system gives. */
   readonly max: number;
-  /** The part of these that one address may have while nobody else is connected; 1 for no bound. */
+  /**
+   * The part of `max` that one address may have while no other address is connected; 1: no bound.
+   */
   readonly callerRatio: number;
 }
 

@@ -1,14 +1,14 @@
 /**
- * Where a group's callers connect: a reverse proxy for HTTP/1.1 on node:http that passes a request
- * to the group and the station's reply back, changed only as a proxy must (see `http-headers.ts`
- * and docs/guide/proxying.md). Requests are read strictly (`request-server.ts`).
+ * Listener for a group's callers: a reverse proxy for HTTP/1.1 on node:http. It passes a request to
+ * the group and the station's reply back, changed only as a proxy must (see `http-headers.ts` and
+ * docs/guide/proxying.md). Requests are read strictly (`request-server.ts`).
  *
- * Times are bounded here only until a request is complete: a header block has `headersMs`, a body
- * must come at a least rate (`upload-pace.ts`). From there on the command's own deadline rules.
- * Memory is bounded by what all listeners of a process share (`held-memory.ts`), connections by a
- * number for each listener, and of both one address has its part. It does not upgrade connections,
- * forward request trailers or speak HTTP/2. It is one file because a request can end at any step on
- * its way, and each end gives back what the steps before it took.
+ * The listener bounds times only until a request is complete: a header block has `headersMs`, a
+ * body must arrive at a least rate (`upload-pace.ts`). After that the command's own deadline
+ * applies. All listeners of a process share one bound on memory (`held-memory.ts`); each listener
+ * has its own bound on connections. One address gets only a part of each. The listener does not
+ * upgrade connections, forward request trailers or speak HTTP/2. It is one file because a request
+ * can end at any step on its way, and each end must give back what the steps before it took.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -34,55 +34,63 @@ import { expectBody, requestBody, takeRoom } from "./request-body.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 import { UploadTimer } from "./upload-timer.ts";
 
-/** What a listener counts. */
+/** Counters of a listener. */
 export interface ListenerFigures {
   /** Connections that were not served, since the start. */
   readonly unserved: UnservedCounts;
   /** Connections that are open, and how many may be. */
   readonly connections: { readonly open: number; readonly max: number };
-  /** Requests that came too slowly, since the start, by what did not come. */
+  /** Requests that arrived too slowly, since the start, by the part that was slow. */
   readonly tooSlow: TooSlowCounts;
 }
 
 export interface ProxyListener extends ListenerFigures, AsyncDisposable {
-  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  /** Address of the listener. If port 0 was requested, this is the port that was assigned. */
   readonly address: { readonly host: string; readonly port: number };
-  /** By which it knows requests that have been here before. */
+  /** Recognizes requests that have passed through this listener before. */
   readonly loop: LoopGuard;
   /**
-   * From now on each connection ends with its answer, so that callers move to others; new ones are
-   * still accepted.
+   * From now on each connection ends with its answer, so that callers move to other gateways. New
+   * connections are still accepted.
    */
   retire(): void;
   /**
-   * Stops accepting, lets what is in flight finish for at most `withinMs`, then cuts what is left.
+   * Stops accepting connections, waits at most `withinMs` for requests in flight, then cuts the
+   * remaining connections.
    */
   drain(withinMs: number): Promise<void>;
 }
 
 export interface ProxyOptions {
   readonly log: Log;
-  /** Shared with what goes out to the group's stations otherwise. Default: one of its own. */
+  /** Shared with all other requests that go to the group's stations. Default: its own. */
   readonly loop?: LoopGuard;
-  /** Where what is held for callers is counted and bounded. Default: one without a bound. */
+  /** Counts and bounds the memory held for callers. Default: no bound. */
   readonly memory?: HeldMemory;
   /**
-   * Most connections of callers at once; more are closed as they come. Default: as many as the
-   * system gives.
+   * Most connections of callers at once; further ones are closed on arrival. Default: as many as
+   * the operating system gives.
    */
   readonly maxConnections?: number;
-  /** The part of them that one address may have while nobody else is connected. Default 0.75. */
+  /**
+   * The part of them that one address may have while no other address is connected. Default 0.75.
+   */
   readonly callerRatio?: number;
-  /** How long a caller may take over its header block. Default 10,000: nobody types one. */
+  /**
+   * Longest time for a header block to arrive, in ms. Default 10,000: programs send it in one go.
+   */
   readonly headersMs?: number;
   /**
-   * Least rate at which a body must come in the long run; 0: only pauses count. Default 1,024: a
-   * twentieth of a slow phone's.
+   * Least rate at which a body must arrive in the long run; 0: only pauses count. Default 1,024: a
+   * twentieth of a slow phone's rate.
    */
   readonly minUploadBytesPerSecond?: number;
-  /** How long a body may stand still. Default 30,000: longer than a phone is without a cell. */
+  /**
+   * Longest pause within a body, in ms. Default 30,000: longer than a phone's usual time without a
+   * cell.
+   */
   readonly maxUploadPauseMs?: number;
-  /** How long an answer that is not taken may stand still. Default 30,000. */
+  /** How long an answer may wait for a caller that does not read it, in ms. Default 30,000. */
   readonly answerIdleMs?: number;
 }
 
@@ -92,19 +100,21 @@ interface TooSlowCounts {
 }
 
 /**
- * What a command takes besides its bodies and its header block: its connection, its exchange, its
+ * Memory of a command besides its bodies and its header block: its connection, its exchange, its
  * attempts. Measured: 25 to 50 KB.
  */
 const EXCHANGE_BYTES = 32 * 1_024;
-/** A request may take this long to arrive in all, or the group's deadline where that is longer. */
+/** Longest time for a whole request to arrive, or the group's deadline if that is longer. */
 const REQUEST_MS = 300_000;
 /**
- * After an answer that came before the request's end, its rest is read for this long, so that the
- * answer is not lost.
+ * If the answer comes before the request's end, the rest of the request is read for this long, so
+ * that the answer is not lost.
  */
 const LINGER_MS = 1_000;
 
-/** Listens for callers of `group`; rejects with the system's error where it cannot. */
+/**
+ * Listens for callers of `group`. Rejects with the operating system's error if it cannot listen.
+ */
 export async function listenForCommands(group: Group, options: ProxyOptions): Promise<ProxyListener> {
   const proxy = new CommandProxy(group, options);
   await proxy.listen();
@@ -208,7 +218,7 @@ class CommandProxy implements ProxyListener {
     this.#uploads[Symbol.dispose]();
   }
 
-  /** One exchange, from a header block to the last byte of its answer. Never rejects. */
+  /** Serves one exchange, from the header block to the last byte of the answer. Never rejects. */
   async #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
     const caller = new AbortController();
     const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
@@ -242,7 +252,8 @@ class CommandProxy implements ProxyListener {
   }
 
   /**
-   * The request as the group knows it; rejects with {@link RefusedRequest} where it cannot be one.
+   * The request as the group takes it. Rejects with {@link RefusedRequest} if the request is not
+   * acceptable.
    */
   async #received(
     message: IncomingMessage,
@@ -259,18 +270,16 @@ class CommandProxy implements ProxyListener {
     const expected = expectBody(message, terms);
     if (waits) response.writeContinue();
     const body = await requestBody(message, expected, terms, pace, caller);
-    // Now, because reading the body took time; the wall clock is read here and nowhere later.
+    // Computed only now, because reading the body took time. The wall clock is read here and
+    // nowhere later.
     return deadlineMs === undefined
       ? { ...head, body, room }
       : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
   }
 
-  /**
-   * The body of a request comes too slowly: nobody waits for it any more, and no station is to
-   * blame.
-   */
+  /** The body of a request arrives too slowly. Ends the request; no station is to blame. */
   #endSlow(response: ServerResponse, caller: AbortController): void {
-    // Its answer is under way: what is left of the request does not matter any more.
+    // The answer is already on its way, so the rest of the request does not matter.
     if (response.headersSent || caller.signal.aborted) return;
     this.#tooSlow.body++;
     caller.abort(new RefusedRequest(TOO_SLOW));
@@ -280,13 +289,13 @@ class CommandProxy implements ProxyListener {
     const { body } = reply;
     if (body.kind === "bytes") return this.#answer(message, response, { ...reply, body });
     this.#begin(message, response, reply, flat(reply.headers));
-    // Event streams may say nothing for long: their head goes out now.
+    // Sends the head now, because an event stream may be silent for long.
     response.flushHeaders();
     try {
       await pipeline(body.stream, response, { end: false });
     } catch (error) {
-      // The head is out: all that is left is to make sure that nobody takes this for a complete
-      // reply.
+      // The head is sent. The only thing left is to prevent the caller from taking this for a
+      // complete reply.
       this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
       return cut(message.socket);
     }
@@ -306,8 +315,8 @@ class CommandProxy implements ProxyListener {
   }
 
   /**
-   * A connection is not used again once we are to stop, nor after an answer that came before the
-   * request's end.
+   * Starts the answer. The connection is not used again if the listener is stopping, or if the
+   * answer comes before the request's end.
    */
   #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
     const connection = this.#requests.connectionOf(message.socket);
@@ -317,14 +326,14 @@ class CommandProxy implements ProxyListener {
   }
 
   /**
-   * Ends the answer; where the request has not ended yet, reads on for a moment, or a reset could
-   * overtake the answer.
+   * Ends the answer. If the request has not ended yet, reads on for a moment, because otherwise a
+   * reset could overtake the answer.
    */
   #finish(message: IncomingMessage, response: ServerResponse, last?: Uint8Array): void {
     if (message.complete || message.destroyed) {
       response.end(last);
-      // A caller that does not take its answer is not waited for; Node sets its own time again once
-      // it has.
+      // Limits the wait for a caller that does not read its answer. Node sets its own timeout again
+      // afterwards.
       if (response.writableLength > 0) message.socket.setTimeout(this.#answerIdleMs);
       return;
     }
@@ -335,11 +344,11 @@ class CommandProxy implements ProxyListener {
     };
     const timer = setTimeout(end, LINGER_MS);
     message.once("end", end).once("close", end);
-    // Whoever was reading it has stopped; what still comes is read and forgotten.
+    // The reader of the body has stopped. The rest of the body is read and discarded.
     message.removeAllListeners("readable").resume();
   }
 
-  /** Answers with a problem, if there is somebody left to answer. */
+  /** Answers with a problem, if the caller is still connected. */
   #tell(message: IncomingMessage, response: ServerResponse, noReply: NoReply): void {
     const { error } = noReply;
     if (noReply.type === "caller-gone" || response.destroyed || message.socket.destroyed) {
@@ -351,19 +360,19 @@ class CommandProxy implements ProxyListener {
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
     const { method, url } = message;
-    // Without the query: it may hold what nobody should read in a log.
+    // Without the query: it may contain secrets, which must not be logged.
     const path = url?.replace(/\?.*/s, "");
     const { code, detail } = problem;
     this.#log.debug({ group: this.#group.name, method, path, code, detail, ...causeOf(error) }, "refused");
     const { headers, body } = problemAnswer(problem);
-    // What was wrong with this request may be wrong with how the next one would be read.
+    // The fault in this request may also cause the next one to be misread.
     if (error instanceof RefusedRequest) this.#requests.connectionOf(message.socket).endWith(response);
     this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
     this.#finish(message, response, method === "HEAD" ? undefined : body);
   }
 }
 
-/** For the log, with the addresses that a caller is not told. */
+/** The cause for the log, including the addresses that a caller is not told. */
 function causeOf(error: unknown): { readonly cause?: string } {
   const cause = error instanceof ResilienceError && error.cause !== undefined ? error.cause : undefined;
   return cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) };
@@ -371,7 +380,7 @@ function causeOf(error: unknown): { readonly cause?: string } {
 
 type Head = Pick<CommandReply, "status" | "statusText">;
 
-/** What goes along with a request until its answer has gone. */
+/** Belongs to a request until its answer has been sent. */
 interface Exchange {
   readonly caller: AbortController;
   readonly room: MemoryRoom;
@@ -383,8 +392,8 @@ type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trai
 };
 
 /**
- * Measured: 1.5 KB for a request without fields, twice that until it is collected; each field's two
- * strings have heads of their own.
+ * Measured: 1.5 KB for a request without fields, and twice that until it is garbage-collected. Each
+ * field adds the overhead of its two strings.
  */
 function waitingBytes(message: IncomingMessage): number {
   return 4 * 1_024 + 48 * message.rawHeaders.length + headBytes(message);
@@ -397,10 +406,10 @@ function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
 }
 
 /**
- * Ends a connection so that nobody takes what came over it for complete, even where only its end
- * would say so.
+ * Ends a connection with a reset, so that the caller does not take the data for complete, even if
+ * only the connection's end would mark the end of the data.
  */
 function cut(socket: Socket | null): void {
-  // A request whose caller has gone has forgotten its connection.
+  // Node sets the socket of a request to null when the caller has hung up.
   socket?.resetAndDestroy();
 }

@@ -1,12 +1,12 @@
 /**
- * A request's body: read whole where that makes the command repeatable at a bearable price, else
- * passed on while it arrives. Short bodies of known length are read whole, and so are those of
- * unknown length that come under an idempotency key, for as long as they stay short. The rest is
- * streamed and can be sent once. The limit holds for either kind, however the body is framed, and
- * so does the least rate at which it must come.
+ * Reads a request's body: whole, if that makes the command repeatable at an acceptable cost;
+ * otherwise as a stream, passed on while it arrives. Short bodies of known length are read whole.
+ * So are bodies of unknown length that come with an idempotency key, as long as they stay short.
+ * All others are streamed and can be sent only once. The size limit and the least rate apply to
+ * both kinds, however the body is framed.
  *
- * Memory is taken before anything is read: a body that is begun and cannot be kept has cost its
- * caller the sending.
+ * Memory is taken before anything is read, because a body that is refused halfway has already cost
+ * its caller the transfer.
  */
 import type { IncomingMessage } from "node:http";
 import type { MemoryRoom } from "../../fleet/held-memory.ts";
@@ -18,32 +18,32 @@ import type { UploadPace } from "../../fleet/upload-pace.ts";
 type Source = AsyncIterator<Uint8Array>;
 
 /**
- * What a stream holds at most on its way through: what Node has read of it, and what the other side
- * has not taken yet.
+ * Most bytes of a stream held in memory: those that Node has read, and those that the receiver has
+ * not taken yet.
  */
 export const STREAM_BYTES: number = 64 * 1_024;
 
-/** The first piece of memory for a body of unknown length. */
+/** The first allocation for a body of unknown length. */
 const FIRST_BYTES = 16 * 1_024;
 
-/** What a body is read with. */
+/** Limits for reading a body. */
 export interface BodyTerms {
   readonly limits: BodyLimits;
-  /** The command has an idempotency key. */
+  /** True if the command has an idempotency key. */
   readonly isKeyed: boolean;
   readonly room: MemoryRoom;
 }
 
-/** A body that is to come, for which memory has been taken. */
+/** A body that is about to arrive and for which memory has been taken. */
 export interface ExpectedBody {
   readonly how: "none" | "whole" | "whole-while-short" | "streamed";
-  /** Its length, where its sender said so. */
+  /** Its length, if the sender gave it. */
   readonly bytes: number | undefined;
 }
 
 /**
- * Takes memory for the body of `message`; throws {@link RefusedRequest} where it is too long, or
- * there is no room.
+ * Takes memory for the body of `message`. Throws {@link RefusedRequest} if it is too long, or there
+ * is no room.
  */
 export function expectBody(message: IncomingMessage, { limits, isKeyed, room }: BodyTerms): ExpectedBody {
   const isChunked = message.headers["transfer-encoding"] !== undefined;
@@ -60,9 +60,9 @@ export function expectBody(message: IncomingMessage, { limits, isKeyed, room }: 
 }
 
 /**
- * Reads or opens the body of `message`. Rejects where the body breaks off, is too long or `caller`
- * is aborted meanwhile. A body that is streamed aborts `caller` before it fails: the fault is the
- * request's, and not of the station that is reading it.
+ * Reads or opens the body of `message`. Rejects if the body breaks off, is too long, or `caller` is
+ * aborted meanwhile. A streamed body aborts `caller` before it fails, because the fault is the
+ * request's and not that of the station which is reading it.
  */
 export async function requestBody(
   message: IncomingMessage,
@@ -72,8 +72,8 @@ export async function requestBody(
   caller: AbortController,
 ): Promise<RequestBody> {
   if (how === "none") return { kind: "none" };
-  // Not destroyed when a station stops reading it: the caller is still to be answered on the same
-  // connection.
+  // Not destroyed when a station stops reading it, because the caller still gets its answer on the
+  // same connection.
   const source = message.iterator({ destroyOnReturn: false }) as Source;
   const kept = new KeptBytes(bytes, room);
   if (how !== "streamed") {
@@ -104,8 +104,8 @@ export function takeRoom(room: MemoryRoom, bytes: number): void {
 }
 
 /**
- * What has come of a body, in one piece of memory: pieces of a few bytes each would take many times
- * their size.
+ * The bytes of a body that have arrived, in a single buffer: many pieces of a few bytes each would
+ * take many times their size.
  */
 class KeptBytes {
   length = 0;
@@ -113,7 +113,7 @@ class KeptBytes {
   readonly #room: MemoryRoom;
   #memory: Uint8Array = new Uint8Array();
 
-  /** `declared`: its length, for which memory has been taken already. */
+  /** `declared`: its length, for which memory has already been taken. */
   constructor(declared: number | undefined, room: MemoryRoom) {
     this.#declared = declared;
     this.#room = room;
@@ -134,7 +134,7 @@ class KeptBytes {
     this.length = length;
   }
 
-  /** Lets go of it; its memory is free once it has been passed on. */
+  /** Hands over the bytes; their memory is free once they have been passed on. */
   take(): Uint8Array | undefined {
     if (this.length === 0) return undefined;
     const { bytes } = this;

@@ -1,16 +1,16 @@
 /**
- * Callers' connections that were closed unserved, counted by why. They may come by the thousand, so
- * a log line tells of them once in a while, with the count.
+ * Counts callers' connections that were closed unserved, by reason. There may be thousands of them,
+ * so a log line is written at most once a second, with the count.
  */
 import type { Log } from "../telemetry/log.ts";
 
 /** Connections since the start. */
 export interface UnservedCounts {
-  /** There were as many as allowed already. */
+  /** The listener already had the most connections allowed. */
   readonly refused: number;
-  /** Its address had its share of them already. */
+  /** Its address already had its share of the connections. */
   readonly caller: number;
-  /** The system could not hand them over, for example for want of descriptors. */
+  /** The operating system could not accept them, for example for lack of descriptors. */
   readonly failed: number;
 }
 

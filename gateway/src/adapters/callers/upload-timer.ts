@@ -1,7 +1,7 @@
 /**
  * The clock of a listener's uploads (`fleet/upload-pace.ts`): one timer for all of them, which runs
- * while any caller is waited for. Time in which this process itself stood still is not held against
- * callers: what they sent meanwhile is not read yet.
+ * while the gateway waits for any caller. Time in which this process itself stalled does not count
+ * against callers, because the data that they sent meanwhile has not been read yet.
  */
 import { type UploadPace, type UploadPaceOptions, UploadPaces } from "../../fleet/upload-pace.ts";
 
@@ -18,7 +18,7 @@ export class UploadTimer implements Disposable {
     this.#stepMs = Math.min(MAX_STEP_MS, Math.ceil(options.maxPauseMs / 10));
   }
 
-  /** An upload begins; `onTooSlow` is called once where it is too slow. */
+  /** Starts to track an upload. `onTooSlow` is called once if it is too slow. */
   begin(onTooSlow: () => void): UploadPace {
     if (this.#timer === undefined) {
       this.#lastMs = performance.now();

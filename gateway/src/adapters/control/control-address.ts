@@ -1,7 +1,7 @@
 /**
- * Where a running gateway is asked and what it is shown: the options that every subcommand has that
- * talks to one. The token is read from a file or the environment, never from the command line,
- * which other users of a machine can see.
+ * Options of every subcommand that talks to a running gateway: its address and the token. The token
+ * is read from a file or the environment, never from the command line, which other users of a
+ * machine can see.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { httpUrlIn } from "../process/addresses.ts";
@@ -24,7 +24,7 @@ export function withControlAddress(command: Command): Command {
     .option("--token-file <path>", "file with the control token (or the variable GSF_CONTROL_TOKEN)");
 }
 
-/** What to show the gateway; undefined where there is nothing to show. */
+/** The token to present to the gateway; undefined if there is none. */
 export function tokenOf({ tokenFile }: ControlAddress): string | undefined {
   if (tokenFile === undefined) return process.env["GSF_CONTROL_TOKEN"];
   let token: string;
@@ -40,7 +40,7 @@ export function tokenOf({ tokenFile }: ControlAddress): string | undefined {
   );
 }
 
-/** Something answered that is no gateway's control listener. */
+/** Error if something other than a gateway's control listener answered. */
 export function strange(at: URL): UserError {
   return new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
 }

@@ -1,12 +1,12 @@
 /**
- * The control listener: what the gateway knows, told to people and programs, and the few things
- * that they may order. Every answer is JSON, every error `application/problem+json` (RFC 9457) with
- * a sentence that says what is allowed.
+ * The control listener: shows the gateway's state to people and programs, and takes the few orders
+ * that exist. Every answer is JSON, every error is `application/problem+json` (RFC 9457) with a
+ * sentence that says what is allowed.
  *
- * Who may ask: with a token, whoever shows it. Without one only this machine may, and because a
- * browser on this machine can be talked into asking (DNS rebinding), the Host header must name this
- * machine; orders must be JSON, which a foreign page cannot send unasked. `/healthz` and `/readyz`
- * are open to all and tell nothing.
+ * Access: if there is a token, every client that presents it. Without a token, only this machine. A
+ * website can make a browser on this machine send requests (DNS rebinding); therefore the Host
+ * header must name this machine, and orders must be JSON, which a foreign page cannot send without
+ * permission. `/healthz` and `/readyz` are open to all and reveal nothing.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -36,24 +36,24 @@ import { SharedAnswer } from "./shared-answer.ts";
 export interface ControlOptions {
   readonly listen: ListenSettings;
   /**
-   * Most connections at once; beyond that the one that has been silent for longest is closed.
-   * Default 512.
+   * Most connections at once; above that, the connection that has been silent for longest is
+   * closed. Default 512.
    */
   readonly maxConnections?: number;
-  /** What callers must show; undefined where only this machine may ask. */
+  /** Token that clients must present; undefined: only this machine has access. */
   readonly token: string | undefined;
   readonly groups: ReadonlyMap<string, Group>;
   readonly feed: LiveFeed;
   readonly beats: BeatStreams;
-  /** Where what answers take is counted, and what is told of it. */
+  /** Counts the memory of answers, and is shown in the status. */
   readonly memory: HeldMemory;
   readonly listeners: () => Readonly<Record<string, ListenerFigures>>;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly heartbeats: () => Readonly<Record<string, number>>;
   readonly lostLogLines: () => number;
-  /** False until everything listens, and again once it stops. */
+  /** False until all listeners are open, and again once the gateway is stopping. */
   readonly ready: () => boolean;
-  /** Instants in the status are on this axis. */
+  /** Clock of the instants in the status. */
   readonly nowMs: () => number;
   readonly log: Log;
 }
@@ -64,22 +64,22 @@ export interface ControlListener extends AsyncDisposable {
 
 type Env = { Bindings: HttpBindings };
 
-/** An order is a few words. */
+/** An order is short. */
 const MAX_BODY_BYTES = 16 * 1024;
-/** Dashboards, scrapers and event readers; commands do not come here. */
+/** For dashboards, scrapers and event readers; commands do not use this listener. */
 const MAX_CONNECTIONS = 512;
-/** Answers that are on their way: a few of the largest, which tell of 10,000 stations. */
+/** Most bytes of answers in transit: a few of the largest, which describe 10,000 stations. */
 const MAX_ANSWERS_BYTES = 64 * 1_024 ** 2;
 const LONGEST_REASON = 500;
-/** Maintenance ends by itself at the latest after 30 days, or by hand. */
+/** Maintenance ends by an order, or by itself after at most 30 days. */
 const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
   const { server } = new ControlServer({
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     isReady: options.ready,
-    // Global objects stay as they are: we are not alone in this process. A request of HTTP/1.0 need
-    // not name a host.
+    // Global objects stay unchanged, because the process has other users of them. A request of
+    // HTTP/1.0 need not name a host.
     serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -114,7 +114,7 @@ function controlApp(options: ControlOptions): Hono<Env> {
   app.use("*", options.token === undefined ? fromThisMachine(options.listen.host) : withToken(options.token));
   app.get("/v1/status", (context) => shared(context, options, statusAnswer, "application/json"));
   app.get("/v1/events", (context) => {
-    // Hono answers HEAD with the GET route: a stream that nobody would ever read.
+    // Hono answers HEAD with the GET route, which would open a stream without a reader.
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
     const { socket } = context.env.incoming;
     const caller = callerOf(socket.remoteAddress);
@@ -161,9 +161,9 @@ function controlApp(options: ControlOptions): Hono<Env> {
 }
 
 /**
- * An answer of some length, which is held until it is taken: slow readers of many of them could
- * take all memory. It has a bound of its own, because the status must be told also when callers
- * hold all that they may.
+ * Sends a long answer and counts it until the client has read it: slow readers of many such answers
+ * could use up all memory. It has its own bound, because the status must be available even when
+ * callers use up their memory.
  */
 async function shared(
   { env: { incoming, outgoing } }: Context<Env>,
@@ -178,12 +178,15 @@ async function shared(
     return problem(503, "answers that nobody takes fill the memory for answers", { "retry-after": "1" });
   room.takeAnyway("control", bytes.length);
   outgoing.once("close", () => room.release());
-  // Node leaves the bytes out of the answer to a HEAD.
+  // Node omits the bytes from the answer to a HEAD.
   outgoing.writeHead(200, { "content-type": type, "content-length": bytes.length }).end(bytes);
   return RESPONSE_ALREADY_SENT;
 }
 
-/** A stream ends when its reader says that it has said all: it is gone, or nobody could tell. */
+/**
+ * Ends a stream when its reader closes its side of the connection: the reader is then gone, or
+ * cannot be told apart from one that is.
+ */
 function endWithReader(socket: Socket): void {
   socket.once("end", () => socket.destroy());
 }
@@ -203,12 +206,12 @@ const reason = z.string().trim().min(1).max(LONGEST_REASON);
 const switchoverOrder = z.strictObject({ to: z.string(), reason });
 const maintenanceOrder = z.strictObject({
   station: z.string(),
-  /** Null ends it. */
+  /** Null ends the maintenance. */
   reason: reason.nullable(),
   forMs: z.number().positive().max(LONGEST_MAINTENANCE_MS).default(LONGEST_MAINTENANCE_MS),
 });
 
-/** What `GET /v1/status` tells. Numbers that are infinite appear as null. */
+/** The answer to `GET /v1/status`. Infinite numbers appear as null. */
 function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs }: ControlOptions): object {
   const figures = listeners();
   return {
@@ -263,7 +266,7 @@ function refuseUnknown(group: Group, field: string, station: string): void {
     throw refusal(400, `${field}: there is no station "${station}" in ${group.name}; there are ${names.join(", ")}`);
 }
 
-/** The body of an order; throws a problem that names the field at fault. */
+/** The body of an order. Throws a problem that names the faulty field. */
 async function orderOf<Order>(context: Context<Env>, schema: z.ZodType<Order>): Promise<Order> {
   const type = context.req.header("content-type") ?? "nothing";
   if (!/^application\/json\s*(;|$)/i.test(type)) throw refusal(415, `the body is ${type}; allowed is application/json`);
@@ -282,7 +285,7 @@ async function orderOf<Order>(context: Context<Env>, schema: z.ZodType<Order>): 
   throw refusal(400, sentences.join("; "));
 }
 
-/** Whether its length was told before or not. */
+/** Enforces the limit even if the length was not announced. */
 async function textOf(incoming: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -294,7 +297,7 @@ async function textOf(incoming: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-/** An order that the group refuses, with its reason, conflicts with how things stand. */
+/** If the group refuses an order, the answer is a conflict (409) with the group's reason. */
 async function carriedOut<Result>(order: Promise<Result>): Promise<Result> {
   try {
     return await order;
@@ -304,21 +307,25 @@ async function carriedOut<Result>(order: Promise<Result>): Promise<Result> {
   }
 }
 
-// ── who may ask
-// ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── access ─────────────────────────────────────────────────────────────────────────────────────
 
-/** Compares digests, so that neither content nor length of the token shows in how long it takes. */
+/**
+ * Compares digests, so that the time taken reveals neither the content nor the length of the token.
+ */
 function withToken(token: string): MiddlewareHandler {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   const expected = digest(token);
   return bearerAuth({ verifyToken: (given) => timingSafeEqual(digest(given), expected) });
 }
 
-/** The Host header must name this machine, on whatever port: a tunnel may have another. */
+/**
+ * The Host header must name this machine. The port does not matter, because a tunnel may use
+ * another one.
+ */
 function fromThisMachine(listenHost: string): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header("host") ?? "";
-    // HTTP/1.0 has none. A browser, which is what this is against, always names one.
+    // HTTP/1.0 has no Host. A browser, against which this check is made, always sends one.
     if (host === "") return next();
     const name = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host);
     const named = (name?.[1] ?? name?.[2] ?? "").toLowerCase();
@@ -327,8 +334,7 @@ function fromThisMachine(listenHost: string): MiddlewareHandler {
   };
 }
 
-// ── problems
-// ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── problems ───────────────────────────────────────────────────────────────────────────────────
 
 type ProblemStatus = 400 | 403 | 404 | 409 | 413 | 415;
 

@@ -1,15 +1,15 @@
 /**
- * The connections of the control listener: so many at most, and a new one takes the place of the
- * one that has been silent for longest. Refusing the newest instead would let anybody who opens
- * connections and says nothing keep a balancer's probe out. Those whose answer has begun, such as
- * readers of events, keep their place.
+ * Limits the connections of the control listener. A new connection above the limit replaces the one
+ * that has been silent for longest. If the newest one were refused instead, a client that opens
+ * connections and stays silent could keep a load balancer's probe out. Connections whose answer has
+ * begun, such as those of event readers, are never replaced.
  */
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 export class ControlConnections {
   readonly #most: number;
-  /** Each with the answer that it was last given, silent for longest first. */
+  /** Each connection with its last answer; the longest silent one first. */
   readonly #open: Map<Socket, ServerResponse | undefined> = new Map();
 
   constructor(server: Server, most: number) {
@@ -17,7 +17,7 @@ export class ControlConnections {
     server.on("connection", (socket: Socket) => this.#opened(socket));
   }
 
-  /** `socket` has spoken, and is the last to be closed. */
+  /** Notes a request on `socket`, which becomes the last one to be closed. */
   asked(socket: Socket, response: ServerResponse): void {
     if (!this.#open.delete(socket)) return;
     this.#open.set(socket, response);

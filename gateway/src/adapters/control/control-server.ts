@@ -1,10 +1,10 @@
 /**
- * The socket of the control listener: from connections to requests that may be served. It reads as
- * strictly as the callers' listener (`request-server.ts`), one request at a time of each
- * connection, so that nothing is done for a connection that is closed or does not take its answers.
- * A balancer's probe, `/healthz` or `/readyz`, is answered here at once; everything else takes its
- * turn (`control-turns.ts`), so that a flood of questions takes time neither from probes nor from
- * commands.
+ * The socket of the control listener: turns connections into requests that may be served. It reads
+ * as strictly as the callers' listener (`request-server.ts`), and one request at a time from each
+ * connection, so that no work is done for a connection that is closed or does not read its answers.
+ * A load balancer's probe, `/healthz` or `/readyz`, is answered here at once. Every other request
+ * waits for its turn (`control-turns.ts`), so that a flood of requests takes time neither from
+ * probes nor from commands.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -18,22 +18,25 @@ import { ControlTurns } from "./control-turns.ts";
 export interface ControlServerOptions {
   /** Most connections at once. */
   readonly maxConnections: number;
-  /** What `/readyz` says. */
+  /** The answer of `/readyz`. */
   readonly isReady: () => boolean;
-  /** Answers what is no probe. */
+  /** Answers requests that are not probes. */
   readonly serve: (message: IncomingMessage, response: ServerResponse) => void;
 }
 
-/** A request is a few lines, and comes at once. */
+/** A request is a few lines, sent in one go. */
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
-/** Nobody asks much ahead; what is read ahead costs memory, and time when the connection closes. */
+/**
+ * Clients rarely send requests ahead; those read ahead cost memory, and time when the connection
+ * closes.
+ */
 const MAX_WAITING = 4;
-/** Less than ten requests. */
+/** Fewer than ten requests. */
 const PIECE_BYTES = 256;
 /**
- * An answer that nobody reads for so long, in ms, is cut; events and recordings are never silent
- * for longer than 15 s.
+ * A client that does not read its answer for this long, in ms, is cut off. Events and recordings
+ * are never silent for longer than 15 s.
  */
 const IDLE_MS = 45_000;
 
@@ -53,8 +56,8 @@ export class ControlServer {
       pieceBytes: PIECE_BYTES,
     });
     this.server.timeout = IDLE_MS;
-    // Who has said all that it has to say (`printf … | nc`) may still wait for the answer, which
-    // need not be ready at once.
+    // A client that has closed its sending side (`printf … | nc`) may still wait for the answer,
+    // which need not be ready at once.
     Object.assign(this.server, { httpAllowHalfOpen: true });
     this.#connections = new ControlConnections(this.server, options.maxConnections);
   }
@@ -68,7 +71,7 @@ export class ControlServer {
     const connection = this.#requests.connectionOf(socket);
     this.#connections.asked(socket, response);
     if (connection.isLast(response)) response.shouldKeepAlive = false;
-    // Its head may be out before it is known that nothing more is served.
+    // The head may have been sent before it was known that this is the last answer.
     response.once("finish", () => {
       if (connection.isLast(response)) socket.end();
     });

@@ -1,14 +1,14 @@
 /**
- * Those who read one feed over HTTP: so many at most, each handed a piece when it asks for one, a
- * comment to all who wait when nothing else was said for a while (proxies take silence for death),
- * all let go at the end. What a reader is to get, and what becomes of one that does not keep up, is
- * the feed's business.
+ * The readers of one feed over HTTP, up to a limit. Each reader gets a piece when it asks for one.
+ * After a period of silence all waiting readers get a comment, because proxies close silent
+ * connections. At the end all streams are closed. The feed decides what a reader gets, and what
+ * happens to a reader that is too slow.
  */
 import type { Clock } from "ground-station-failover";
 
 export interface FeedReader {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Called when there is something for it; undefined while it is busy with what it has. */
+  /** Called when there is data for the reader; undefined while the reader is busy. */
   wake: (() => void) | undefined;
   /** Cuts its connection. */
   readonly drop: () => void;
@@ -17,13 +17,13 @@ export interface FeedReader {
 export interface FeedReadersOptions<Reader> {
   readonly clock: Clock;
   readonly maxReaders: number;
-  /** How long there may be silence, in ms. */
+  /** Longest silence, in ms. */
   readonly silenceMs: number;
-  /** What is said into the silence; it stands for nothing. */
+  /** Sent after a silence; has no meaning. */
   readonly comment: string;
-  /** Hands a reader that waits what there is for it. */
+  /** Gives a waiting reader the data that is there for it. */
   readonly serve: (reader: Reader) => void;
-  /** A reader is gone, for whatever reason. */
+  /** Called when a reader is gone, for any reason. */
   readonly onLeave?: (reader: Reader) => void;
 }
 
@@ -48,8 +48,8 @@ export class FeedReaders<Reader extends FeedReader> {
   }
 
   /**
-   * A stream for one more, made by `begin` when it starts; undefined where there are too many
-   * already.
+   * Opens a stream for one more reader, which `begin` creates when the stream starts. Undefined if
+   * there are already too many readers.
    */
   open(begin: (controller: Reader["controller"]) => Reader): ReadableStream<Uint8Array> | undefined {
     if (this.#closed || this.#readers.size >= this.#options.maxReaders) return undefined;
@@ -72,7 +72,7 @@ export class FeedReaders<Reader extends FeedReader> {
     });
   }
 
-  /** Hands `piece` to a reader that waits; whatever is handed over is one chunk. */
+  /** Gives `piece` to a waiting reader, as one chunk. */
   give(reader: Reader, piece: string): void {
     const { wake } = reader;
     reader.wake = undefined;
@@ -80,7 +80,7 @@ export class FeedReaders<Reader extends FeedReader> {
     wake?.();
   }
 
-  /** Lets go of one that does not keep up. */
+  /** Drops a reader that is too slow. */
   drop(reader: Reader): void {
     if (this.#remove(reader)) reader.drop();
   }

@@ -1,9 +1,10 @@
 /**
- * Events as they happen, as server-sent events (WHATWG HTML §9.2), for any number of readers. All
- * read from one ring of the latest events, each at a place of its own: a slow reader costs no
- * memory, and one that the ring has overtaken is dropped, comes back with `Last-Event-ID` and is
- * told how many it missed. A comment every so often keeps proxies from taking silence for death.
- * Ids begin with a name of this run, so that one from before a restart is not misread.
+ * Events as they happen, as server-sent events (WHATWG HTML §9.2), for many readers. All readers
+ * share one ring of the latest events, each with its own position, so a slow reader costs no
+ * memory. A reader that the ring has overtaken is dropped; it reconnects with `Last-Event-ID` and
+ * is told how many events it missed. Regular comments keep proxies from closing a silent
+ * connection. Event ids begin with the name of this run, so that an id from before a restart is not
+ * misread.
  */
 import type { Clock } from "ground-station-failover";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
@@ -12,34 +13,33 @@ import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface LiveFeedOptions {
   readonly clock: Clock;
-  /** Tells runs apart; letters and digits. */
+  /** Name of this run of the process; letters and digits. */
   readonly run: string;
-  /** Where the memory that it takes is counted. Default: nobody counts. */
+  /** Counts the memory used. Default: not counted. */
   readonly memory?: HeldMemory;
-  /** How many events are kept. Default 1,000: hours of a quiet fleet, the whole of an incident. */
+  /** Number of events kept. Default 1,000: hours of a quiet fleet, or a whole incident. */
   readonly kept?: number;
-  /** … and how many bytes of them. Default 4 MiB: a thousand long ones. */
+  /** Most bytes of events kept. Default 4 MiB: a thousand long ones. */
   readonly keptBytes?: number;
-  /** How many may read at once. Default 64. */
+  /** Most readers at once. Default 64. */
   readonly maxReaders?: number;
   /**
-   * How long there may be silence, in ms. Default 15,000: below the idle timeout of every common
-   * proxy.
+   * Longest silence, in ms. Default 15,000: shorter than the idle timeout of every common proxy.
    */
   readonly silenceMs?: number;
 }
 
 interface Reader extends FeedReader {
-  /** Number of the next event it is to get. */
+  /** Number of the next event for this reader. */
   next: number;
   readonly room: MemoryRoom;
 }
 
-/** So many bytes go out in one piece, and one event more. */
+/** A piece has this many bytes, plus at most one event. */
 const PIECE_BYTES = 64 * 1_024;
-/** What a reader that does not read holds: one piece that waits for it, and one on its way. */
+/** Memory of a reader that does not read: one piece that waits for it, and one in transit. */
 const READER_BYTES = 2 * PIECE_BYTES;
-/** The holder of the events that are kept for all. */
+/** Name under which the shared events are counted. */
 const EVERYBODY = "all readers of events";
 const RETRY_MS = 1_000;
 
@@ -50,7 +50,7 @@ export class LiveFeed {
   readonly #keptBytes: number;
   readonly #memory: HeldMemory;
   readonly #room: MemoryRoom;
-  /** The ring: event n stands at n % kept. Numbers begin at 1. */
+  /** The ring: event n is at index n % kept. Numbers begin at 1. */
   readonly #frames: string[] = [];
   #bytes = 0;
   /** Number of the oldest event that is still kept. */
@@ -76,7 +76,7 @@ export class LiveFeed {
     return this.#readers.size;
   }
 
-  /** Tells all readers; `at` is the time of day. */
+  /** Sends an event to all readers; `at` is the time of day. */
   publish(event: GroupEvent, at: Date): void {
     const id = `${this.#run}-${this.#last + 1}`;
     const data = JSON.stringify({
@@ -94,9 +94,9 @@ export class LiveFeed {
   }
 
   /**
-   * A stream of what happens from now on, or since `lastEventId`, for a reader at the address
-   * `caller`. Undefined where there are too many readers already. `drop` cuts the connection of a
-   * reader that does not keep up.
+   * A stream of the events from now on, or since `lastEventId`, for a reader at the address
+   * `caller`. Undefined if there are already too many readers. `drop` cuts the connection of a
+   * reader that is too slow.
    */
   open(lastEventId: string | undefined, caller: string, drop: () => void): ReadableStream<Uint8Array> | undefined {
     const room = this.#memory.roomFor(caller);
@@ -139,8 +139,8 @@ export class LiveFeed {
   }
 
   /**
-   * The number after which a reader wants to go on. One of another run has seen nothing of this
-   * one.
+   * The number after which a reader continues. An id of another run means that the reader has seen
+   * no event of this one.
    */
   #placeOf(lastEventId: string | undefined): number {
     const parts = /^([A-Za-z0-9]{1,64})-(\d{1,15})$/.exec(lastEventId ?? "");
@@ -148,7 +148,7 @@ export class LiveFeed {
     return parts[1] === this.#run ? Math.min(Number(parts[2]), this.#last) : 0;
   }
 
-  /** Hands a reader that waits what there is for it. */
+  /** Gives a waiting reader the events that are there for it. */
   #serve(reader: Reader): void {
     if (reader.wake === undefined || reader.next > this.#last) return;
     let piece = "";

@@ -1,38 +1,38 @@
 /**
- * An answer that costs something to make, for anybody who asks. It is made after it was asked for,
- * so that it is never older than the question; all who ask before it is made get the same one.
- * After it the next one waits for nine times as long as this one took: however many ask, making
- * takes at most a tenth of the time. (The bound for a flood; an answer that was kept for a while
- * would show a stale state after a switchover.)
+ * An answer that is expensive to make, shared by all requests for it. It is made after it is
+ * requested, so that it is never older than the request; all requests that arrive before it is made
+ * get the same answer. After that, the next one waits nine times as long as this one took. So
+ * making it takes at most a tenth of the time, however many requests there are. (This bounds a
+ * flood. A cached answer would show a stale state after a switchover.)
  */
 import { type Clock, systemClock } from "ground-station-failover";
 
-/** How much longer than the making the rest is. */
+/** How many times longer than the making the pause is. */
 const REST_FACTOR = 9;
-/** Shortest rest, in ms: a clock says nothing of what takes less than its step. */
+/** Shortest pause, in ms: the clock cannot measure a time shorter than its resolution. */
 const MIN_REST_MS = 10;
 /**
- * Longest rest, in ms: nobody waits longer for the answer, also where this machine stood still
- * while it was made.
+ * Longest pause, in ms. It bounds the wait for the answer even if this machine stalled while the
+ * answer was made.
  */
 const MAX_REST_MS = 1_000;
 
 export class SharedAnswer {
   readonly #make: () => string | Promise<string>;
   readonly #clock: Clock;
-  /** The one that is not begun yet. */
+  /** The answer whose making has not begun yet. */
   #next: Promise<Buffer> | undefined;
-  /** Ends when the one that is being made is done, well or not. */
+  /** Resolves when the current making has ended, with or without success. */
   #making: Promise<unknown> = Promise.resolve();
   #restUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** Default clock: the system's. */
+  /** Default clock: the system clock. */
   constructor(make: () => string | Promise<string>, clock: Clock = systemClock) {
     this.#make = make;
     this.#clock = clock;
   }
 
-  /** Rejects as the making does. */
+  /** Rejects if the making fails. */
   get(): Promise<Buffer> {
     this.#next ??= this.#begin();
     return this.#next;

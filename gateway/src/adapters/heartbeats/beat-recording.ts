@@ -1,8 +1,8 @@
 /**
  * Records a group's heartbeats from a running gateway into a trace file (`beat-streams.ts` is the
- * other end). What is written is CSV that `gsf calibrate --trace` reads; a file that exists is not
- * touched. However it ends, by time, by signal, because the gateway went away or the disk is full,
- * the file holds whole lines and no holes.
+ * other end). The file is CSV that `gsf calibrate --trace` reads; an existing file is not touched.
+ * However the recording ends (its time is up, a signal, the gateway goes away, the disk is full),
+ * the file holds whole lines and no gaps.
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -18,7 +18,7 @@ export interface BeatRecordingOptions {
   readonly path: string;
   /** How long to record, in ms. */
   readonly forMs: number;
-  /** Ends it earlier. */
+  /** Ends the recording early. */
   readonly signal: AbortSignal;
   readonly onProgress?: (beats: number) => void;
 }
@@ -38,13 +38,13 @@ interface RecordedBeat {
 }
 
 const CONNECT_WITHIN_MS = 3_000;
-/** The gateway sends an empty line every 15 s. */
+/** Longest silence; the gateway sends an empty line every 15 s. */
 const SILENT_FOR_MS = 60_000;
 const WRITE_CHARACTERS = 65_536;
 
 /**
- * Resolves when the time is up or `signal` is aborted; rejects with a {@link UserError} where there
- * is nothing to record.
+ * Resolves when the time is up or `signal` is aborted. Rejects with a {@link UserError} if nothing
+ * can be recorded.
  */
 export async function recordBeats(options: BeatRecordingOptions): Promise<BeatRecording> {
   const { path, onProgress = () => undefined } = options;
@@ -125,7 +125,7 @@ class Recording {
       this.#text = "node,arrival,sequence,sent,incarnation\n";
       return;
     }
-    // What was cut off in the middle of a line is no beat.
+    // A line that was cut off is not a heartbeat.
     if (said === undefined || !("node" in said)) return;
     const { node, arrival, sequence = "", sent = "", incarnation = "" } = said;
     this.#text += `${node},${arrival},${sequence},${sent},${incarnation}\n`;
@@ -136,8 +136,7 @@ class Recording {
   }
 
   /**
-   * Writes what waits. Where not all of it can be written, the file keeps the whole lines of it,
-   * and no part of another.
+   * Writes the lines that wait. If not all of them can be written, the file keeps only whole lines.
    */
   async flush(): Promise<void> {
     const bytes = Buffer.from(this.#text);
@@ -147,7 +146,7 @@ class Recording {
       while (written < bytes.length) written += (await this.#file.write(bytes, written)).bytesWritten;
     } catch (error) {
       const whole = bytes.subarray(0, written).lastIndexOf("\n") + 1;
-      // The first line is no heartbeat.
+      // The first line is not a heartbeat.
       this.beats = Math.max(0, this.beats - linesIn(bytes.subarray(whole)));
       await this.#file.truncate(this.#fileBytes + whole);
       throw new UnwritableError((error as Error).message);
@@ -161,7 +160,7 @@ class Recording {
   }
 }
 
-/** The file takes no more. */
+/** No more can be written to the file. */
 class UnwritableError extends Error {}
 
 function linesIn(bytes: Buffer): number {
@@ -181,7 +180,7 @@ function refusal(status: number, text: string): UserError {
   try {
     detail = (JSON.parse(text) as { detail?: string }).detail ?? detail;
   } catch {
-    // No gateway's answer; what it said is shown as it is.
+    // The answer is not a gateway's; its text is shown as it is.
   }
   const ending = status === 503 ? "promiseBroken" : "usage";
   return new UserError(ending, `the gateway refused (${status}): ${detail}`);

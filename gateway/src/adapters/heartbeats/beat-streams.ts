@@ -1,9 +1,9 @@
 /**
- * A group's heartbeats as they arrive, one JSON object a line, for whoever records them
- * (`gsf calibrate --record`). The first line says what is recorded; an empty line now and then
- * keeps proxies from taking silence for death. A reader that does not keep up is cut off rather
- * than given a trace with holes: a hole would look like an outage, and a detector would be
- * calibrated for it. Nothing is kept while nobody reads.
+ * A group's heartbeats as they arrive, one JSON object per line, for recording
+ * (`gsf calibrate --record`). The first line says what is recorded; regular empty lines keep
+ * proxies from closing a silent connection. A reader that is too slow is cut off, because a trace
+ * with gaps would be worse: a gap would look like an outage, and a detector would be calibrated for
+ * it. Nothing is kept if there are no readers.
  */
 import type { Clock, Heartbeat } from "ground-station-failover";
 import type { Group } from "../../fleet/group.ts";
@@ -12,18 +12,17 @@ import { type FeedReader, FeedReaders } from "../control/feed-readers.ts";
 
 export interface BeatStreamsOptions {
   readonly clock: Clock;
-  /** How many may read at once. Default 8: recording is done by hand. */
+  /** Most readers at once. Default 8: recordings are started by hand. */
   readonly maxReaders?: number;
   /**
-   * How many bytes of lines may wait for one reader. Default 8 MiB: a minute of a thousand beats a
-   * second.
+   * Most bytes of lines that may wait for one reader. Default 8 MiB: a minute of a thousand
+   * heartbeats a second.
    */
   readonly maxWaitingBytes?: number;
-  /** Where the memory that they take is counted. Default: nobody counts. */
+  /** Counts the memory used. Default: not counted. */
   readonly memory?: HeldMemory;
   /**
-   * How long there may be silence, in ms. Default 15,000: below the idle timeout of every common
-   * proxy.
+   * Longest silence, in ms. Default 15,000: shorter than the idle timeout of every common proxy.
    */
   readonly silenceMs?: number;
 }
@@ -31,7 +30,7 @@ export interface BeatStreamsOptions {
 interface Reader extends FeedReader {
   waiting: string[];
   waitingBytes: number;
-  /** What it was handed last is on its way to it. */
+  /** Bytes of the last piece, which is in transit to the reader. */
   handedBytes: number;
   readonly room: MemoryRoom;
   readonly subscription: Disposable;
@@ -64,8 +63,8 @@ export class BeatStreams {
   }
 
   /**
-   * The beats of `group` from now on, for a reader at the address `caller`; undefined where there
-   * are too many readers already. `drop` cuts the connection.
+   * The heartbeats of `group` from now on, for a reader at the address `caller`. Undefined if there
+   * are already too many readers. `drop` cuts the connection.
    */
   open(group: Group, caller: string, drop: () => void): ReadableStream<Uint8Array> | undefined {
     const { kind, intervalMs } = group.settings.heartbeat;
@@ -112,14 +111,14 @@ export class BeatStreams {
     reader.waiting = [];
     reader.waitingBytes = 0;
     const piece = waiting.join("");
-    // It asks for more once it has taken what it was handed before.
+    // The reader asks for more only after it has taken the last piece.
     reader.room.giveBack("recordings", reader.handedBytes);
     reader.handedBytes = piece.length;
     this.#readers.give(reader, piece);
   }
 }
 
-/** Fields that the beat does not carry are left out. */
+/** Fields that the heartbeat does not carry are omitted. */
 function lineOf(node: string, beat: Heartbeat | undefined, arrival: number): string {
   return `${JSON.stringify({
     node,

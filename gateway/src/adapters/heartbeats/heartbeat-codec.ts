@@ -1,43 +1,46 @@
 /**
- * Heartbeats on the wire: one datagram each, fixed layout, signed, so that any language can speak
- * it. All numbers are big-endian; nothing may follow the signature, and a datagram has 512 bytes at
- * most.
+ * Heartbeats on the wire: one signed datagram each, with a fixed layout, so that any language can
+ * implement it. All numbers are big-endian. Nothing may follow the signature, and a datagram has at
+ * most 512 bytes.
  *
  *   offset  bytes  field
  *   0       4      "GSFB"
  *   4       1      version: 1
- *   5       1      type: 1 a beat (station to gateway), 2 a challenge (gateway to station)
+ *   5       1      type: 1 a heartbeat (station to gateway), 2 a challenge (gateway to station)
  *   6       2      length of the datagram, signature included
- *   8       8      sequence, unsigned: rises with each beat of a session; a challenge repeats that of the beat it answers
+ *   8       8      sequence, unsigned: rises with each heartbeat of a session; a challenge repeats that of its heartbeat
  *   16      8      sentAtMs, IEEE 754 double, on the sender's own monotonic clock; 0 in a challenge
  *   24      8      epochSeen, unsigned: the newest epoch that the station has seen; 0 in a challenge
- *   32      …      group, station, session, challenge: each 1 byte of length and that many of UTF-8. Group, station:
- *                  1 to 128 bytes. Session: 1 to 64. Challenge: 0 to 64; empty in a beat before one was handed out
- *   end-32  32     HMAC-SHA256 of everything before it, under the station's secret: its bytes, text without the white
- *                  space around it
+ *   32      …      group, station, session, challenge: each 1 byte of length and that many bytes of UTF-8. Group,
+ *                  station: 1 to 128 bytes. Session: 1 to 64. Challenge: 0 to 64; empty before the first challenge
+ *   end-32  32     HMAC-SHA256 of everything before it, under the station's secret: its bytes; text without the
+ *                  white space around it
  *
- * A station may have a secret of its own, and several secrets while one replaces another. Of an
- * unverified datagram nothing is used but its layout and the names, which say under which secrets
- * it may be signed; the signature is compared in constant time (FIPS 198-1). A challenge is signed
- * with the secret that signed the beat. Replays are not detected here (see
- * `fleet/heartbeat-sessions.ts`), and nothing is encrypted.
+ * A station may have its own secret, and several secrets during a rotation. Before verification
+ * only the layout and the names of a datagram are used; the names select the secrets. The signature
+ * is compared in constant time (FIPS 198-1). A challenge is signed with the secret that signed the
+ * heartbeat. Replays are not detected here (see `fleet/heartbeat-sessions.ts`), and nothing is
+ * encrypted.
  */
 import type { KeyObject } from "node:crypto";
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { StationBeat } from "../../fleet/heartbeat-sessions.ts";
 import type { HeartbeatSecrets } from "../../fleet/settings.ts";
 
-/** Longest datagram that is sent or accepted; well under what any path carries in one piece. */
+/**
+ * Longest datagram that is sent or accepted. It is short enough for any network path without
+ * fragmentation.
+ */
 export const MAX_DATAGRAM_BYTES = 512;
 
-/** A beat, or the challenge that answers one. */
+/** A heartbeat, or the challenge that answers it. */
 export interface HeartbeatMessage extends StationBeat {
   readonly type: "beat" | "challenge";
 }
 
 /**
- * A datagram as understood, with the key that signed it, or why it is not: not of this layout, or
- * not signed with a secret of its station.
+ * A decoded datagram with the key that signed it, or why it was not accepted: it has another
+ * layout, or is not signed with a secret of its station.
  */
 export type Decoded =
   | { readonly type: "message"; readonly message: HeartbeatMessage; readonly key: KeyObject }
@@ -55,7 +58,7 @@ const CHALLENGE_BYTES = 16;
 const MALFORMED: Decoded = { type: "malformed" };
 const FORGED: Decoded = { type: "forged" };
 
-/** Signs and verifies under secrets that it does not show. */
+/** Signs and verifies with secrets that it does not reveal. */
 export class HeartbeatCodec {
   #shared: readonly KeyObject[] = [];
   #own: ReadonlyMap<string, readonly KeyObject[]> = new Map();
@@ -64,10 +67,7 @@ export class HeartbeatCodec {
     this.use(secrets);
   }
 
-  /**
-   * Signs and verifies under `secrets` from the next datagram on; throws {@link RangeError} where
-   * one is empty.
-   */
+  /** Uses `secrets` from the next datagram on. Throws {@link RangeError} if a secret is empty. */
   use({ shared, own }: HeartbeatSecrets): void {
     const sharedKeys = shared.map(keyOf);
     this.#own = new Map([...own].map(([station, secrets]) => [station, secrets.map(keyOf)]));
@@ -75,8 +75,8 @@ export class HeartbeatCodec {
   }
 
   /**
-   * The datagram of `message`, signed with `key`; throws {@link RangeError} where a field does not
-   * fit the layout. Default: the first secret of the station.
+   * The datagram for `message`, signed with `key`. Throws {@link RangeError} if a field does not
+   * fit the layout. Default key: the first secret of the station.
    */
   encode(message: HeartbeatMessage, key: KeyObject | undefined = this.#keysOf(message)[0]): Buffer {
     if (key === undefined) throw new RangeError(`there is no secret for ${message.group}/${message.station}`);
@@ -105,7 +105,7 @@ export class HeartbeatCodec {
     return datagram;
   }
 
-  /** What `datagram` says. Never throws. */
+  /** Decodes and verifies `datagram`. Never throws. */
   decode(datagram: Buffer): Decoded {
     const length = datagram.length;
     if (length < FIXED_BYTES + 4 + MAC_BYTES || length > MAX_DATAGRAM_BYTES) return MALFORMED;
@@ -135,7 +135,9 @@ function mac(datagram: Buffer, key: KeyObject): Buffer {
     .digest();
 }
 
-/** Challenges under `key`, which nobody else has: 128 bits of HMAC-SHA256 of their subject. */
+/**
+ * Computes challenges under `key`, which must be secret: 128 bits of HMAC-SHA256 of their subject.
+ */
 export function challengesOf(key: Uint8Array): (subject: string) => string {
   const secret = createSecretKey(key);
   return (subject) => createHmac("sha256", secret).update(subject).digest().toString("base64url", 0, CHALLENGE_BYTES);

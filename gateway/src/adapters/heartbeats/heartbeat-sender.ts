@@ -1,8 +1,8 @@
 /**
- * Where pushed heartbeats leave a station: a timer, a signature and a UDP socket round
- * `fleet/station-heartbeats.ts`, which says what to send and when. A gateway that is away is no
- * reason to stop: a beat that cannot be sent is followed by the next. A challenge is answered at
- * once, not at the next tick.
+ * Sends a station's pushed heartbeats: a timer, a signature and a UDP socket around
+ * `fleet/station-heartbeats.ts`, which decides what to send and when. It continues while the
+ * gateway is unreachable: after a heartbeat that cannot be sent comes the next one. A challenge is
+ * answered at once, not at the next tick.
  */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:dgram";
@@ -17,19 +17,19 @@ export interface HeartbeatSenderOptions {
   readonly group: string;
   readonly station: string;
   /**
-   * Shared with the gateway, at least one: the first signs heartbeats, and challenges may be signed
-   * with any.
+   * At least one, shared with the gateway. The first signs heartbeats; challenges may be signed
+   * with any of them.
    */
   readonly secrets: readonly Uint8Array[];
-  /** The gateway's heartbeat listener. A name is looked up again every 10 seconds. */
+  /** The gateway's heartbeat listener. A host name is looked up again every 10 seconds. */
   readonly target: { readonly host: string; readonly port: number };
   readonly intervalMs: number;
-  /** The newest epoch that the station has seen, told along with each beat. */
+  /** The newest epoch that the station has seen; sent in each heartbeat. */
   readonly epochSeen: () => number;
   readonly clock: Clock;
 }
 
-/** How often a host name is looked up again: gateways move rarely, but they do. */
+/** How often a host name is looked up again, in ms, because a gateway may move. */
 const RESOLVE_EVERY_MS = 10_000;
 
 export class HeartbeatSender {
@@ -51,12 +51,12 @@ export class HeartbeatSender {
     this.#beats = new StationHeartbeats({ group, station, session, intervalMs });
   }
 
-  /** From the next beat on signs with the first of `secrets`. The session goes on. */
+  /** Signs with the first of `secrets` from the next heartbeat on. The session continues. */
   useSecrets(secrets: readonly Uint8Array[]): void {
     this.#codec.use({ shared: secrets, own: new Map() });
   }
 
-  /** Beats from now on. Does nothing where it beats already. */
+  /** Starts to send heartbeats. Does nothing if it is already sending. */
   start(): void {
     if (this.#timer !== undefined) return;
     const { clock, target } = this.#options;
@@ -68,7 +68,7 @@ export class HeartbeatSender {
     this.#tick(clock.nowMs());
   }
 
-  /** Beats no more. It may be started again. */
+  /** Stops sending heartbeats. It may be started again. */
   stop(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
@@ -88,7 +88,7 @@ export class HeartbeatSender {
     const { epochSeen, target, clock } = this.#options;
     if (this.#address === undefined) return;
     const datagram = this.#codec.encode({ type: "beat", ...this.#beats.next(epochSeen(), clock.nowMs()) });
-    // Lost on the way or refused at the other end: the next one is due anyway.
+    // Errors are ignored: the next heartbeat is due anyway.
     this.#open().send(datagram, target.port, this.#address, () => undefined);
   }
 
@@ -116,7 +116,7 @@ export class HeartbeatSender {
     if (this.#beats.noteChallenge(decoded.message)) this.#beat();
   }
 
-  /** Keeps the last address that was found while a lookup fails or takes its time. */
+  /** Uses the last known address while a lookup fails or is slow. */
   #resolve(nowMs: number): void {
     const { host } = this.#options.target;
     if (isIP(host) !== 0 || this.#resolving || nowMs < this.#resolveAtMs) return;

@@ -1,8 +1,8 @@
 /**
- * Reads a trace file into the library's condensed form, as a stream: the file is never in memory as
- * a whole, and a line without an end cannot fill it. Broken lines are counted, and the first few
- * are kept with their number and what is wrong with them. A file that cannot be used at all ends in
- * a sentence that says what, where, and what is allowed.
+ * Reads a trace file as a stream into the library's condensed form. The file is never in memory as
+ * a whole, and a line without an end cannot fill the memory. Broken lines are counted; the first
+ * few are kept with their number and what is wrong with them. If a file cannot be used at all, the
+ * error says what is wrong, where, and what is allowed.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { HeartbeatTrace, MAX_TRACE_HEARTBEATS, MAX_TRACE_NODES } from "ground-station-failover/calibration";
@@ -11,12 +11,12 @@ import { TraceFormat } from "./trace-format.ts";
 
 export interface TraceFileOptions {
   readonly path: string;
-  /** Only this node's beats. Default: all. */
+  /** Reads only this node's heartbeats. Default: all. */
   readonly node?: string | undefined;
-  /** What a plain number of the file counts, in ms. Default 1. */
+  /** Unit of plain numbers in the file, in ms. Default 1. */
   readonly unitMs?: number;
   /**
-   * Told now and then how far it has come; bytes of the file, undefined where its size is not
+   * Called now and then with the progress, in bytes of the file; undefined if its size is not
    * known.
    */
   readonly onProgress?: (progress: TraceFileProgress) => void;
@@ -38,27 +38,27 @@ export interface TraceFile {
   readonly trace: HeartbeatTrace;
   readonly lines: number;
   readonly broken: { readonly count: number; readonly first: readonly BrokenLine[] };
-  /** Lines of other nodes than the one asked for. */
+  /** Lines of other nodes than the requested one. */
   readonly otherNodes: number;
 }
 
 const CHUNK_BYTES = 65_536;
-/** A longer line is broken: a beat is a hundred characters. */
+/** A longer line counts as broken; a heartbeat takes about a hundred characters. */
 const LONGEST_LINE = 4_096;
 const FIRST_BROKEN = 5;
 const NODES_NAMED = 10;
 
-/** Rejects with a {@link UserError} (usage) where nothing can be done with the file. */
+/** Rejects with a {@link UserError} (usage) if the file cannot be used. */
 export async function readTraceFile(options: TraceFileOptions): Promise<TraceFile> {
   const { path, node, onProgress = () => undefined } = options;
   const reader = new LineReader(new TraceFormat(options.unitMs ?? 1), node, path);
   try {
     await using file = await open(path, "r");
     const ofBytes = await checkedSize(file, path);
-    // It takes a byte order mark away.
+    // Removes a byte order mark.
     const decoder = new TextDecoder("utf-8");
-    // One buffer for the whole file: a stream's buffers would wait for the garbage collector by the
-    // hundred.
+    // One buffer for the whole file: hundreds of buffers of a stream would wait for the garbage
+    // collector.
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     let bytes = 0;
     for (;;) {
@@ -140,7 +140,7 @@ class LineReader {
       if (this.#others.size < NODES_NAMED) this.#others.add(node);
       return;
     }
-    // Undefined numbers are absent ones to a detector.
+    // A detector treats undefined numbers as absent.
     const verdict = this.#trace.add(node, format.line as object, arrivalMs);
     if (verdict === "too-many-nodes") this.#wrong(`it is of a further node; allowed are ${MAX_TRACE_NODES}`);
     if (verdict === "refused") this.#wrong("its numbers are out of range");
@@ -153,7 +153,7 @@ class LineReader {
     if (this.#first.length < FIRST_BROKEN) this.#first.push({ line: this.lines, why });
   }
 
-  /** Why there is no heartbeat in it. */
+  /** Why the file contains no heartbeat. */
   #nothing(): string {
     if (this.#otherNodes > 0) {
       const more = this.#others.size < NODES_NAMED ? "" : ", …";
@@ -169,7 +169,7 @@ const ALLOWED =
   "allowed is CSV with the columns node, arrival and if there are any sequence, sent, incarnation, " +
   "or a JSON object with these fields in each line";
 
-/** Its size; undefined where it is a pipe. */
+/** Its size; undefined for a pipe. */
 async function checkedSize(file: FileHandle, path: string): Promise<number | undefined> {
   const found = await file.stat();
   if (found.isDirectory()) throw unusable(path, "it is a directory");

@@ -1,12 +1,13 @@
 /**
- * How a line of a trace file is read: CSV with or without a header, or JSON lines. Which of them a
- * file is shows in its first line, and so does the unit of its times: plain numbers count
- * milliseconds unless the header (`arrival_s`) or the user says otherwise, ISO 8601 dates need no
- * unit. A line that cannot be read gives a reason, never an exception. A header that cannot be used
- * is told apart: nothing after it can be read, and the lines below it must not be taken for a file
- * without one.
+ * Reads the lines of a trace file: CSV with or without a header, or JSON lines. The first line
+ * shows the format and the unit of times. Plain numbers count milliseconds unless the header
+ * (`arrival_s`) or the user says otherwise; ISO 8601 dates need no unit. For a line that cannot be
+ * read, the result is a reason, never an exception. A header that cannot be used is reported
+ * separately: no line after it can be read, and these lines must not be taken for a file without a
+ * header.
  *
- * CSV is RFC 4180 without line breaks inside quotes: an identifier or a number never has one.
+ * CSV is RFC 4180 without line breaks inside quotes, because identifiers and numbers never contain
+ * one.
  */
 
 import { MAX_TRACE_NODES } from "ground-station-failover/calibration";
@@ -19,7 +20,7 @@ export const TIME_UNITS: ReadonlyMap<string, number> = new Map([
   ["ns", 1e-6],
 ]);
 
-/** What a line says. One object is used again and again. */
+/** Contents of a line. One object is reused for all lines. */
 export interface TraceLine {
   node: string;
   arrivalMs: number;
@@ -29,8 +30,8 @@ export interface TraceLine {
 }
 
 /**
- * `true`: the line says something, and it is in `line`. `undefined`: it says nothing (a header, a
- * comment). Else why it cannot be read, or why nothing of the file can be.
+ * `true`: the line has contents, now in `line`. `undefined`: it has none (a header, a comment).
+ * Otherwise why the line, or the whole file, cannot be read.
  */
 type Reading = true | undefined | string | { readonly unusable: string };
 
@@ -39,11 +40,11 @@ type Column = (typeof COLUMNS)[number];
 
 interface NamedColumn {
   readonly column: Column;
-  /** What its numbers count, where the name says so. */
+  /** The unit of its numbers, if the name gives one. */
   readonly unitMs: number | undefined;
 }
 
-/** Other names under which people have these columns. */
+/** Other common names of these columns. */
 const ALIASES: ReadonlyMap<string, Column> = new Map([
   ["station", "node"],
   ["id", "node"],
@@ -55,12 +56,12 @@ const ALIASES: ReadonlyMap<string, Column> = new Map([
 
 const HASH = 35;
 const BLANK = 32;
-/** Names of fields that are remembered. */
+/** Most field names that are cached. */
 const MOST_NAMES = 100;
 const LONGEST_NODE = 200;
-/** A name of a column or field is told up to so many characters. */
+/** Longest name of a column or field that is shown, in characters. */
 const LONGEST_NAME = 40;
-/** The node of a file that has no column for it. */
+/** The node of a file without a node column. */
 const ONLY_NODE = "trace";
 
 export class TraceFormat {
@@ -73,20 +74,17 @@ export class TraceFormat {
   };
   readonly #unitMs: number;
   #kind: "csv" | "json" | undefined;
-  /**
-   * Place of each column in a CSV line, or the name of each field in a JSON line; -1 and "" where
-   * there is none.
-   */
+  /** Index of each column in a CSV line; -1 if there is none. */
   #places: Record<Column, number> = { node: 0, arrival: 1, sequence: 2, sent: 3, incarnation: 4 };
   #units: Record<"arrival" | "sent", number>;
-  /** Dates or numbers, as the first line that could be read has it. */
+  /** Whether times are dates or numbers, as in the first readable line. */
   #dates: boolean | undefined;
   #cells: string[] = [];
   readonly #names: Map<string, NamedColumn | undefined> = new Map();
-  /** Node ids in memory of their own: a slice would keep the whole piece of the file alive. */
+  /** Copies of node ids: a slice would keep the whole chunk of the file in memory. */
   readonly #ids: Map<string, string> = new Map();
 
-  /** `unitMs`: what a plain number counts, where the header does not say. */
+  /** `unitMs`: unit of plain numbers if the header gives none. */
   constructor(unitMs: number) {
     this.#unitMs = unitMs;
     this.#units = { arrival: unitMs, sent: unitMs };
@@ -106,8 +104,8 @@ export class TraceFormat {
   }
 
   /**
-   * Undefined where it is a header and was taken in, false where it is none, else what is wrong
-   * with it.
+   * Undefined: the line is a header and was taken in. False: it is not a header. Otherwise what is
+   * wrong with it.
    */
   #readHeader(text: string): undefined | false | { readonly unusable: string } {
     const cells = cellsOf(text, []);
@@ -191,7 +189,7 @@ export class TraceFormat {
     return true;
   }
 
-  /** The same few names come in every line. */
+  /** Cached, because the same few names appear in every line. */
   #columnNamed(name: string): NamedColumn | undefined {
     if (this.#names.has(name)) return this.#names.get(name);
     const known = columnOf(name);
@@ -199,7 +197,7 @@ export class TraceFormat {
     return known;
   }
 
-  /** Undefined where it is not allowed. */
+  /** Undefined if the id is not allowed. */
   #newId(node: string): string | undefined {
     if (node === "" || node.length > LONGEST_NODE || !/^\P{C}+$/u.test(node)) return undefined;
     const id = Buffer.from(node).toString();
@@ -207,7 +205,7 @@ export class TraceFormat {
     return id;
   }
 
-  /** In ms, or what is wrong with it. */
+  /** The time in ms, or what is wrong with it. */
   #time(given: unknown, unitMs: number): number | string {
     const number = numberOf(given);
     if (!Number.isNaN(number)) {
@@ -224,7 +222,7 @@ export class TraceFormat {
   }
 }
 
-/** With a zone: a time of day without one repeats itself when the clocks go back. */
+/** The time zone is required: local time without one repeats an hour when the clocks go back. */
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$/;
 
 /**
@@ -243,7 +241,7 @@ function columnOf(name: string): NamedColumn | undefined {
   return column === undefined ? undefined : { column, unitMs: TIME_UNITS.get(parts?.[2] ?? "") };
 }
 
-/** NaN for what is not written as a decimal number. */
+/** NaN if it is not written as a decimal number. */
 function numberOf(given: unknown): number {
   if (typeof given === "number") return given;
   if (typeof given !== "string" || given === "") return Number.NaN;
@@ -271,13 +269,13 @@ function twoFields(column: Column, one: string, other: string): string {
   return `it has two fields for ${column}, ${quoted(one)} and ${quoted(other)}; rename the one that is not meant`;
 }
 
-/** As a file has it, without what a terminal would obey, and not at any length. */
+/** A name from the file for messages: control characters replaced, length limited. */
 function quoted(name: string): string {
   return JSON.stringify(name.replaceAll(/\p{C}/gu, "?").slice(0, LONGEST_NAME));
 }
 
 /**
- * The cells of a line, put into `cells`, without the blanks round them; undefined where a quote is
+ * The cells of a line, put into `cells`, without white space around them; undefined if a quote is
  * not closed.
  */
 function cellsOf(text: string, cells: string[]): readonly string[] | undefined {
@@ -295,7 +293,7 @@ function cellsOf(text: string, cells: string[]): readonly string[] | undefined {
   }
 }
 
-/** RFC 4180: a quote stands only round a whole cell, and twice inside one. */
+/** RFC 4180: quotes may only enclose a whole cell, and are doubled inside one. */
 function quotedCells(text: string, cells: string[]): readonly string[] | undefined {
   const cell = /\s*(?:"((?:[^"]|"")*)"\s*|([^,"]*))(,|$)/y;
   for (;;) {

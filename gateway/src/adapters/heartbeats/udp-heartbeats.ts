@@ -1,9 +1,9 @@
 /**
- * Where pushed heartbeats arrive. A datagram that is not of the layout, not signed with the secret,
- * replayed or of an unknown station is counted and dropped; a sentence about it is logged at most
- * once a second for each kind, so that noise on the network cannot become noise in the log. Only a
- * correctly signed datagram of a known station is ever answered, and never with more bytes than it
- * had plus a challenge: nothing here can be used to reflect traffic at others.
+ * The gateway's listener for pushed heartbeats. It counts and drops datagrams that have another
+ * layout, are not signed with the secret, are replayed, or come from an unknown station. It logs
+ * this at most once a second for each kind, so that noise on the network does not flood the log. It
+ * answers only a correctly signed datagram of a known station, and with at most the bytes of that
+ * datagram plus a challenge. So an attacker cannot use it to reflect traffic at others.
  */
 import type { KeyObject } from "node:crypto";
 import type { RemoteInfo, Socket } from "node:dgram";
@@ -17,30 +17,30 @@ import { HeartbeatCodec } from "./heartbeat-codec.ts";
 
 export { HeartbeatSender } from "./heartbeat-sender.ts";
 
-/** How many datagrams came to which end, since the listener opened. */
+/** Counts of datagrams by result, since the listener opened. */
 interface HeartbeatCounters {
   /** Counted as heartbeats. */
   readonly accepted: number;
   /** Answered with a challenge. */
   readonly challenged: number;
-  /** Seen before, or late. */
+  /** Received before, or late. */
   readonly replayed: number;
-  /** Of a station as which two processes send heartbeats: they prove no life. */
+  /** From a station as which two processes send heartbeats: they do not prove that it is alive. */
   readonly conflicting: number;
-  /** Signed correctly, by a station that no group has. */
+  /** Correctly signed, but the station is in no group. */
   readonly unknown: number;
-  /** Not of the layout, or not a beat. */
+  /** Of another layout, or not a heartbeat. */
   readonly malformed: number;
-  /** Of the layout, but not signed with a secret of its station. */
+  /** Of the right layout, but not signed with a secret of its station. */
   readonly forged: number;
 }
 
 export interface HeartbeatListener extends AsyncDisposable {
-  /** Where it listens; the port is the one that was taken where 0 was asked for. */
+  /** Address of the listener. If port 0 was requested, this is the port that was assigned. */
   readonly address: { readonly host: string; readonly port: number };
-  /** The counts of the moment. */
+  /** The current counts. */
   readonly counters: HeartbeatCounters;
-  /** Verifies with `secrets` from the next datagram on. Sessions go on. */
+  /** Verifies with `secrets` from the next datagram on. Sessions continue. */
   useSecrets(secrets: HeartbeatSecrets): void;
 }
 
@@ -52,14 +52,15 @@ export interface HeartbeatListenerOptions {
 }
 
 /**
- * Room for what arrives while this process is stalled: 10,000 stations at 50 ms for about 100 ms.
+ * Buffer for datagrams that arrive during a stall of this process: 10,000 stations at 50 ms for
+ * about 100 ms.
  */
 const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
 const LOG_EVERY_MS = 1_000;
 
 /**
- * Listens for heartbeats and hands them to `gateway`; rejects with the system's error where it
- * cannot.
+ * Listens for heartbeats and passes them to `gateway`. Rejects with the operating system's error if
+ * it cannot listen.
  */
 export async function listenForHeartbeats(
   gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
@@ -97,8 +98,8 @@ export async function listenForHeartbeats(
 type Kind = keyof HeartbeatCounters;
 
 /**
- * Datagrams that are not heartbeats as they should be. A name conflict is an event, which is logged
- * where it is told.
+ * Kinds of datagrams that are dropped with a log line. A name conflict is an event and is logged as
+ * such.
  */
 type Dropped = Exclude<Kind, "accepted" | "conflicting">;
 
@@ -159,7 +160,8 @@ class Receiver {
 
   #challenge(beat: HeartbeatMessage, key: KeyObject, challenge: string, from: RemoteInfo): void {
     const answer = this.#codec.encode({ ...beat, type: "challenge", challenge, sentAtMs: 0, epochSeen: 0 }, key);
-    // A station that cannot be reached does not answer; that is all there is to know.
+    // Errors are ignored: a station that cannot be reached does not answer, and nothing more is
+    // known.
     this.#socket.send(answer, from.port, from.address, () => undefined);
   }
 

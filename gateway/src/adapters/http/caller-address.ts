@@ -1,15 +1,15 @@
 /**
- * Callers by their address, for shares and bounds. Of an IPv6 address the first 64 bits count:
- * whoever has one address of such a network has all of them (RFC 4291 §2.5.1, RFC 6177), so that a
- * bound for each address would bind nobody.
+ * Identifies callers by their address, for shares and bounds. Of an IPv6 address only the first 64
+ * bits count: a client that has one address of such a network has all of them (RFC 4291 §2.5.1, RFC
+ * 6177), so a bound for each full address would have no effect.
  */
 
-/** `address` as a socket tells it, without the mapping of IPv4 into IPv6. */
+/** `address` as given by a socket, without the mapping of IPv4 into IPv6. */
 export function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:(?=\d+\.)/i, "") ?? "unknown";
 }
 
-/** The name under which the callers at `address` share what is bounded. */
+/** The key under which the callers at `address` share a bound. */
 export function callerOf(address: string | undefined): string {
   const plain = plainAddress(address);
   if (!plain.includes(":")) return plain;

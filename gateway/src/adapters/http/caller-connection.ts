@@ -1,53 +1,54 @@
 /**
- * One caller's connection: its requests are served one after the other, in the order in which they
- * came (RFC 9112 §9.3.2), because what a command does may rest on the one before it. After a
- * request that ends the connection, by its own words or because it cannot be read, nothing behind
- * it is served: where it begins is not known any more, or not wanted.
+ * One caller's connection. Its requests are served one after the other, in order of arrival (RFC
+ * 9112 §9.3.2), because the effect of a command may depend on the one before it. If a request ends
+ * the connection, because it says so or because it cannot be read, nothing after it is served: the
+ * start of the next request is then unknown, or no further request is wanted.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /**
- * Requests that wait behind one that is being served; whoever sends more in one piece is answered
- * these, and then cut.
+ * Most requests that may wait behind the one being served. If a caller sends more at once, these
+ * are answered and the connection is then cut.
  */
 const MAX_WAITING = 64;
 
 export class CallerConnection {
-  /** The answers that are due, in their order. */
+  /** The answers that are due, in order. */
   readonly #due: ServerResponse[] = [];
   readonly #maxWaiting: number;
   #isOver = false;
-  /** Has something come that will not be served? */
+  /** True if a request has arrived that will not be served. */
   #hasUnserved = false;
 
   constructor(maxWaiting: number = MAX_WAITING) {
     this.#maxWaiting = maxWaiting;
   }
 
-  /** Is `response` the last one on this connection? */
+  /** True if `response` is the last answer on this connection. */
   isLast(response: ServerResponse): boolean {
     return this.#isOver && this.#due.at(-1) === response;
   }
 
-  /** Is there a request that has not been answered to its end? */
+  /** True if a request has not been fully answered yet. */
   get isDue(): boolean {
     return this.#due.length > 0;
   }
 
-  /** Has nothing come behind `response` yet? */
+  /** True if no request has arrived after that of `response`. */
   isNewest(response: ServerResponse): boolean {
     return !this.#hasUnserved && this.#due.at(-1) === response;
   }
 
-  /** `response` is the last one: what came behind it is not served. */
+  /** Makes `response` the last answer; requests after it are not served. */
   endWith(response: ServerResponse): void {
     this.#isOver = true;
     this.#due.length = this.#due.indexOf(response) + 1;
   }
 
   /**
-   * Nothing comes before `message`, and it may be served at once: undefined. Otherwise when its
-   * turn has come: is it to be served then? "never": nor is anything behind it.
+   * Queues a request. Returns undefined if no request is before it and it may be served at once.
+   * Otherwise returns a promise that resolves when its turn has come: true if it is to be served.
+   * "never": neither this request nor any later one is served.
    */
   arrived(message: IncomingMessage, response: ServerResponse): Promise<boolean> | "never" | undefined {
     if (this.#due.length > this.#maxWaiting) this.#isOver = true;
@@ -61,8 +62,7 @@ export class CallerConnection {
       const place = this.#due.indexOf(response);
       if (place >= 0) this.#due.splice(place, 1);
     });
-    // Behind an offer of another protocol Node's parser reads no further, and what it has read is
-    // lost.
+    // After an upgrade request, Node's parser reads no further and loses what it has already read.
     if (!response.shouldKeepAlive || message.headers.upgrade !== undefined) this.#isOver = true;
     if (before === undefined) return undefined;
     return new Promise((resolve) => {
@@ -71,22 +71,23 @@ export class CallerConnection {
   }
 
   /**
-   * What came now cannot be read. Answers that are due for whole requests are given, the connection
-   * ends after them: true. False where there is none: it can be answered, or only cut.
+   * The data that has just arrived cannot be read. True: answers that are due for complete requests
+   * are sent first, and the connection ends after them. False: there are none, so the fault can be
+   * answered or the connection cut.
    */
   endsUnread(): boolean {
     this.#isOver = true;
     const newest = this.#due.at(-1);
-    // The fault is in its body.
+    // The fault is in the body of the newest request.
     if (newest !== undefined && !newest.req.complete && this.#due.length > 1) this.#due.pop();
     const last = this.#due.at(-1);
     if (last === undefined || !last.req.complete) return false;
-    // It did not say so in its head.
+    // Its head did not announce the close.
     if (last.headersSent) last.once("close", () => last.req.socket.end());
     return true;
   }
 
-  /** May the one request that is under way be answered with what is wrong with it? */
+  /** True if the current request can be answered with the problem that was found in it. */
   get isAnswerable(): boolean {
     return this.#due.every((response) => !response.headersSent && !response.req.complete);
   }

@@ -1,7 +1,7 @@
 /**
- * Deadlines as instants of the wall clock. The time left, which travels beside it, means nothing to
- * a process that was stopped in between: it counts from when it is read. An instant still holds
- * then, if the machines agree on the time of day; the operator knows how far they may differ.
+ * Deadlines as instants of the wall clock. The time left, which is sent as well, is useless to a
+ * process that was stopped in between, because it counts from when it is read. An instant stays
+ * valid if the machines agree on the time of day; the operator knows how far they may differ.
  * Formats: seconds and milliseconds since 1970, and RFC 3339.
  */
 import type { DeadlineHeader } from "../../fleet/settings.ts";
@@ -9,14 +9,14 @@ import type { DeadlineHeader } from "../../fleet/settings.ts";
 type Format = DeadlineHeader["format"];
 
 /**
- * Milliseconds since 1970 below this are seconds, and seconds above it are milliseconds: both are
- * years away from now.
+ * A number below this must be seconds since 1970, a number above it milliseconds: in the other unit
+ * it would be years away from now. A number in the wrong unit is refused.
  */
 const SECONDS_END_MS = 1e11;
 
 /**
- * The value for the instant `epochMs`, rounded down. Seconds have three decimals: a whole one may
- * be all that is left.
+ * The value for the instant `epochMs`, rounded down. Seconds get three decimals, because the time
+ * left may be less than one second.
  */
 export function deadlineText(format: Format, epochMs: number): string {
   const wholeMs = Math.floor(epochMs);
@@ -25,7 +25,7 @@ export function deadlineText(format: Format, epochMs: number): string {
   return new Date(wholeMs).toISOString();
 }
 
-/** The instant that `text` says, in milliseconds since 1970; undefined where it says none. */
+/** The instant in `text`, in milliseconds since 1970; undefined if it cannot be read. */
 export function readDeadline(format: Format, text: string): number | undefined {
   if (format === "rfc3339") {
     const epochMs = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
@@ -37,7 +37,7 @@ export function readDeadline(format: Format, text: string): number | undefined {
   return amount >= SECONDS_END_MS ? undefined : amount * 1_000;
 }
 
-/** What is allowed, to end a sentence that says what was sent. */
+/** The allowed form, as the end of a sentence that says what was received. */
 export const ALLOWED_DEADLINES: Readonly<Record<Format, string>> = {
   "epoch-ms": "milliseconds since 1970, such as 1764350000000",
   "epoch-s": "seconds since 1970, such as 1764350000 or 1764350000.250",

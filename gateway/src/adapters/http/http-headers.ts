@@ -1,14 +1,13 @@
 /**
- * Header fields on their way through a proxy: which ones belong to one connection only and stay
- * behind, and which ones a proxy adds. Sources: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via), RFC
- * 9112 §3.2 (request targets) and §6 (framing). Names, order and duplicates of everything else are
- * kept as they stood on the wire. It judges no values but those by which a message is framed or
- * routed.
+ * Header fields on their way through a proxy: which fields belong to one connection and are not
+ * passed on, and which fields a proxy adds. Sources: RFC 9110 §7.6.1 (Connection), §7.6.3 (Via),
+ * RFC 9112 §3.2 (request targets) and §6 (framing). All other fields keep their names, order and
+ * duplicates as on the wire. Only values that frame or route a message are checked.
  */
 import { isIPv6 } from "node:net";
 import type { HeaderList } from "../../fleet/uplink.ts";
 
-/** Fields that end at this connection, whatever the Connection field says (RFC 9110 §7.6.1). */
+/** Fields that are never passed on, whatever the Connection field says (RFC 9110 §7.6.1). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -19,17 +18,20 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Naming these in Connection would take away what frames or routes the message, or tells that it
- * goes round: they stay.
+ * These fields are passed on even if Connection names them: without them the message would lose its
+ * framing, its routing or its loop detection.
  */
 const NEVER_NAMED: ReadonlySet<string> = new Set(["host", "content-length", "cdn-loop", "via"]);
 
-/** Ours in both directions: what a caller or a station puts there is not passed on. */
+/**
+ * The gateway's own fields, in both directions: values from a caller or a station are not passed
+ * on.
+ */
 const OWN_PREFIX = "gsf-";
 
 /**
- * What proxies say of the caller in front of them, and of what it asked for, besides
- * `x-forwarded-…`. A caller that is none says it of itself.
+ * Fields in which proxies describe the caller in front of them and its request, besides
+ * `x-forwarded-…`. A caller that is not a trusted proxy could claim anything in them.
  */
 const OF_CALLER: ReadonlySet<string> = new Set([
   ...["forwarded", "x-forwarded", "forwarded-for", "x-original-forwarded-for", "x-real-ip", "client-ip", "x-client-ip"],
@@ -40,10 +42,7 @@ const OF_CALLER: ReadonlySet<string> = new Set([
   ...["x-url-scheme", "front-end-https", "proxy"],
 ]);
 
-/**
- * What frames a message, names its command, or says how it has come and how long it is worth
- * something.
- */
+/** Fields that frame a message, identify its command, or describe its way or its deadline. */
 const OF_MESSAGE: ReadonlySet<string> = new Set([
   ...[
     "host",
@@ -58,8 +57,8 @@ const OF_MESSAGE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A name in lower case as CGI, WSGI, PHP and the like read it: they know no difference between `-`
- * and `_`, some none between that and any other sign.
+ * A lower-case name as CGI, WSGI, PHP and similar read it: they treat `-` and `_` as equal, and
+ * some treat all other signs as equal to them too.
  */
 export function folded(lower: string): string {
   return SIGN.test(lower) ? lower.replace(SIGNS, "-") : lower;
@@ -69,8 +68,8 @@ const SIGN = /[^a-z0-9-]/;
 const SIGNS = /[^a-z0-9-]/g;
 
 /**
- * Is it read as one of these, and spelt otherwise? Nobody has a use for that but who wants to be
- * taken for us, or for another caller.
+ * True if servers read this name as one of these fields although it is spelt differently. The only
+ * use of such a spelling is to impersonate the gateway or another caller.
  */
 function isTwin(lower: string): boolean {
   const name = folded(lower);
@@ -82,13 +81,16 @@ function isOfCaller(lower: string): boolean {
   return lower.startsWith("x-forwarded-") || OF_CALLER.has(lower);
 }
 
-/** Characters that may not stand in a field value (RFC 9110 §5.5). */
+/** Characters that are not allowed in a field value (RFC 9110 §5.5). */
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Name and value one after the other, as node:http and undici hand over raw headers. */
+/** Names and values alternating, as node:http and undici pass raw headers. */
 export type RawHeaders = readonly string[];
 
-/** The fields that go on: all but those of this connection, our own, and those `dropped` says. */
+/**
+ * The fields that are passed on: all except those of this connection, the gateway's own, and those
+ * in `dropped`.
+ */
 export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name: string, value: string][] {
   const named = connectionOptions(raw);
   const kept: [string, string][] = [];
@@ -105,12 +107,12 @@ export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name:
 
 function connectionOptions(raw: RawHeaders): Set<string> | undefined {
   const values = rawValues(raw, "connection");
-  // "keep-alive" and "close" name no field that would have to go.
+  // "keep-alive" and "close" do not name a field that must be removed.
   if (values.every((value) => /^(keep-alive|close)?$/i.test(value))) return undefined;
   return new Set(values.flatMap((value) => value.split(",").map((option) => option.trim().toLowerCase())));
 }
 
-/** All values of the field `name` (in lower case), however it is spelt there. */
+/** All values of the field `name` (in lower case), however it is spelt in `raw`. */
 export function rawValues(raw: RawHeaders, name: string): string[] {
   const values: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
@@ -125,36 +127,36 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
   return headers.find(([spelt]) => spelt.length === name.length && spelt.toLowerCase() === name)?.[1];
 }
 
-/** The first field whose value could not be sent on, or undefined. */
+/** The first field whose value cannot be sent on, or undefined. */
 export function unsendable(headers: HeaderList): string | undefined {
   return headers.find(([, value]) => FORBIDDEN_IN_VALUE.test(value))?.[0];
 }
 
-/** `headers`, name and value one after the other. */
+/** `headers` with names and values alternating. */
 export function flat(headers: HeaderList): string[] {
   const list: string[] = [];
   for (const [name, value] of headers) list.push(name, value);
   return list;
 }
 
-/** `headers` as pairs that may be changed. */
+/** `headers` as a mutable list of pairs. */
 export function pairs(headers: HeaderList): [name: string, value: string][] {
   return headers.map(([name, value]) => [name, value]);
 }
 
-/** From where a request came. */
+/** Where a request came from. */
 export interface Origin {
   readonly caller: string;
   readonly protocol: "http" | "https";
-  /** Is the caller a proxy whose word counts? */
+  /** True if the caller is a trusted proxy. */
   readonly isTrusted: boolean;
 }
 
 /**
- * Adds what tells a station who asked. The word of a trusted proxy is kept, and added to: the
- * caller's address goes to the end of X-Forwarded-For (and of Forwarded, where it sent one),
- * X-Forwarded-Proto and -Host are set where it has not. What any other caller says of itself is
- * replaced. Via gets an entry of its own.
+ * Adds fields that tell a station about the caller. Fields from a trusted proxy are kept and
+ * extended: the caller's address is appended to X-Forwarded-For (and to Forwarded, if the proxy
+ * sent one); X-Forwarded-Proto and -Host are set if the proxy has not set them. Such fields from
+ * any other caller are replaced. Via gets an entry of its own.
  */
 export function withForwarded(headers: [string, string][], { caller, protocol, isTrusted }: Origin): HeaderList {
   const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
@@ -175,12 +177,12 @@ function valuesOf(headers: HeaderList, name: string): string[] {
   return headers.filter(([spelt]) => spelt.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** RFC 7239 §6: IPv6 stands in brackets and quotes. */
+/** RFC 7239 §6: IPv6 addresses are written in brackets and quotes. */
 function forwardedNode(caller: string): string {
   return caller.includes(":") ? `"[${caller}]"` : caller;
 }
 
-/** A request target as it goes on, and the host it names itself (absolute form only). */
+/** A request target as it is passed on, and the host in it (absolute form only). */
 export interface Target {
   readonly target: string;
   readonly authority: string | undefined;
@@ -188,8 +190,8 @@ export interface Target {
 
 /**
  * Path and query of a request target, byte for byte: nothing is decoded, merged or sorted. The
- * absolute form becomes path and query, its authority replaces Host (RFC 9112 §3.2.2). Undefined
- * for a target that is neither.
+ * absolute form becomes path and query, and its authority replaces Host (RFC 9112 §3.2.2).
+ * Undefined for a target of another form.
  */
 export function targetOf(method: string, url: string): Target | undefined {
   // No target has a fragment (RFC 9112 §3.2), and some servers read a backslash in a path as a
@@ -200,13 +202,16 @@ export function targetOf(method: string, url: string): Target | undefined {
   const absolute = /^https?:\/\/([^/?]+)(.*)$/i.exec(url);
   if (absolute === null) return undefined;
   const [, authority, rest] = absolute as unknown as [string, string, string];
-  // A name and password before the host would end up in Host (RFC 9110 §4.2.4).
+  // A name and password before the host would become part of Host (RFC 9110 §4.2.4).
   if (authority.includes("@") || !isHost(authority)) return undefined;
   if (rest === "" && method === "OPTIONS") return { target: "*", authority };
   return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
 }
 
-/** A name, an address or nothing, and a port or none (RFC 9110 §7.2, RFC 3986 §3.2.2). */
+/**
+ * True for a name, an address or nothing, each with or without a port (RFC 9110 §7.2, RFC 3986
+ * §3.2.2).
+ */
 export function isHost(value: string): boolean {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-fA-F]{2})*)(?::(\d*))?$/.exec(value);
   if (parts === null) return false;
@@ -214,7 +219,7 @@ export function isHost(value: string): boolean {
   return (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535;
 }
 
-/** True for `application/json` and any `+json` type, parameters or not. */
+/** True for `application/json` and any `+json` type, with or without parameters. */
 export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^\s*[^\s;/]+\/([^\s;/]+\+)?json\s*(;|$)/i.test(contentType);
 }

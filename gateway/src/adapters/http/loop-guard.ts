@@ -1,10 +1,10 @@
 /**
- * Whether a request has been here before: a station whose address leads back to a listener of the
- * gateway that sends to it makes each request go round until something gives way. Each hop writes a
- * name of its own into `CDN-Loop` (RFC 8586), and refuses what carries it already. The name is
- * drawn at the start, so that nobody outside knows it; two groups of one process have two, because
- * a group in front of another one is no loop. Probes and questions about keys carry it, too: to the
- * listener that they may reach they are commands.
+ * Detects requests that have passed through here before. If a station's address leads back to a
+ * listener of the gateway that sends to it, each request goes round until some limit is hit. Each
+ * listener writes its own name into `CDN-Loop` (RFC 8586) and refuses requests that already carry
+ * it. The name is random, so that no outsider knows it. Two groups of one process have two names,
+ * because one group in front of another is not a loop. Probes and outcome queries carry the name
+ * too: a listener that they reach would take them for commands.
  */
 import { randomBytes } from "node:crypto";
 import { RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -13,14 +13,16 @@ import { type RawHeaders, rawValues } from "./http-headers.ts";
 export const LOOP_HEADER = "cdn-loop";
 
 export class LoopGuard {
-  /** Written to what goes on. */
+  /** The name that is written to forwarded requests. */
   readonly name: string;
 
   constructor(name: string = `gsf-${randomBytes(8).toString("hex")}`) {
     this.name = name;
   }
 
-  /** Throws {@link RefusedRequest} where a request with these fields has been here before. */
+  /**
+   * Throws {@link RefusedRequest} if a request with these fields has passed through here before.
+   */
   refuseReturned(raw: RawHeaders): void {
     for (const value of rawValues(raw, LOOP_HEADER)) {
       if (!value.includes(this.name)) continue;

@@ -1,7 +1,7 @@
 /**
- * A problem on the wire: `application/problem+json` (RFC 9457), with when to come back in
- * `Retry-After` and an outcome that nobody knows as `gsf-outcome: unknown`. Which problem a caller
- * is told is decided in `fleet/problem.ts`.
+ * A problem on the wire: `application/problem+json` (RFC 9457), with the time to come back in
+ * `Retry-After`, and an unknown outcome as `gsf-outcome: unknown`. `fleet/problem.ts` decides which
+ * problem a caller gets.
  */
 import type { Duplex } from "node:stream";
 import type { Problem } from "../../fleet/problem.ts";
@@ -25,12 +25,12 @@ const TITLES: Readonly<Record<number, string>> = {
   508: "Loop Detected",
 };
 
-/** The phrase that goes with a status we answer with. */
+/** The reason phrase for a status that the gateway itself sends. */
 export function titleOf(status: number): string {
   return TITLES[status] ?? "";
 }
 
-/** A problem as an answer: its fields, name and value one after the other, and its body. */
+/** A problem as an answer: its fields (names and values alternating) and its body. */
 export function problemAnswer(problem: Problem): { headers: string[]; body: Buffer } {
   const { status, code, detail, retryAfterMs, outcomeUnknown } = problem;
   const body = Buffer.from(JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail }));
@@ -41,8 +41,8 @@ export function problemAnswer(problem: Problem): { headers: string[]; body: Buff
 }
 
 /**
- * How long a connection that is being closed may still send; closed at once, it could lose the
- * answer to a reset.
+ * How long a connection that is being closed may still send. If it were closed at once, a reset
+ * could destroy the answer.
  */
 const LINGER_MS = 1_000;
 

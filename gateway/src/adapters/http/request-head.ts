@@ -1,8 +1,8 @@
 /**
- * A request's header block, as it goes on to a station, or the reason why it cannot. Node's parser
- * has refused by now what cannot be read one way only; here is refused what could not be passed on
- * truthfully: two hosts, a transfer coding that we would not undo, another protocol. Sources: RFC
- * 9110 §7.8 (Upgrade), RFC 9112 §3.2 (Host) and §6.1 (Transfer-Encoding).
+ * A request's header block as it is passed on to a station, or the reason why it cannot be. Node's
+ * parser has already refused ambiguous requests. This module refuses requests that cannot be passed
+ * on unchanged in meaning: two hosts, a transfer coding that the gateway would not undo, another
+ * protocol. Sources: RFC 9110 §7.8 (Upgrade), RFC 9112 §3.2 (Host) and §6.1 (Transfer-Encoding).
  */
 import type { IncomingMessage } from "node:http";
 import { RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -14,33 +14,31 @@ import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 
-/** Expect is answered here; Trailer announces what is not passed on. */
+/** Expect is answered here. Trailer announces trailers, which are not passed on. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set(["expect", "trailer"]);
 
 /**
- * Other ways to say the same: an offer of them may be ignored, and clients make it unasked (RFC
- * 9110 §7.8).
+ * Other versions of the same protocol. Such an offer may be ignored, and clients make it unasked
+ * (RFC 9110 §7.8).
  */
 const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
 
-/** What a listener knows of the way by which requests come. */
+/** What a listener knows about the path of its requests. */
 export interface RequestWay {
   readonly proxies: TrustedProxies;
   readonly loop: LoopGuard;
 }
 
-/** A head that can be passed on truthfully. */
+/** A head that can be passed on without a change of meaning. */
 export interface SoundHead {
   readonly method: string;
   readonly target: string;
-  /**
-   * Without what belongs to the connection. Host is that of an absolute target, if it came as one.
-   */
+  /** Without the fields of the connection. If the target was absolute, Host is taken from it. */
   readonly headers: [name: string, value: string][];
 }
 
 /**
- * The head of `message` as it goes on, for those that add nothing to it; throws
+ * The head of `message` as it is passed on, for listeners that add nothing to it. Throws
  * {@link RefusedRequest}.
  */
 export function soundHead(message: IncomingMessage): SoundHead {
@@ -57,7 +55,7 @@ export function soundHead(message: IncomingMessage): SoundHead {
   return { method, target: at.target, headers };
 }
 
-/** The head of `message` as the group knows it; throws {@link RefusedRequest}. */
+/** The head of `message` as the group takes it. Throws {@link RefusedRequest}. */
 export function requestHead(
   message: IncomingMessage,
   { proxies, loop }: RequestWay,
@@ -70,7 +68,7 @@ export function requestHead(
   return { method, target, headers: withForwarded(headers, origin), caller };
 }
 
-/** HTTP/1.0 may come without one. */
+/** HTTP/1.0 may come without Host. */
 function setHost(headers: [string, string][], authority: string): void {
   const host = headers.find(([name]) => name.toLowerCase() === "host");
   if (host === undefined) headers.unshift(["host", authority]);
@@ -78,9 +76,9 @@ function setHost(headers: [string, string][], authority: string): void {
 }
 
 /**
- * The instant until which the sender of `message` wants it, in milliseconds since 1970; undefined
- * where it says none. Throws {@link RefusedRequest} where it cannot be read. Anybody may send it,
- * also under a name of ours: it shortens nobody's time but their own.
+ * The deadline that the sender of `message` gives, in milliseconds since 1970; undefined if it
+ * gives none. Throws {@link RefusedRequest} if it cannot be read. Any sender may use it, also under
+ * one of the gateway's own names, because it can shorten only the sender's own time.
  */
 export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineHeader): number | undefined {
   const values = rawValues(message.rawHeaders, name.toLowerCase());
@@ -95,8 +93,8 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
 }
 
 /**
- * Refuses what no listener takes: another version of HTTP, a Host that is none, an expectation that
- * is not known.
+ * Refuses requests that no listener accepts: another version of HTTP, an invalid Host, an unknown
+ * expectation.
  */
 export function refuseHead(message: IncomingMessage): void {
   const raw = message.rawHeaders;
@@ -124,7 +122,7 @@ function isOld({ httpVersionMajor, httpVersion }: IncomingMessage): boolean {
 function refuseShape(message: IncomingMessage): void {
   refuseHead(message);
   const raw = message.rawHeaders;
-  // Icecast's way to say PUT, in a protocol of its own that the parser takes for ours.
+  // Icecast's form of PUT, a protocol of its own that the parser accepts as HTTP.
   if (message.method === "SOURCE") throw refused(501, "NOT_SUPPORTED", "SOURCE is no method of HTTP");
   const codings = rawValues(raw, "transfer-encoding").join();
   if (codings !== "") {

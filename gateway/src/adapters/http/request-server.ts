@@ -1,18 +1,18 @@
 /**
- * A server of HTTP/1.1 that reads requests strictly, for the gateway's listeners and for stations:
- * what one of them refuses, the other does not take either. Framing is left to Node's parser: what
- * it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded fields) is
- * refused, because a message that two servers read differently is how requests are smuggled. The
- * requests of a connection are served one after the other (`caller-connection.ts`); what cannot be
- * read is answered with a problem.
+ * A server for HTTP/1.1 that reads requests strictly. The gateway's listeners and the stations use
+ * the same one, so that both refuse the same requests. Node's parser does the framing. Requests
+ * that it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
+ * fields) are refused, because a message that two servers read differently is the means of request
+ * smuggling. The requests of a connection are served one after the other (`caller-connection.ts`).
+ * A request that cannot be read is answered with a problem.
  *
- * Node reads on while a request is being served, and would keep the heads of all that come behind
- * it. Here a connection with a request that waits is not read until that one's turn has come, so
- * that there are never more than one piece of it (64 KiB) has, and these are counted.
+ * While Node serves a request, it reads on and would keep the heads of all requests behind it.
+ * Here, a connection with a waiting request is not read until that request's turn has come. So at
+ * most the requests of one piece (64 KiB) wait, and they are counted.
  *
- * Node does not count the separators of fields; they are counted here. What it does not show is the
- * size that a chunk says: one that is longer than what follows is waited for, until its sender
- * closes or is too slow.
+ * Node does not count the separators of fields, so they are counted here. Node does not expose the
+ * size that a chunk announces: if it is larger than the data that follows, the server waits for the
+ * rest until the sender closes the connection or is too slow.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -22,49 +22,52 @@ import { CallerConnection } from "./caller-connection.ts";
 import { answerRaw } from "./problem.ts";
 
 export interface RequestServerOptions {
-  /** Serves one request, in its turn. `waits`: its sender waits for `100 Continue`. */
+  /** Serves one request when its turn has come. `waits`: its sender waits for `100 Continue`. */
   readonly serve: (message: IncomingMessage, response: ServerResponse, waits: boolean) => void;
   /**
-   * Takes memory for a request that waits for its turn, until it is disposed; undefined where there
-   * is none. Default: there always is.
+   * Takes memory for a waiting request, until disposed; undefined if there is no room. Default:
+   * there always is room.
    */
   readonly takeRoom?: (message: IncomingMessage) => Disposable | undefined;
-  /** Told of what could not be read, once a connection. */
+  /** Called once for each connection whose data could not be read. */
   readonly onMalformed?: (error: NodeJS.ErrnoException) => void;
-  /** How long a header block may take to arrive, in ms. */
+  /** Longest time for a header block to arrive, in ms. */
   readonly headersMs: number;
-  /** How long a request may take to arrive in all, in ms. */
+  /** Longest time for a whole request to arrive, in ms. */
   readonly requestMs: number;
   readonly limits?: HeaderLimits;
-  /** Requests of a connection that may wait behind one that is being served. Default 64. */
+  /** Most requests of a connection that may wait behind the one being served. Default 64. */
   readonly maxWaiting?: number;
   /**
-   * How much is read of a connection before it is looked whether more is wanted, in bytes. Default:
-   * as much as comes, 64 KiB.
+   * How many bytes of a connection are parsed before the server checks whether more are wanted.
+   * Default: everything that has arrived, up to 64 KiB.
    */
   readonly pieceBytes?: number;
 }
 
 export interface HeaderLimits {
-  /** Bytes of the request line and all fields, with what stands between them. */
+  /** Bytes of the request line and all fields, with their separators. */
   readonly bytes: number;
   readonly fields: number;
 }
 
 /**
- * 32 KiB: what nginx and Apache accept by default is less. 256 fields: more than twice what Apache
- * and HAProxy accept.
+ * 32 KiB is more than nginx and Apache accept by default. 256 fields are more than twice what
+ * Apache and HAProxy accept.
  */
 const CALLERS_LIMITS: HeaderLimits = { bytes: 32 * 1_024, fields: 256 };
-/** What the gateway takes it adds to: a station takes that, too. */
+/**
+ * The gateway adds fields to the requests that it accepts, so a station must accept more than the
+ * gateway does.
+ */
 export const RELAYED_LIMITS: HeaderLimits = {
   bytes: CALLERS_LIMITS.bytes + 4 * 1_024,
   fields: CALLERS_LIMITS.fields + 32,
 };
 
 /**
- * How long an idle caller's connection is kept. 75 s is nginx's: longer than most callers keep one,
- * so that they close first.
+ * How long an idle connection of a caller is kept. 75 s is nginx's default: longer than most
+ * callers keep one, so that the caller closes first.
  */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -74,7 +77,7 @@ export class RequestServer {
   readonly #limits: HeaderLimits;
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
   readonly #open: Set<Socket> = new Set();
-  /** Connections that have been told that what they sent is malformed, and are about to end. */
+  /** Connections that have been told that their data is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
 
   constructor(options: RequestServerOptions) {
@@ -87,12 +90,11 @@ export class RequestServer {
       requestTimeout: Math.max(requestMs, headersMs),
       connectionsCheckingInterval: Math.min(1_000, headersMs),
       keepAliveTimeout: KEEP_ALIVE_MS,
-      // Refused with a problem of our own.
+      // Refused later, with a problem of the gateway's own.
       requireHostHeader: false,
       noDelay: true,
     });
-    // One more than is allowed, because some versions of Node drop what goes beyond their count
-    // without a word.
+    // One more than allowed, because some versions of Node silently drop fields above their limit.
     this.server.maxHeadersCount = limits.fields + 1;
     this.server.on("connection", (socket: Socket) => {
       this.#open.add(socket);
@@ -110,8 +112,8 @@ export class RequestServer {
   }
 
   /**
-   * Ends every connection now: with a reset where an answer is due, because an answer without a
-   * length looks whole where it ends otherwise.
+   * Ends every connection now. If an answer is due, with a reset: without it, an answer without a
+   * length would look complete.
    */
   cutAll(): void {
     for (const socket of this.#open) {
@@ -128,18 +130,18 @@ export class RequestServer {
     return connection;
   }
 
-  /** Throws {@link RefusedRequest} where the head of `message` is larger than allowed. */
+  /** Throws {@link RefusedRequest} if the head of `message` is larger than allowed. */
   refuseTooMuch({ rawHeaders, url = "", method = "" }: IncomingMessage): void {
     const { bytes, fields } = this.#limits;
     if (rawHeaders.length / 2 > fields) throw new RefusedRequest(tooLarge(`${fields} header fields`));
     let length = method.length + url.length + " HTTP/1.1\r\n\r\n".length;
-    // A colon, a blank and the end of the line for each field.
+    // Each field also has a colon, a space and a line end.
     for (const part of rawHeaders) length += part.length + 2;
     if (length > bytes) throw new RefusedRequest(tooLarge(`${bytes} bytes of header fields`));
   }
 
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
-    // The piece in which the request stood that was one too many is parsed to its end.
+    // The parser still finishes the piece that contained the request above the limit.
     const { socket } = message;
     if (socket.destroyed) return;
     const connection = this.connectionOf(socket);
@@ -149,11 +151,11 @@ export class RequestServer {
     if (room === undefined) return void socket.resetAndDestroy();
     message.once("close", () => room[Symbol.dispose]());
     if (turn === "never") unread.add(socket);
-    // Not in the middle of the piece that is being parsed.
+    // Not while the piece is still being parsed.
     process.nextTick(() => stopReading(socket));
     if (turn === "never") return;
     turn.then((isServed) => {
-      // Node keeps it until the answers before it have gone.
+      // Node keeps it until the answers before it have been sent.
       if (!isServed) return;
       room[Symbol.dispose]();
       if (connection.isNewest(response)) socket.resume();
@@ -162,17 +164,20 @@ export class RequestServer {
   }
 
   /**
-   * Node reads no request behind a CONNECT. The answers of those before it come first, and end the
-   * connection.
+   * Node reads no request after a CONNECT. The answers to the requests before it are sent first,
+   * and then the connection ends.
    */
   #tunnelAsked(socket: Duplex): void {
     if (!this.connectionOf(socket).endsUnread()) return answerRaw(socket, NO_TUNNELS);
-    // Read and forgotten, so that a reset does not overtake the answers. Nobody else listens for
-    // errors any more.
+    // The rest is read and discarded, so that a reset does not overtake the answers. The socket has
+    // no other listener for errors at this point.
     socket.on("error", () => undefined).resume();
   }
 
-  /** What Node's parser will not read, and callers that take too long over their header block. */
+  /**
+   * Called for data that Node's parser cannot read, and for callers whose header block takes too
+   * long.
+   */
   #malformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (this.#refused.has(socket)) return;
     const connection = this.connectionOf(socket);
@@ -200,9 +205,9 @@ const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
 ]);
 
 /**
- * What comes behind a request that waits is not read: all of it would be kept in memory until the
- * answers before it have gone. To Node's parser, which reads from the handle itself, a paused
- * socket means nothing; a listener for its data makes it read from the socket.
+ * Stops reading behind a waiting request: everything read would stay in memory until the answers
+ * before it have been sent. Node's parser reads from the handle itself and ignores a paused socket;
+ * a listener for data makes it read from the socket.
  */
 function stopReading(socket: Socket): void {
   readFromSocket(socket);
@@ -211,15 +216,15 @@ function stopReading(socket: Socket): void {
 
 const ENDLESS: Disposable = { [Symbol.dispose]: () => undefined };
 
-/** Of which nothing more is served: pieces of it that have not been parsed are dropped. */
+/** Connections on which nothing more is served. Pieces that have not been parsed are dropped. */
 const unread: WeakSet<Socket> = new WeakSet();
 
 /**
- * Hands what comes on `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can
- * hold some thousand requests: Node makes objects for each of them before anybody can say stop, and
- * an error for each when the connection closes, so that a few such connections stop the process for
- * seconds. (It resumes a paused socket after each request that it reads: hence the pieces that are
- * dropped.)
+ * Passes the data of `socket` to the parser in pieces of at most `bytes`. A read of 64 KiB can hold
+ * a thousand requests. Node creates objects for each of them before the server can stop it, and an
+ * error for each when the connection closes, so a few such connections would block the process for
+ * seconds. Node also resumes a paused socket after each request that it reads; therefore unparsed
+ * pieces are dropped.
  */
 function readInPieces(socket: Socket, bytes: number): void {
   const push = socket.push.bind(socket);
@@ -234,8 +239,8 @@ function readInPieces(socket: Socket, bytes: number): void {
 }
 
 /**
- * Node's parser reads from the handle itself, past a paused socket; a listener for its data makes
- * it read from the socket.
+ * Node's parser reads from the handle itself, even if the socket is paused. A listener for data
+ * makes it read from the socket.
  */
 function readFromSocket(socket: Socket): void {
   if (!socket.listeners("data").includes(nothing)) socket.on("data", nothing);

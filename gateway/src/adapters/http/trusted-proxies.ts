@@ -1,18 +1,18 @@
 /**
- * The proxies in front of a gateway whose word counts about who asked: by their addresses, single
- * ones or ranges (CIDR), IPv4 and IPv6. Anybody can write `X-Forwarded-For: 127.0.0.1` or
- * `X-Forwarded-Proto: https`; services believe it, and some let such callers in. So by default
- * nobody is believed.
+ * The proxies in front of a gateway whose statements about the caller are trusted: single addresses
+ * or ranges (CIDR), IPv4 and IPv6. Any client can send `X-Forwarded-For: 127.0.0.1` or
+ * `X-Forwarded-Proto: https`; services believe it, and some grant access because of it. So by
+ * default no proxy is trusted.
  */
 import { BlockList, isIP, isIPv4 } from "node:net";
 
-/** An address, or the range of those whose first `bits` bits are the same. */
+/** An address, or the range of all addresses with the same first `bits` bits. */
 interface AddressRange {
   readonly address: string;
   readonly bits: number;
 }
 
-/** IPv4 addresses as IPv6 shows them: `::ffff:10.0.0.1`. */
+/** IPv4 addresses as IPv6 writes them: `::ffff:10.0.0.1`. */
 const MAPPED = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
 const MAPPED_BITS = 96;
 
@@ -20,7 +20,7 @@ export class TrustedProxies {
   readonly #list: BlockList = new BlockList();
   readonly #isEmpty: boolean;
 
-  /** Addresses and ranges, such as `10.0.0.0/8` and `::1`; throws where one is none. */
+  /** Addresses and ranges, such as `10.0.0.0/8` and `::1`. Throws if an entry is not valid. */
   constructor(ranges: readonly string[] = []) {
     this.#isEmpty = ranges.length === 0;
     for (const text of ranges) {
@@ -32,13 +32,13 @@ export class TrustedProxies {
 
   has(address: string): boolean {
     if (this.#isEmpty) return false;
-    // A link-local address comes with the name of its interface.
+    // A link-local address includes the name of its interface.
     const plain = address.replace(/%.*$/, "").replace(MAPPED, "");
     return isIP(plain) !== 0 && this.#list.check(plain, familyOf(plain));
   }
 }
 
-/** Can `text` be read as an address or a range of addresses? */
+/** True if `text` is an address or a range of addresses. */
 export function isAddressRange(text: string): boolean {
   return rangeOf(text) !== undefined;
 }

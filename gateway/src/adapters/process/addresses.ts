@@ -1,15 +1,15 @@
 /**
- * Addresses as people write them, read strictly: what no machine can have (`256.1.1.1`, `a..b`),
- * what a URL parser would silently repair (line breaks, backslashes, missing slashes), and what
- * nobody can connect to (port 0, `0.0.0.0`) is refused. And whether two of them lead to one place,
- * as far as that can be told without asking a name server.
+ * Reads addresses strictly. It refuses addresses that no machine can have (`256.1.1.1`, `a..b`),
+ * text that a URL parser would silently repair (line breaks, backslashes, missing slashes), and
+ * targets to which no connection is possible (port 0, `0.0.0.0`). It also tells whether two
+ * addresses lead to the same place, as far as that is possible without a name server.
  */
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import type { ListenSettings } from "../../fleet/settings.ts";
 
 /**
- * A host and a port to listen on; undefined where it is none. Without a host: all IPv4 addresses.
- * Port 0 takes any free one.
+ * A host and a port to listen on; undefined if it cannot be read. Without a host: all IPv4
+ * addresses. Port 0: any free port.
  */
 export function listenAddressIn(text: string): ListenSettings | undefined {
   const parts = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
@@ -21,14 +21,14 @@ export function listenAddressIn(text: string): ListenSettings | undefined {
   return isHost(name as string) && isUsable(name as string) ? { host: name as string, port } : undefined;
 }
 
-/** A host and a port to send to; undefined where nobody can be there. */
+/** A host and a port to send to; undefined if no machine can be there. */
 export function targetAddressIn(text: string): ListenSettings | undefined {
   const address = listenAddressIn(text);
   return address === undefined || address.port === 0 || isEverywhere(address.host) ? undefined : address;
 }
 
 /**
- * The URL of a service to which this process is to connect; undefined where that is not possible.
+ * The URL of a service to which this process is to connect; undefined if no connection is possible.
  */
 export function serviceUrlIn(text: string): URL | undefined {
   const url = httpUrlIn(text);
@@ -36,11 +36,11 @@ export function serviceUrlIn(text: string): URL | undefined {
 }
 
 /**
- * A URL of HTTP; undefined where it is none. `0.0.0.0` is one: a gateway that listens there says
- * so, and systems take it for their loopback.
+ * An HTTP URL; undefined if it is not one. `0.0.0.0` is allowed: a gateway that listens there
+ * reports this address, and operating systems treat it as their loopback.
  */
 export function httpUrlIn(text: string): URL | undefined {
-  // The parser drops line breaks and tabs, takes \ for /, and adds slashes that are missing.
+  // The parser drops line breaks and tabs, reads \ as /, and adds missing slashes.
   if (!/^https?:\/\/[^\s\\\p{Cc}/]+/iu.test(text) || /[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text))
     return undefined;
   const url = new URL(text);
@@ -50,8 +50,9 @@ export function httpUrlIn(text: string): URL | undefined {
 }
 
 /**
- * The parser takes `1.2.3` for 1.2.0.3, `999` for 0.0.3.231, `%31` for 1, full-width letters for
- * ours, and drops what is drawn as nothing: who wrote that meant something else, or hides it.
+ * True if the parser left the host as it was written. The parser reads `1.2.3` as 1.2.0.3, `999` as
+ * 0.0.3.231, `%31` as 1 and full-width letters as ASCII, and drops invisible characters. In such
+ * cases the writer meant another host, or hides it.
  */
 function isWrittenAs(text: string, host: string): boolean {
   const written = /^[^/]*\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)/.exec(text)?.[1] as string;
@@ -60,8 +61,8 @@ function isWrittenAs(text: string, host: string): boolean {
 }
 
 /**
- * May somebody be there? Not at addresses of many (multicast, broadcast), of the future, of "this
- * network", or of a link that is not named.
+ * True if a machine can have this address. Not addresses of groups (multicast, broadcast), reserved
+ * ones, those of "this network", or link-local ones without an interface.
  */
 function isUsable(host: string): boolean {
   const [one] = hostsOf(host) as [string];
@@ -69,35 +70,35 @@ function isUsable(host: string): boolean {
   return !isIPv6(one) || (!host.includes("%") && !NOBODY.check(one, "ipv6"));
 }
 
-/** Is `text` an IPv4 address, or a name that DNS or a hosts file can have? */
+/** True for an IPv4 address, or a name that is possible in DNS or a hosts file. */
 export function isHost(text: string): boolean {
   const labels = text.replace(/\.$/, "").split(".");
   if (text.length > MAX_NAME || !labels.every((label) => LABEL.test(label))) return false;
-  // A name does not end in a number (RFC 1123, section 2.1): that is an address, or meant as one.
+  // A name does not end in a number (RFC 1123, section 2.1); text that does is meant as an address.
   return isIPv4(text) || !/^(?:\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) as string);
 }
 
-/** Host and port of a URL; the default port where it has none. */
+/** Host and port of a URL; the default port if it names none. */
 export function addressOf({ protocol, hostname, port }: URL): ListenSettings {
   return { host: bare(hostname), port: Number(port === "" ? DEFAULT_PORTS[protocol] : port) };
 }
 
 /**
- * May a connection to one host reach the other? Certain for two addresses; names are compared as
- * they are written. A machine decides whether `localhost` is its IPv4 or its IPv6 loopback: so it
- * may be either.
+ * True if a connection to one host may reach the other. This is certain for two addresses; names
+ * are compared as text. The machine decides whether `localhost` is its IPv4 or its IPv6 loopback,
+ * so it may be either.
  */
 export function isSameHost(one: string, other: string): boolean {
   const others = hostsOf(other);
   return hostsOf(one).some((host) => others.includes(host));
 }
 
-/** True where only this machine can reach `host`. */
+/** True if only this machine can reach `host`. */
 export function isLoopback(host: string): boolean {
   return !USUAL_ALIASES.has(plainName(host)) && hostsOf(host).every(isLoopbackAddress);
 }
 
-/** True where `host` may lead to this machine's own loopback. */
+/** True if `host` may lead to this machine's own loopback. */
 export function mayBeLoopback(host: string): boolean {
   return hostsOf(host).some(isLoopbackAddress);
 }
@@ -106,15 +107,15 @@ function isLoopbackAddress(address: string): boolean {
   return address === "::1" || (isIPv4(address) && address.startsWith("127."));
 }
 
-/** True for the address that stands for all of this machine's. */
+/** True for the address that means all addresses of this machine. */
 export function isEverywhere(host: string): boolean {
   const [one] = hostsOf(host);
   return one === EVERY_IPV4 || one === EVERY_IPV6;
 }
 
 /**
- * What `host` may stand for: addresses in their only spelling, names in lower case and without the
- * dot of the root.
+ * The hosts that `host` may mean: addresses in normalized spelling, names in lower case and without
+ * the dot of the root.
  */
 export function hostsOf(host: string): readonly string[] {
   if (isIPv6(host)) {
@@ -139,8 +140,8 @@ function plainName(host: string): string {
 /** RFC 6761, section 6.3. */
 const LOCALHOST = ["127.0.0.1", "::1"] as const;
 /**
- * As the hosts files of common systems have them. Nobody promises it: enough to refuse a twin, too
- * little to trust.
+ * Aliases in the hosts files of common systems. They are not guaranteed: good enough to find
+ * duplicates, not good enough to rely on.
  */
 const USUAL_ALIASES: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ["ip6-localhost", ["::1"]],
@@ -161,7 +162,7 @@ const EVERY_IPV4 = "0.0.0.0";
 const EVERY_IPV6 = "::";
 const MAX_PORT = 65_535;
 const MAX_NAME = 253;
-/** With underscores, which names of services and containers have. */
+/** Allows underscores, which names of services and containers contain. */
 const LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 

@@ -1,12 +1,12 @@
 /**
- * Files that a person names, read whole but never without end: a device or a pipe that goes on for
- * ever costs no more than the limit. It reads at the start of a process, so it may block.
+ * Reads a whole file that a user names, up to a limit: an endless device or pipe costs no more than
+ * the limit. Used at the start of a process, so it may block.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 
 /**
- * What the file holds; undefined where that is more than `maxBytes`. Throws the system's error
- * where it cannot be read.
+ * The contents of the file; undefined if they are more than `maxBytes`. Throws the operating
+ * system's error if it cannot be read.
  */
 export function readAtMost(path: string, maxBytes: number): Buffer | undefined {
   const file = openSync(path, "r");

@@ -1,12 +1,12 @@
 /**
- * How many connections each listener may take, so that this process never runs out of file
- * descriptors: callers are refused before stations can no longer be reached, because a gateway that
- * cannot connect takes its own shortage for a fault of its stations. Linux tells the limit in
- * /proc; where nobody tells it, nothing is bounded.
+ * How many connections each listener may accept, so that this process never runs out of file
+ * descriptors. Callers are refused while stations can still be reached, because a gateway that
+ * cannot connect would take its own shortage for a fault of its stations. Linux gives the limit in
+ * /proc; if it is not known, nothing is bounded.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Descriptors of this process, before it listens. */
+/** Descriptors of this process before it listens. */
 export interface Descriptors {
   /** Most that may be open at once. */
   readonly limit: number;
@@ -20,21 +20,27 @@ export interface ConnectionLimits {
 }
 
 /**
- * Lookups, files that are read now and then, and one to be free when a connection must be refused.
+ * For lookups, for files that are read now and then, and one that must be free to refuse a
+ * connection.
  */
 const SPARE = 8;
-/** Control and heartbeats. */
+/** The control listener and the heartbeat listener. */
 const OTHER_LISTENERS = 2;
-/** Probes that may be out at once at each station. */
+/** Most probes in flight at each station. */
 const PROBES_PER_STATION = 3;
-/** A caller's own, that of its attempt, and an idle one that another attempt has left. */
+/**
+ * The caller's connection, the connection of its attempt, and an idle one left by another attempt.
+ */
 const PER_CALLER = 3;
-/** Dashboards, scrapers and event readers. */
+/** For dashboards, scrapers and event readers. */
 const MAX_CONTROL = 512;
 const CONTROL_RATIO = 0.1;
 const MIN_CONTROL = 2;
 
-/** The limits for `groups` groups with `stations` stations in all. Undefined descriptors: none. */
+/**
+ * The limits for `groups` groups with `stations` stations in all. If `descriptors` is undefined,
+ * callers have no limit.
+ */
 export function connectionLimits(
   descriptors: Descriptors | undefined,
   { groups, stations }: { readonly groups: number; readonly stations: number },
@@ -47,7 +53,7 @@ export function connectionLimits(
   return { callers: Math.max(1, Math.floor(forCallers / PER_CALLER / Math.max(1, groups))), control };
 }
 
-/** Those of this process now; undefined where the system does not tell. */
+/** The descriptors of this process now; undefined if the operating system does not say. */
 export function ownDescriptors(): Descriptors | undefined {
   try {
     const limit = openFilesLimit(readFileSync("/proc/self/limits", "utf8"));
@@ -57,7 +63,7 @@ export function ownDescriptors(): Descriptors | undefined {
   }
 }
 
-/** The soft limit in the text of /proc/self/limits; undefined where there is none. */
+/** The soft limit in the text of /proc/self/limits; undefined if there is none. */
 export function openFilesLimit(text: string): number | undefined {
   const limit = /^Max open files +(\d+)/m.exec(text)?.[1];
   return limit === undefined ? undefined : Number(limit);

@@ -4,6 +4,7 @@
  * about: its sentence is the whole story, and no stack is shown for it. 70 is BSD's EX_SOFTWARE
  * (sysexits.h); 128 plus the signal's number is the shell's custom.
  */
+import { visible } from "../telemetry/visible.ts";
 
 export const EXIT: Readonly<Record<ExitName, number>> = {
   /** Done, or stopped as asked with everything in flight finished. */
@@ -47,5 +48,10 @@ export class UserError extends Error {
     super(message);
     this.name = "UserError";
     this.ending = ending;
+  }
+
+  /** What a terminal shows of it: one line, without control characters. */
+  get shown(): string {
+    return visible(this.message);
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Addresses to listen on, and why one could not be had, in a sentence that names the listener, the
- * address and what to do. The system's own words for it (`EADDRINUSE`) are for those who know them
- * already.
+ * Explains why an address cannot be listened on, in a sentence with the listener, the address and
+ * what to do. The operating system's code alone (`EADDRINUSE`) helps only readers who know it.
  */
 import type { ListenSettings } from "../../fleet/settings.ts";
 import { UserError } from "./exit-codes.ts";
@@ -11,8 +10,8 @@ export function shownAddress({ host, port }: ListenSettings): string {
 }
 
 /**
- * Runs `open`; where that fails because of the address, rejects with a {@link UserError} that says
- * what to do.
+ * Runs `open`. If it fails because of the address, rejects with a {@link UserError} that says what
+ * to do.
  */
 export async function listening<Listener>(
   what: string,
@@ -38,7 +37,7 @@ const WHY: ReadonlyMap<string, string> = new Map([
   ["EAI_AGAIN", "the host name could not be looked up; write an address, such as 127.0.0.1"],
 ]);
 
-/** The system's code, also where the error has been wrapped. */
+/** The operating system's code, also if the error has been wrapped. */
 function codeOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     if ("code" in at && typeof at.code === "string") return at.code;

@@ -1,8 +1,7 @@
 /**
- * How much memory this process may hold for callers where nobody says: a quarter of what it may
- * have, which leaves room for the copies, the heap and the sockets that go with it, and at most 512
- * MiB, because more is rarely held for long by anything but a fault. In a container what counts is
- * the container's limit.
+ * Default for the memory that this process may hold for callers: a quarter of the memory that it
+ * may use, which leaves room for copies, the heap and sockets; and at most 512 MiB, because only a
+ * fault makes a gateway hold more for long. In a container the container's limit counts.
  */
 import { totalmem } from "node:os";
 
@@ -10,8 +9,8 @@ const PART = 1 / 4;
 const MAX_BYTES = 512 * 1_024 ** 2;
 
 /**
- * `machineBytes`: of the machine; `limitBytes`: what the system allows this process, 0 or more than
- * the machine has for no limit.
+ * `machineBytes`: memory of the machine. `limitBytes`: memory that the operating system allows this
+ * process; 0, or more than the machine has, means no limit.
  */
 export function memoryForCallers(
   machineBytes: number = totalmem(),

@@ -1,8 +1,8 @@
 /**
- * What ends a process that serves, and what does not. SIGTERM and SIGINT ask it to stop, the second
- * one at once; so does the end of who started it: a parent that holds a channel to us, `npx`, or
- * the terminal. No other signal that somebody sends by habit ends it or opens anything: a running
- * service is not what to guess with.
+ * When a serving process ends. SIGTERM and SIGINT ask it to stop; the second signal ends it at
+ * once. It is also asked to stop when its parent ends: a parent that holds a channel to it, `npx`,
+ * or the terminal. Other signals that people commonly send neither end it nor open anything,
+ * because they may be sent by mistake to a running service.
  */
 import { isatty } from "node:tty";
 import type { Log } from "../telemetry/log.ts";
@@ -11,34 +11,34 @@ import { EXIT } from "./exit-codes.ts";
 const STOPS = ["SIGTERM", "SIGINT"] as const;
 
 /**
- * Who asks it to stop: a supervisor (SIGTERM), a person at a terminal, or the end of who started
- * it.
+ * The source of the request to stop: a supervisor (SIGTERM), a person at a terminal, or the end of
+ * the parent.
  */
 export type StopAsker = "supervisor" | "person" | "parent";
 /**
- * What Node does with them: SIGHUP and SIGUSR2 end the process at once, SIGUSR1 opens its inspector
- * to this machine.
+ * By default, SIGHUP and SIGUSR2 end a Node process at once, and SIGUSR1 opens its inspector to
+ * this machine.
  */
 const IGNORED = { SIGHUP: "restart it to change its configuration", SIGUSR1: "", SIGUSR2: "" } as const;
-/** How often it is looked whether `npx` is still there, in ms. */
+/** How often the process checks that `npx` still exists, in ms. */
 const PARENT_CHECK_MS = 250;
 
-/** How a process began, before there was anybody to obey signals. */
+/** What happened while the process started, before it handled signals. */
 export interface Begun {
-  /** Those that came; more may be added. */
+  /** Signals received so far; more may be added. */
   readonly signals: readonly string[];
-  /** Asked at once: a terminal that is gone is none any more. */
+  /** Determined at once, because a terminal that is gone can no longer be recognized. */
   readonly hasTerminal: boolean;
 }
 
 let begun: Begun | undefined;
 
-/** `stopAsked` obeys what came before it was called. */
+/** Makes `stopAsked` also handle the signals that came before it was called. */
 export function obeyLater(before: Begun): void {
   begun = before;
 }
 
-/** Resolves when this process is asked to stop. A second signal ends it there and then. */
+/** Resolves when this process is asked to stop. A second signal ends it at once. */
 export function stopAsked(log: Log): Promise<StopAsker> {
   const { promise, resolve } = Promise.withResolvers<StopAsker>();
   let asked = 0;
@@ -54,7 +54,7 @@ export function stopAsked(log: Log): Promise<StopAsker> {
   const { signals: held, hasTerminal } = begun ?? { signals: [], hasTerminal: isatty(0) || isatty(2) };
   for (const [signal, remedy] of Object.entries(IGNORED)) {
     const obey = (): void => {
-      // The terminal from which it was started is gone.
+      // The terminal from which the process was started is gone.
       if (signal === "SIGHUP" && hasTerminal) resolve("person");
       else log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`);
     };
@@ -67,8 +67,7 @@ export function stopAsked(log: Log): Promise<StopAsker> {
 }
 
 /**
- * `npx` passes no signal on: ended by one, it leaves what it has started, which would hold its
- * ports for good.
+ * `npx` passes no signal on. If a signal ends `npx`, its child would continue and keep its ports.
  */
 function followParent(stop: () => void): void {
   const parent = process.ppid;

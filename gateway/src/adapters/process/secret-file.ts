@@ -1,24 +1,24 @@
 /**
- * Secrets in files: read as bytes, because a key made by a random generator is no text, and looked
- * at from outside, because a secret that everybody on the machine can read is none. A file that
- * changes is read again, so that a secret can be replaced while heartbeats go on.
+ * Reads secrets from files: as bytes, because a randomly generated key is not text. Checks the
+ * file's permissions, because a secret that every user of the machine can read is not secret. A
+ * file that changes is read again, so that a secret can be rotated while heartbeats continue.
  */
 import { statSync } from "node:fs";
 import { readAtMost } from "./bounded-file.ts";
 
 /** HMAC-SHA256 keys and bearer tokens below 128 bits can be guessed. */
 export const MIN_SECRET_BYTES = 16;
-/** Far more than a key or a token has. */
+/** Much longer than any key or token. */
 const MAX_SECRET_BYTES = 4_096;
 /**
- * Secrets that are valid at once: two while one replaces the other, and some to spare. Bounds the
- * work for a forged datagram.
+ * Most secrets that are valid at once: two during a rotation, and two to spare. It bounds the work
+ * that a forged datagram causes.
  */
 export const MAX_SECRETS = 4;
 
 /**
- * Reads the file at `path`. Throws the system's error where it cannot be read, and a RangeError
- * where it is too large.
+ * Reads the file at `path`. Throws the operating system's error if it cannot be read, and a
+ * RangeError if it is too large.
  */
 export function readSecretFile(path: string): Buffer {
   const bytes = readAtMost(path, MAX_SECRET_BYTES);
@@ -27,8 +27,8 @@ export function readSecretFile(path: string): Buffer {
 }
 
 /**
- * The secret that `bytes` hold: text without the white space around it, because editors and shells
- * end it with a line break; anything else as it is.
+ * The secret in `bytes`. White space around text is removed, because editors and shells add a line
+ * break; other bytes are kept as they are.
  */
 export function secretIn(bytes: Uint8Array): Buffer {
   let text: string;
@@ -37,7 +37,7 @@ export function secretIn(bytes: Uint8Array): Buffer {
   } catch {
     return Buffer.from(bytes);
   }
-  // No person writes control characters: this is a key that only looks like text.
+  // People do not type control characters: such bytes are a key that only looks like text.
   const isText = ![...text].some((character) => character < " " && !LINE_SPACE.has(character));
   return isText ? Buffer.from(text.trim(), "utf8") : Buffer.from(bytes);
 }
@@ -45,8 +45,8 @@ export function secretIn(bytes: Uint8Array): Buffer {
 const LINE_SPACE: ReadonlySet<string> = new Set(["\t", "\n", "\v", "\f", "\r"]);
 
 /**
- * Why others can read the file at `path`, and the remedy; undefined where only its owner can, or
- * where that is not known.
+ * Why other users can read the file at `path`, and the remedy; undefined if only its owner can, or
+ * if that is not known.
  */
 export function openTo(path: string): string | undefined {
   if (process.platform === "win32") return undefined;
@@ -59,13 +59,13 @@ export function openTo(path: string): string | undefined {
 const OTHERS_READ = 0o044;
 
 /**
- * Calls `onChange` at most {@link LOOK_EVERY_MS} after a change of one of the files, until it is
- * disposed. Keeps no process alive.
+ * Calls `onChange` at most {@link LOOK_EVERY_MS} after a change of one of the files, until
+ * disposed. Does not keep the process alive.
  */
 export function watchSecretFiles(paths: Iterable<string>, onChange: () => void): Disposable {
   const watched = [...new Set(paths)];
-  // By its name, so that one that is replaced by another (`mv`) is seen as well, and from now on: a
-  // watch of the system begins some time later.
+  // Checks by name, so that a file replaced by another (`mv`) is also noticed. Checks from now on;
+  // a watch by the operating system would start some time later.
   const look = (): string => watched.map(markOf).join("\n");
   let last = look();
   const timer = setInterval(() => {
@@ -77,7 +77,7 @@ export function watchSecretFiles(paths: Iterable<string>, onChange: () => void):
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Differs for a file that was written or replaced. */
+/** A value that differs after a file was written or replaced. */
 function markOf(path: string): string {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);

@@ -1,16 +1,16 @@
 /**
  * Proof that an epoch comes from a gateway: its HMAC under the secret that signs the station's
- * heartbeats, sent along with each command. A relay raises the newest epoch that it has seen for
- * nothing else, because that number decides whose commands are refused: believed from anybody who
- * reaches the relay, one absurd number would be an outage. A proof is for one group, station and
- * epoch. It needs no time and no nonce: sent again later it names an epoch that is over, or the one
- * that holds.
+ * heartbeats, sent with each command. A relay raises the newest epoch that it has seen only on such
+ * a proof, because that number decides which commands it refuses. If it believed every client that
+ * can reach it, one absurdly high number would be an outage. A proof is valid for one group,
+ * station and epoch. It needs no time and no nonce: a replayed proof names either a past epoch or
+ * the current one.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { HeartbeatSecrets } from "../../fleet/settings.ts";
 
 /**
- * Header that carries the proof of the epoch beside it: one for each secret that is valid,
+ * Header that carries the proof of the epoch in the epoch header: one proof for each valid secret,
  * separated by commas.
  */
 export const EPOCH_PROOF_HEADER = "gsf-epoch-proof";
@@ -30,15 +30,15 @@ export class EpochProofs {
   }
 
   /**
-   * Proves with `secrets` from now on: with each that is valid, because the station may still have
-   * the one before.
+   * Uses `secrets` from now on. It proves with every valid secret, because the station may still
+   * have the previous one.
    */
   use(secrets: HeartbeatSecrets): void {
     this.#secrets = secrets;
     this.#newest.clear();
   }
 
-  /** Undefined for a station that the gateway shares no secret with. */
+  /** Undefined for a station with which the gateway shares no secret. */
   of({ group, station }: StationName, epoch: number): string | undefined {
     const name = `${group}/${station}`;
     const known = this.#newest.get(name);
@@ -64,12 +64,12 @@ export class EpochVerifier {
     this.use(secrets);
   }
 
-  /** Believes proofs under one of `secrets` from now on. */
+  /** From now on accepts proofs under any of `secrets`. */
   use(secrets: readonly Uint8Array[]): void {
     this.#keys = secrets.map((secret) => createSecretKey(secret));
   }
 
-  /** Does `proof`, as it came, prove `epoch`? */
+  /** True if `proof`, as received, proves `epoch`. */
   isProven(epoch: number, proof: string | undefined): boolean {
     if (proof === undefined || proof.length > MAX_PROOF_CHARACTERS) return false;
     const given = proof.split(",").map((text) => Buffer.from(text.trim(), "base64url"));
@@ -80,12 +80,12 @@ export class EpochVerifier {
   }
 }
 
-/** Eight proofs of 43 characters, and what separates them: twice what a gateway sends. */
+/** Eight proofs of 43 characters with their separators: twice as many as a gateway sends. */
 const MAX_PROOF_CHARACTERS = 8 * 45;
 
 /**
- * As JSON, so that no two triples look the same; a datagram of heartbeats, signed with the same
- * secret, begins otherwise.
+ * Written as JSON, so that no two triples have the same text. A heartbeat datagram, signed with the
+ * same secret, begins differently.
  */
 function mac(key: KeyObject, { group, station }: StationName, epoch: number): Buffer {
   return createHmac("sha256", key)

@@ -1,6 +1,6 @@
 /**
- * One request on its way to a station and its reply on the way back, as undici's dispatch tells of
- * it. Its states:
+ * One request on its way to a station and its reply on the way back, as reported by undici's
+ * dispatch. Its states:
  *
  *   connecting ──start──► sent ──head──► reading whole ──end──► reply (bytes)
  *       │                  │                  │ too long, or too slow
@@ -8,8 +8,8 @@
  *       ▼                  ▼              streaming ──head handed out──► reply (stream)
  *     error              error
  *
- * A body that is read whole and breaks off is an error, and the command is repeated where that is
- * safe; one that is streamed and breaks off ends its stream with an error.
+ * If a body that is read whole breaks off, the exchange fails, and the command is repeated if that
+ * is safe. If a streamed body breaks off, its stream ends with an error.
  */
 import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
@@ -23,15 +23,15 @@ import { ReplyStream } from "./reply-stream.ts";
 import { type Departing, noteDeparting, type StationConnection } from "./station-connection.ts";
 import { whyTooLarge, whyUnreadable } from "./unreadable-reply.ts";
 
-/** Header by which a caller learns which station answered. */
+/** Header that tells a caller which station answered. */
 export const STATION_HEADER = "gsf-station";
 
 export interface ReplyLimits {
   /** A longer body is streamed. */
   readonly wholeBytes: number;
   /**
-   * A JSON body of unknown length that is not complete after this long is streamed: it may never
-   * end.
+   * A JSON body of unknown length that is not complete after this time is streamed, because it may
+   * never end.
    */
   readonly wholeWithinMs: number;
 }
@@ -39,7 +39,7 @@ export interface ReplyLimits {
 type Head = Pick<CommandReply, "status" | "statusText" | "headers">;
 type Asked = Pick<CommandRequest, "method" | "room">;
 
-/** Something broke before a byte was written. `syscall` is how the library knows it. */
+/** Something failed before a byte was written. The library recognizes it by `syscall`. */
 class NotSentError extends Error {
   readonly code: string;
   readonly syscall: "connect" = "connect";
@@ -50,11 +50,14 @@ class NotSentError extends Error {
   }
 }
 
-/** The request was out when the exchange broke off. */
+/** The exchange broke off after the request was sent. */
 class ReplyLostError extends Error {
   readonly code: "ECONNRESET" = "ECONNRESET";
 
-  /** A cause that looks like "never sent" is told in words only: it would be taken for proof. */
+  /**
+   * A cause that looks like "never sent" is included only as text: as a cause it would count as
+   * proof.
+   */
   constructor(station: string, cause: Error) {
     super(`${station}: no complete reply: ${cause.message}`, wasNeverSent(cause) ? {} : { cause });
   }
@@ -80,12 +83,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   readonly #isUpload: boolean;
   #isUploading = false;
   /**
-   * It was answered before its body was whole: then the station may close the connection on what is
-   * left of it.
+   * The answer came before the request's body was complete. The station may then close the
+   * connection without reading the rest.
    */
   #isEarly = false;
 
-  /** `isUpload`: the request's body takes time. */
+  /** `isUpload`: the request's body takes time to send. */
   constructor(station: string, request: Asked, context: SendContext, limits: ReplyLimits, isUpload = false) {
     this.#station = station;
     this.#method = request.method;
@@ -99,14 +102,17 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   }
 
   /**
-   * Had the station closed the connection for being idle, so that the command is likely never to
-   * have been read?
+   * True if the station had closed the connection for being idle, so that it most likely never read
+   * the command.
    */
   get wasOnStaleConnection(): boolean {
     return this.#aborted === undefined && this.#connection?.wasStale === true;
   }
 
-  /** Nobody waits for this attempt any more. (It listens itself: no closure.) */
+  /**
+   * The result of this attempt is no longer needed. The object itself is the listener, which saves
+   * a closure.
+   */
   handleEvent(): void {
     const reason: unknown = this.#context.signal.reason;
     this.#aborted = reason instanceof Error ? reason : new Error("nobody waits for this attempt any more");
@@ -126,7 +132,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#connection = connection;
   }
 
-  /** The whole request, body included, has been handed to the system. */
+  /** The whole request, body included, has been handed to the operating system. */
   onRequestSent(): void {
     this.#noteUploading(false);
   }
@@ -137,7 +143,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     _headers: unknown,
     statusText?: string,
   ): void {
-    // Interim replies (1xx) are for this connection.
+    // Interim replies (1xx) concern this connection only.
     if (status < 200) return;
     this.#isEarly = this.#isUploading;
     this.#noteUploading(false);
@@ -153,7 +159,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     if (codings.length > 0 && codings.join().trim().toLowerCase() !== "chunked") {
       return this.#unreadable(controller, `its transfer coding is ${codings.join()}; only chunked is understood`);
     }
-    // Where both frame a message, Content-Length is wrong (RFC 9112 §6.3).
+    // If a message has both, Content-Length is wrong (RFC 9112 §6.3).
     const headers = endToEnd(raw, codings.length > 0 ? CONTENT_LENGTH : undefined);
     const bad = unsendable(headers);
     if (bad !== undefined) return this.#unreadable(controller, `there are control characters in ${bad}`);
@@ -170,8 +176,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     this.#room?.takeAnyway("replies", chunk.length);
-    // Where memory is short, it is passed on instead: it cannot be judged or replaced then, but it
-    // is not lost.
+    // If memory is short, the reply is streamed instead: it can then no longer be judged or
+    // replaced, but it is not lost.
     if (this.#bytes > this.#limits.wholeBytes || this.#room?.isFull === true) this.#beginStream();
   }
 
@@ -188,7 +194,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#ended = true;
     const told = this.#judged(error);
-    // What it has begun to say is its answer, and the caller sees how far that came.
+    // The part that the station has sent is its answer; the caller sees where it broke off.
     if (this.#isEarly && this.#head !== undefined && this.#aborted === undefined && this.#stream === undefined) {
       this.#beginStream();
     }
@@ -197,8 +203,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   }
 
   /**
-   * Until undici reports the start of a request, not a byte of it was written; after that, nobody
-   * knows.
+   * Until undici reports the start of a request, nothing was written. After that, it is not known
+   * how much was.
    */
   #judged(error: Error): Error {
     if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
@@ -209,7 +215,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     return lost ? error : new ReplyLostError(this.#station, error);
   }
 
-  /** The station's relay has it, and the service behind it took no connection. */
+  /**
+   * The station's relay has received the command, but the service behind it accepted no connection.
+   */
   #notSent(controller: Dispatcher.DispatchController): void {
     const refused = Object.assign(new Error("its service takes no connection"), { code: "ECONNREFUSED" });
     const error = new NotSentError(this.#station, refused);
@@ -230,8 +238,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   }
 
   /**
-   * Whole, if that is known to be short; JSON and errors too while they look short; anything else
-   * is streamed.
+   * Chooses between reading the reply whole and streaming it. A reply known to be short is read
+   * whole. So are JSON and errors of unknown length, as long as they stay short. All others are
+   * streamed.
    */
   #chooseHow(status: number, headers: HeaderList): void {
     if (this.#method === "HEAD" || status === 204 || status === 304) return;
@@ -278,7 +287,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#sink.reject(error);
   }
 
-  /** What was read before it was failed, or streamed, is gone, or on its way to its reader. */
+  /** Releases the bytes read so far: they were discarded, or are on their way to the reader. */
   #giveBack(): void {
     this.#room?.giveBack("replies", this.#bytes);
     this.#bytes = 0;
@@ -292,18 +301,18 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
 
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 
-/** undici hands raw headers over as bytes; on the wire they are Latin-1. */
+/** undici passes raw headers as bytes; on the wire they are Latin-1. */
 function strings(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
   if (!Array.isArray(raw)) return [];
   return raw.map((part) => (typeof part === "string" ? part : part.toString("latin1")));
 }
 
-/** A reason phrase that can be sent on; one that cannot means nothing to anybody. */
+/** The reason phrase, or an empty one if it contains characters that cannot be sent. */
 function printable(statusText: string | undefined): string {
   return statusText !== undefined && /^[\t\x20-\x7e]*$/.test(statusText) ? statusText : "";
 }
 
-/** The JSON in a body; undefined where it is of another type, compressed, or broken. */
+/** The parsed JSON body; undefined if it has another type, is compressed, or is broken. */
 function parsed(headers: HeaderList, bytes: Uint8Array): unknown {
   const coding = headerValue(headers, "content-encoding");
   if (bytes.length === 0 || (coding !== undefined && coding.trim().toLowerCase() !== "identity")) return undefined;
@@ -315,7 +324,10 @@ function parsed(headers: HeaderList, bytes: Uint8Array): unknown {
   }
 }
 
-/** The first code down the chain of causes: what the system said outweighs who passed it on. */
+/**
+ * The first code in the chain of causes: an error closer to the operating system says more than its
+ * wrappers.
+ */
 function codeOf(error: Error): string {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if ("code" in at) return String(at.code);

@@ -1,13 +1,14 @@
 /**
- * The way to one station over HTTP/1.1, on undici's dispatch: a pool of kept-alive connections, one
- * request at a time on each, no pipelining, no redirects and no retries of its own, because who may
- * send a command again is decided elsewhere. Host goes on as the caller sent it, so that the
- * service behind sees what it would see without us.
+ * Connection to one station over HTTP/1.1, on undici's dispatch: a pool of kept-alive connections
+ * with one request at a time on each. It does no pipelining, follows no redirects and retries
+ * nothing by itself, because the failover decides whether a command may be sent again. Host is
+ * passed on as the caller sent it, so that the service sees the same request as without the
+ * gateway.
  *
- * A reply is read whole where it can be judged or re-done (its length is known and within
- * `limits.replyBytes`, or it is JSON or an error), else it is streamed. Whether a failed request
- * was sent is not guessed from an error's name: until undici reports its start, nothing was
- * written; after that, it may have arrived.
+ * A reply is read whole if it can be judged or the command repeated (its length is known and within
+ * `limits.replyBytes`, or it is JSON or an error); otherwise it is streamed. The uplink does not
+ * guess from an error's name whether a failed request was sent: until undici reports its start,
+ * nothing was written; after that, it may have arrived.
  */
 import type { LookupFunction } from "node:net";
 import type { Readable } from "node:stream";
@@ -43,34 +44,35 @@ import type { NameCache } from "./name-cache.ts";
 import { KEPT, StationConnections } from "./station-connection.ts";
 import { REPLY_HEADER_BYTES, whyUnreadable } from "./unreadable-reply.ts";
 
-/** Headers that each attempt gets anew, besides the one with the deadline. */
+/** Headers that are set anew for each attempt, besides the deadline header. */
 const PER_ATTEMPT: readonly string[] = [EPOCH_HEADER, TIME_LEFT_HEADER, "grpc-timeout"];
 
 /**
- * A station that does not take a connection within this time is not there. TCP itself tries again
- * after one second.
+ * A station that does not accept a connection within this time counts as unreachable. TCP itself
+ * tries again after one second.
  */
 const MAX_CONNECT_MS = 1_000;
-/** A reply of unknown length that is not whole after this time is streamed. */
+/** A reply of unknown length that is not complete after this time is streamed. */
 const MAX_WHOLE_MS = 500;
 
-/**
- * What uplinks of a process share: all of them the names, those of a group what tells their loops.
- */
+/** Shared between uplinks: the names by all of a process, the loop guard by those of a group. */
 export interface UplinkParts {
-  /** Default: each connection asks the system's resolver. */
+  /** Default: each connection asks the operating system's resolver. */
   readonly names?: NameCache;
-  /** Its name goes along with what is no caller's command. Default: one of the uplink's own. */
+  /**
+   * Its name is sent with requests that are not a caller's command. Default: one of the uplink's
+   * own.
+   */
   readonly loop?: LoopGuard;
   /**
-   * Proves to a station that an epoch is the gateway's. Default: nothing does, and a relay believes
-   * none.
+   * Proves to a station that an epoch comes from this gateway. Default: no proof is sent, and a
+   * relay believes no epoch.
    */
   readonly epochs?: EpochProofs;
 }
 
 /**
- * An uplink to `station`, with the limits and times of `group`. Dispose it to close its
+ * Creates an uplink to `station`, with the limits and times of `group`. Dispose it to close its
  * connections.
  */
 export function httpUplink(
@@ -89,7 +91,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #origin: string;
   readonly #loop: LoopGuard;
   readonly #proofOf: (epoch: number) => string | undefined;
-  /** By origin: a station has one health page, and perhaps a probe path at its own address. */
+  /** By origin: a station has one health page, and it may have a probe path at its own address. */
   readonly #probes: Map<string, ProbePool> = new Map();
   readonly #limits: ReplyLimits;
   readonly #deadline: DeadlineHeader;
@@ -115,8 +117,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
     this.#pool = new Pool(url.origin, {
       pipelining: 1,
       allowH2: false,
-      // So that a station that does not answer is known as "never sent" before the attempt's own
-      // time is up.
+      // With its own timeout, an unreachable station fails as "never sent" before the attempt times
+      // out.
       connect: this.#connections.by(
         buildConnector({
           timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2),
@@ -124,7 +126,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
           ...this.#lookup,
         }),
       ),
-      // Attempts are bounded by the failover, streams by ReplyStream.
+      // The failover bounds attempts; ReplyStream bounds streams.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: REPLY_HEADER_BYTES,
@@ -150,8 +152,9 @@ class HttpUplink implements Uplink, AsyncDisposable {
   }
 
   /**
-   * Once, on a new connection: the one that was used had been closed by the station (RFC 9112
-   * §9.3.1). `lost` is how that ended, which stays the truth where nothing can be sent now.
+   * Sends the request once more, on a new connection, because the station had closed the previous
+   * one (RFC 9112 §9.3.1). `lost` is the first failure; it remains the result if nothing can be
+   * sent now.
    */
   #sendAgain(request: CommandRequest, context: SendContext, lost: Error): Promise<CommandReply> {
     this.#connections.closeIdle();
@@ -243,8 +246,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
   }
 
   /**
-   * Probes have connections of their own: a queue of commands must not look like an ill health
-   * page.
+   * Probes have connections of their own: a queue of commands must not look like a bad health page.
    */
   #probesAt(origin: string): ProbePool {
     const known = this.#probes.get(origin);
@@ -254,8 +256,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
       connections,
       pool: new Pool(origin, {
         connections: PROBE_CONNECTIONS,
-        // The system repeats a lost SYN after 1, 3 and 7 s: a new connection is sooner there than
-        // an old attempt.
+        // The operating system repeats a lost SYN after 1, 3 and 7 s: a new connection succeeds
+        // sooner than an old attempt.
         connect: connections.by(buildConnector({ timeout: PROBE_CONNECT_MS, allowH2: false, ...this.#lookup })),
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -276,34 +278,39 @@ interface ProbePool {
 }
 
 /**
- * For how long an idle connection is kept; undefined where the station's word holds, or 4 s where
- * it says nothing.
+ * How long an idle connection is kept. Undefined: as long as the station says, or 4 s if it does
+ * not say.
  */
 function keptFor(keepAliveMs: number | undefined): Pool.Options {
   if (keepAliveMs === undefined) return KEPT;
   return { ...KEPT, keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs };
 }
 
-/** `context`, so much later. */
+/** `context` with its times reduced by `ms`. */
 function laterBy(ms: number, context: SendContext): SendContext {
   const { timeLeftMs, beginWithinMs = timeLeftMs } = context;
   return { ...context, timeLeftMs: Math.max(0, timeLeftMs - ms), beginWithinMs: Math.max(0, beginWithinMs - ms) };
 }
 
-/** The probes of a station that may be out at once: two for heartbeats, one of its command path. */
+/** Most probes of a station in flight at once: two for heartbeats, one for its command path. */
 const PROBE_CONNECTIONS = 3;
 
 const PROBE_CONNECT_MS = 1_000;
 
-/** What is read of a probe's answer before its connection is closed instead. */
+/**
+ * If a probe's answer is longer than this, its connection is closed instead of reading the rest.
+ */
 const PROBE_BODY_BYTES = 64 * 1_024;
 
-/** The name to ask a certificate for: that of the address, not the one in Host. */
+/** The host name that the certificate must have: that of the address, not that in Host. */
 function servernameOf({ protocol, hostname }: URL): string | null {
   return protocol === "https:" ? hostname.replace(/^\[|\]$/g, "") : null;
 }
 
-/** A body of at most `most` bytes; undefined for a longer one, whose connection is closed. */
+/**
+ * Reads a body of at most `most` bytes. Returns undefined for a longer one, and closes its
+ * connection.
+ */
 async function textWithin(body: Readable, most: number): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -323,10 +330,10 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** A body up to this goes into the buffers of the system at once. */
+/** A body up to this size fits into the operating system's buffers at once. */
 const UPLOAD_BYTES = 64 * 1_024;
 
-/** A long body goes out piece by piece, so that it is known when the last one has left. */
+/** A long body is sent piece by piece, so that the uplink knows when the last piece has left. */
 function bodyOf(body: RequestBody): Uint8Array | Readable | null {
   if (body.kind === "none") return null;
   if (body.kind === "stream") return streamed(body.stream);
@@ -337,7 +344,7 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void
   for (let from = 0; from < bytes.length; from += UPLOAD_BYTES) yield bytes.subarray(from, from + UPLOAD_BYTES);
 }
 
-/** undici takes any async iterable, its types name only node's own. */
+/** undici accepts any async iterable, but its types name only Node's own. */
 function streamed(stream: AsyncIterable<Uint8Array>): Readable {
   return stream as unknown as Readable;
 }

@@ -1,22 +1,22 @@
 /**
- * For how long connections to a station may be idle and still be good for a command that may be
- * sent once only. A station closes what has been idle for too long for it, and says so to nobody; a
- * command that goes out at that very moment is lost, and whether it ran nobody can tell. So such a
- * command takes no connection that has been idle for more than half of what others are known to
- * have survived. A new connection costs one round trip, and has been idle for no time.
+ * How long a connection to a station may be idle and still be safe for a command that may be sent
+ * only once. A station closes a connection that was idle for too long, without a notice. A command
+ * that is sent at that moment is lost, and it cannot be known whether it ran. Therefore such a
+ * command never uses a connection that was idle for more than half of the longest idle time known
+ * to be safe. A new connection costs one round trip and has no idle time.
  */
 
 /**
- * Taken for known before anything is: the shortest default of servers in common use (gunicorn's).
- * Many keep 5 s, proxies a minute.
+ * Assumed before anything is known: the shortest default of common servers (gunicorn's). Many keep
+ * 5 s, proxies a minute.
  */
 const SURVIVED_AT_FIRST_MS = 2_000;
 /**
- * A connection that the station closed is remembered for so long, unless it goes on closing them so
- * soon: it may have been a restart.
+ * How long a close by the station is remembered. It is forgotten if it does not happen again at
+ * such an idle time, because it may have been a restart.
  */
 const CLOSED_FOR_MS = 300_000;
-/** Idle for up to so many times as long is closed as soon. */
+/** A close after up to 1.5 times the remembered idle time confirms that time. */
 const AS_SOON = 1.5;
 
 export class IdleTimes {
@@ -24,7 +24,9 @@ export class IdleTimes {
   #closedMs: number = Number.POSITIVE_INFINITY;
   #closedAtMs: number = Number.NEGATIVE_INFINITY;
 
-  /** A connection was answered on, or closed from here, after it had been idle for `idleMs`. */
+  /**
+   * After `idleMs` of idling, a connection still delivered an answer, or was closed by the gateway.
+   */
   noteSurvived(idleMs: number): void {
     if (idleMs > this.#survivedMs) this.#survivedMs = idleMs;
   }
@@ -37,7 +39,10 @@ export class IdleTimes {
     this.#closedAtMs = nowMs;
   }
 
-  /** Idle for no longer than this: not about to be closed. In ms, at least 0. */
+  /**
+   * A connection that was idle for no longer than this is not about to be closed. In ms, at least
+   * 0.
+   */
   safeMs(nowMs: number): number {
     const closedMs = nowMs - this.#closedAtMs < CLOSED_FOR_MS ? this.#closedMs : Number.POSITIVE_INFINITY;
     return Math.min(this.#survivedMs, closedMs) / 2;

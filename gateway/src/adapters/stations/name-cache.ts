@@ -1,58 +1,57 @@
 /**
- * Addresses of host names, remembered: stations keep their addresses while a name server is away,
- * so connections to them must not need it. An address is used for `TTL_MS` as it is; after that it
- * is still used at once, and looked up again meanwhile. A lookup that fails changes nothing but a
- * count and a log line; only a name that was never found waits for its lookup and fails with it.
+ * Cache of host names' addresses. Stations keep their addresses while a name server is down, so
+ * connections to them must not depend on it. For `TTL_MS` an address is used without a lookup.
+ * After that it is still used at once, and looked up again in the background. A failed lookup only
+ * raises a count and writes a log line. Only a name that was never found waits for its lookup and
+ * fails with it.
  *
  *   unknown ──found──► known ──lookup fails──► known, out of date ──found──► known
  *      └──fails: the connection fails
  *
- * It is for `connect`: an address is not tried here, and a wrong one is replaced only by the next
- * lookup that is answered.
+ * The cache serves `connect`. It does not test addresses: a wrong one is replaced only by the next
+ * successful lookup.
  */
 import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
 import type { Resolve } from "./name-lookup.ts";
 
 /**
- * `failed`: lookups of a name fail, and what was known is used; `recovered`: they are answered
+ * `failed`: lookups of a name fail, and its known addresses are used. `recovered`: lookups succeed
  * again.
  */
 export interface NameChange {
   readonly host: string;
   readonly type: "failed" | "recovered";
   readonly addresses: readonly string[];
-  /** The system's code of the failure. */
+  /** Error code of the operating system. */
   readonly code?: string;
 }
 
 export interface NameCacheOptions {
   /** Milliseconds on a monotonic axis. */
   readonly nowMs: () => number;
-  /**
-   * Told once when lookups of a known name begin to fail, and once when they are answered again.
-   */
+  /** Called once when lookups of a known name begin to fail, and once when they succeed again. */
   readonly onChange: (change: NameChange) => void;
-  /** Looks a name up; ends within a bound of its own (`name-lookup.ts`). */
+  /** Looks a name up; ends within its own time limit (`name-lookup.ts`). */
   readonly resolve: Resolve;
 }
 
 /**
- * How long an address is used without looking it up again: below what most records say, above what
- * a burst needs.
+ * How long an address is used without another lookup, in ms: shorter than the TTL of most records,
+ * longer than a burst of connections.
  */
 const TTL_MS = 30_000;
 /**
- * After a failed lookup the next one waits this long: a name server that is away is not mended by
- * asking.
+ * Time between a failed lookup and the next one, in ms: more queries do not help a name server that
+ * is down.
  */
 const RETRY_MS = 5_000;
-/** As many names as a large configuration has; names beyond it are looked up each time. */
+/** As many names as a large configuration has; further names are looked up each time. */
 const MAX_NAMES = 10_000;
 
 interface Entry {
   addresses: LookupAddress[];
-  /** From here on it is looked up again. */
+  /** From this instant the name is looked up again. */
   refreshAtMs: number;
   isFailing: boolean;
 }
@@ -61,14 +60,14 @@ type Waiter = (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => v
 
 export class NameCache {
   /**
-   * Lookups by their end, and connections that used an address although its last lookup had failed.
+   * Lookups by result, and connections that used an address although its last lookup had failed.
    */
   readonly counts: { answered: number; failed: number; outdated: number } = { answered: 0, failed: 0, outdated: 0 };
   readonly #nowMs: () => number;
   readonly #onChange: (change: NameChange) => void;
   readonly #resolve: Resolve;
   readonly #entries: Map<string, Entry> = new Map();
-  /** Lookups under way, and who waits for them: one a name. */
+  /** Lookups in progress, at most one for each name, with the connections that wait for them. */
   readonly #underWay: Map<string, Waiter[]> = new Map();
 
   constructor({ nowMs, onChange, resolve }: NameCacheOptions) {
@@ -77,7 +76,7 @@ export class NameCache {
     this.#resolve = resolve;
   }
 
-  /** For `net.connect` and whatever is built on it. */
+  /** For `net.connect` and everything built on it. */
   readonly lookup: LookupFunction = (host, options, callback) => {
     const answer: Waiter = (error, found) => {
       const family = options.family === "IPv4" ? 4 : options.family === "IPv6" ? 6 : (options.family ?? 0);
@@ -91,7 +90,7 @@ export class NameCache {
     const entry = this.#entries.get(host);
     if (entry === undefined) return this.#look(host, answer);
     if (entry.isFailing) this.counts.outdated++;
-    // Never before the caller has its socket.
+    // Deferred, because the caller must get its socket first.
     queueMicrotask(() => answer(null, entry.addresses));
     if (this.#nowMs() >= entry.refreshAtMs) this.#look(host);
   };

@@ -1,27 +1,28 @@
 /**
- * One lookup of a host name, such that a name server that hangs takes nobody else's. The system's
- * resolver (getaddrinfo) knows best what a name means here, but it blocks a thread for as long as
- * it likes, up to half a minute, and libuv gives lookups two threads in all: two names whose server
- * hangs would keep every other name waiting. So:
+ * Looks up one host name in such a way that a name server that hangs does not delay other names.
+ * The operating system's resolver (getaddrinfo) knows best what a name means on this machine, but
+ * it can block a thread for up to half a minute, and libuv gives lookups two threads in all. Two
+ * names whose server hangs would block every other name. Therefore:
  *
- * - Names in the hosts file are answered from it, as the system would, without a thread.
- * - No more than two lookups run at once; the rest wait here. Of names whose last lookup hung, one:
- *   the other thread is for those that answer.
- * - A name that gets no thread, or no answer for a quarter of a second, is asked of the name
- *   servers directly as well (c-ares, without a thread). Only an address counts there: what that
- *   way does not find, such as a short name with a search domain, the system may.
- * - After five seconds whoever asked is told that no name server answers. The thread may be gone
- *   for longer, and its answer is of use only to those who ask again meanwhile.
+ * - Names in the hosts file are answered from it, as the operating system would, without a thread.
+ * - At most two lookups run at once; the others wait here. At most one of the two is for a name
+ *   whose last lookup hung; the other thread is for names that are answered.
+ * - A name that gets no thread, or no answer for a quarter of a second, is also sent directly to
+ *   the name servers (c-ares, without a thread). This way counts only if it finds an address: a
+ *   name that it does not find, such as a short name with a search domain, may still be found by
+ *   the operating system.
+ * - After five seconds the lookup fails with the error that no name server answers. The thread may
+ *   stay blocked for longer; its late answer only helps lookups that are made in the meantime.
  *
- * c-ares alone would not do: it knows no hosts file, no search domains and none of the system's
- * other sources of names.
+ * c-ares alone is not enough: it knows no hosts file, no search domains and none of the operating
+ * system's other sources of names.
  */
 import { type LookupAddress, lookup, Resolver } from "node:dns";
 import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import type { Clock } from "ground-station-failover";
 
-/** Looks `host` up once, all its addresses. */
+/** Looks `host` up once and returns all its addresses. */
 export type Resolve = (
   host: string,
   done: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
@@ -31,26 +32,27 @@ export interface NameLookupOptions {
   readonly clock: Clock;
   /** Blocks a thread. Default: getaddrinfo. */
   readonly system?: Resolve;
-  /** Blocks none, ends by itself. Default: the name servers of the system, by c-ares. */
+  /**
+   * Blocks no thread and ends by itself. Default: the name servers of the operating system, by
+   * c-ares.
+   */
   readonly direct?: Resolve;
-  /** What a local file says; none where it says nothing. Default: the hosts file. */
+  /** Addresses from a local file; empty if it has none. Default: the hosts file. */
   readonly local?: (host: string) => LookupAddress[];
 }
 
-/** libuv has four threads by default, and gives half of them to lookups at most. */
+/** libuv has four threads by default, and gives at most half of them to lookups. */
 const MAX_RUNNING = 2;
 /**
- * An answer that takes longer is not one of a resolver that is well; the name servers are asked
- * directly, too.
+ * A healthy resolver answers within this time. After it, the name servers are also asked directly.
  */
 const OVERDUE_MS = 250;
 /**
- * Nobody waits for longer. Connections give up sooner; what is asked in the background need not
- * wait for ever.
+ * Longest wait for a lookup. Connections time out sooner; lookups in the background must also end.
  */
 const GIVE_UP_MS = 5_000;
 
-/** Somebody who waits for a name; settled once, whoever answers first. */
+/** A request that waits for a name; it is settled once, by the first answer. */
 interface Asker {
   readonly settle: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void;
 }
@@ -60,11 +62,11 @@ export class NameLookup {
   readonly #system: Resolve;
   readonly #direct: Resolve;
   readonly #local: (host: string) => LookupAddress[];
-  /** By name: who waits for the thread that looks it up. */
+  /** By name: the requests that wait for the thread which looks it up. */
   readonly #running: Map<string, Set<Asker>> = new Map();
-  /** … for a thread, first come first. */
+  /** By name: the requests that wait for a thread, in order of arrival. */
   readonly #waiting: Map<string, Set<Asker>> = new Map();
-  /** Names whose last lookup by the system was overdue. */
+  /** Names whose last lookup by the operating system was overdue. */
   readonly #hung: Set<string> = new Set();
 
   constructor({ clock, system = bySystem, direct = byNameServers, local = byHostsFile }: NameLookupOptions) {
@@ -79,7 +81,7 @@ export class NameLookup {
     if (local.length > 0) return queueMicrotask(() => done(null, local));
     this.#ask(host, done);
     this.#start();
-    // No thread for it: this may last.
+    // There is no thread for it, which may last.
     if (this.#waiting.has(host)) this.#askDirectly(host);
   };
 
@@ -104,11 +106,11 @@ export class NameLookup {
     this.#running.get(host)?.delete(asker);
     const waiting = this.#waiting.get(host);
     waiting?.delete(asker);
-    // A name that nobody waits for any more needs no thread.
+    // A name without waiting requests needs no thread.
     if (waiting?.size === 0) this.#waiting.delete(host);
   }
 
-  /** Gives the threads that are free to those that wait. */
+  /** Gives free threads to waiting names. */
   #start(): void {
     for (const [host, askers] of this.#waiting) {
       if (this.#running.size >= MAX_RUNNING) return;
@@ -148,7 +150,7 @@ export class NameLookup {
 }
 
 function tell(askers: Set<Asker>, error: NodeJS.ErrnoException | null, found: LookupAddress[]): void {
-  // They take themselves out of it.
+  // Copied first, because each request removes itself from the set.
   for (const { settle } of [...askers]) settle(error, found);
 }
 
@@ -162,14 +164,14 @@ function bySystem(host: string, done: Asker["settle"]): void {
 }
 
 function byNameServers(host: string, done: Asker["settle"]): void {
-  // A short name means something only with the system's search domains.
+  // A short name has a meaning only with the operating system's search domains.
   if (!host.includes(".")) return done(null, []);
   const resolver = new Resolver({ timeout: 1_000, tries: 2 });
   const all: LookupAddress[] = [];
   let left = 2;
   for (const family of [4, 6] as const) {
     resolver[family === 4 ? "resolve4" : "resolve6"](host, (error: Error | null, found: string[]) => {
-      // Addresses of the first family first, whichever answers first.
+      // Addresses of the first family come first, whichever answer arrives first.
       const here = error === null ? found.map((address) => ({ address, family })) : [];
       if (family === 4) all.unshift(...here);
       else all.push(...here);
@@ -179,11 +181,11 @@ function byNameServers(host: string, done: Asker["settle"]): void {
 }
 
 const HOSTS_FILE = "/etc/hosts";
-/** A longer file is somebody's blocklist, and is left to the system. */
+/** A longer file is most likely a blocklist; it is left to the operating system. */
 const MAX_HOSTS_BYTES = 1_024 ** 2;
 let hosts: { readonly asOfMs: number; readonly byName: ReadonlyMap<string, LookupAddress[]> } | undefined;
 
-/** What the hosts file says of `host`. It is read again when it has changed. */
+/** Addresses of `host` in the hosts file. The file is read again when it has changed. */
 function byHostsFile(host: string): LookupAddress[] {
   try {
     const { mtimeMs, size } = statSync(HOSTS_FILE);
@@ -195,7 +197,7 @@ function byHostsFile(host: string): LookupAddress[] {
     }
     return hosts.byName.get(host.toLowerCase()) ?? [];
   } catch {
-    // Where there is none, or none that may be read, the system knows.
+    // If the file is missing or unreadable, the operating system answers.
     return [];
   }
 }

@@ -1,16 +1,19 @@
 /**
- * Connections to a station that are read to their end before a failed write counts. A station may
- * answer a request whose body is still on its way ("too large", "not allowed") and close the
- * connection: the next write fails then, while the answer waits unread. To Node a failed write is
- * the end of the socket; here it is kept back until what the station has sent is read, which ends
- * by itself, because the system has closed the connection in both directions. What cannot be read
- * is an answer that the station's own reset has overtaken on the network.
+ * Makes sure that a connection to a station is read to its end before a failed write counts. A
+ * station may answer a request while the body is still being sent ("too large", "not allowed") and
+ * close the connection. The next write then fails while the answer is still unread. Node treats a
+ * failed write as the end of the socket. Here the failure is held back until everything that the
+ * station sent has been read. This always ends, because the operating system has closed the
+ * connection in both directions. An answer is lost only if the station's own reset overtakes it on
+ * the network.
  */
 import type { Socket } from "node:net";
 
 type Written = (error?: Error | null) => void;
 
-/** From now on a failed write counts only once `socket` is read to its end. */
+/**
+ * From now on, a failed write on `socket` is reported only after `socket` has been read to its end.
+ */
 export function keepBackWriteErrors(socket: Socket): void {
   const write = socket._write.bind(socket);
   const writeMany = socket._writev?.bind(socket);
@@ -19,7 +22,8 @@ export function keepBackWriteErrors(socket: Socket): void {
 }
 
 /**
- * `done`, but told of a connection that the other side has closed only once it is read to its end.
+ * Wraps `done`: if the peer has closed the connection, the error is reported only after everything
+ * has been read.
  */
 function afterReading(socket: Socket, done: Written): Written {
   return (error) => {

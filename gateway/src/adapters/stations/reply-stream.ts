@@ -1,22 +1,22 @@
 /**
- * A reply's body that is passed on while it arrives. Reading it drives the connection: a reader
- * that stops makes the station stop, and one that goes away ends the exchange, so that nothing is
- * fetched for nobody. It ends with an error where the station's body was cut off, never quietly. A
- * stream that stands still for too long, because the station sends nothing or because the reader
- * takes nothing, is given up.
+ * A reply's body that is passed on while it arrives. The reader drives the connection: if it stops
+ * reading, the station stops sending; if it goes away, the exchange ends, so that no data is
+ * fetched in vain. If the station's body is cut off, the stream always ends with an error. A stream
+ * that makes no progress for too long, because the station sends nothing or the reader takes
+ * nothing, is ended.
  */
 import { Readable } from "node:stream";
 import type { HeaderList } from "../../fleet/uplink.ts";
 
-/** What a stream needs of the connection that it is read from. */
+/** The connection that a stream is read from, as far as the stream needs it. */
 export interface ReplySource {
   resume(): void;
   abort(reason: Error): void;
 }
 
 /**
- * How long a streamed body may stand still. Five minutes: longer than keep-alive comments of event
- * streams lie apart.
+ * Longest time without progress for a streamed body, in ms. Five minutes is longer than the usual
+ * time between keep-alive comments of event streams.
  */
 const STREAM_IDLE_MS = 300_000;
 
@@ -30,16 +30,16 @@ export class ReplyStream extends Readable {
     this.#source = source;
     this.#idle = setTimeout(() => this.destroy(new Error(`the body stood still for ${idleMs} ms`)), idleMs);
     this.#idle.unref();
-    // It may fail before anybody reads it; whoever reads it then is told.
+    // The stream may fail before it has a reader; a later reader still gets the error.
     this.on("error", () => undefined);
   }
 
-  /** Trailers of the body; there are none before its end. */
+  /** Trailers of the body; empty before its end. */
   trailers(): HeaderList {
     return this.#trailers;
   }
 
-  /** Takes in what has arrived; false when the station should stop. */
+  /** Takes in a chunk; false if the station should stop sending. */
   arrived(chunk: Uint8Array): boolean {
     this.#idle.refresh();
     return this.push(chunk);

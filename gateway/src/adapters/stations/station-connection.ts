@@ -1,13 +1,14 @@
 /**
- * Connections to a station, as far as undici tells too little of them: is this a used one, has a
- * byte of the answer come since its request began, for how long has that one been idle? A station
- * may close an idle connection at the very moment at which a request goes out on it. That is likely
- * where a used connection ends without a byte, and avoided by `idle-times.ts`. What comes in is
- * made readable where undici would not read it (`interim-replies.ts`, `read-first.ts`).
+ * Tracks what undici does not report about connections to a station: whether a connection has been
+ * used before, whether a byte of the answer has arrived since the request began, and how long it
+ * was idle. A station may close an idle connection at the very moment at which a request is sent on
+ * it. That is likely if a used connection ends without a byte of an answer; `idle-times.ts` avoids
+ * it. Incoming bytes are adapted where undici would not read them (`interim-replies.ts`,
+ * `read-first.ts`).
  *
  *   new ──begin──► busy ──end──► idle ──begin──► busy …      (any of them) ──► closed
  *
- * undici tells by its diagnostic channels on which connection a request goes out
+ * undici's diagnostic channels say on which connection a request is sent
  * (`undici:client:sendHeaders`, after it has reported the request's start and before it writes the
  * first byte), and when its reply is complete (`undici:request:trailers`).
  */
@@ -18,44 +19,45 @@ import { IdleTimes } from "./idle-times.ts";
 import { InterimReplies } from "./interim-replies.ts";
 import { keepBackWriteErrors } from "./read-first.ts";
 
-/** A request that is told on which connection it goes out. */
+/** A request that is informed of the connection on which it is sent. */
 export interface Departing {
   onConnection(connection: StationConnection): void;
 }
 
 /**
- * How pools keep the connections of {@link StationConnections}. A station that says for how long it
- * keeps them is to close them last.
+ * How pools keep the connections of {@link StationConnections}, in ms. If a station announces how
+ * long it keeps a connection, the gateway closes the connection this much earlier, so that the
+ * station does not close first.
  */
 export const KEPT: { readonly keepAliveTimeoutThreshold: number } = { keepAliveTimeoutThreshold: 500 };
 
 /** The connections of one pool. */
 export class StationConnections {
-  /** The one that has been idle for longest first. */
+  /** The connection that has been idle for longest comes first. */
   readonly #idle: Set<StationConnection> = new Set();
   readonly #times: IdleTimes = new IdleTimes();
 
-  /** As `connect`, with connections that are known here. */
+  /** As `connect`, but tracks the connections here. */
   by(connect: buildConnector.connector): buildConnector.connector {
     return (options, done) =>
       connect(options, (...result) => {
         const [, socket] = result;
-        // undici leaves it out where it failed, whatever the type says.
+        // On failure undici omits it, although the type says otherwise.
         if (socket != null) new StationConnection(socket, this.#idle, this.#times);
         done(...result);
       });
   }
 
   /**
-   * Closes what has been idle for too long to take a command that may be sent once only. To be
-   * called just before it is sent.
+   * Closes connections that were idle for too long to be safe for a command that may be sent only
+   * once. Call it just before such a command is sent.
    */
   closeDoubtful(): void {
     const nowMs = performance.now();
     this.#closeIdle(this.#times.safeMs(nowMs), nowMs);
   }
 
-  /** Closes what is idle: the next command gets a new connection. */
+  /** Closes all idle connections, so that the next command gets a new one. */
   closeIdle(): void {
     this.#closeIdle(Number.NEGATIVE_INFINITY, performance.now());
   }
@@ -68,7 +70,10 @@ export class StationConnections {
   }
 }
 
-/** No round trip is longer, but by a machine that stands still. What ends later had been read. */
+/**
+ * No round trip takes longer, unless a machine stalls. If a connection ends later, the station had
+ * read the request.
+ */
 const ROUND_TRIP_MS = 1_000;
 
 export class StationConnection {
@@ -82,7 +87,7 @@ export class StationConnection {
   #begunAtMs = 0;
   /** When its last reply was complete. */
   #idleSinceMs = 0;
-  /** For how long it was idle before the request that is under way. */
+  /** How long it was idle before the current request. */
   #wasIdleMs = 0;
 
   constructor(socket: Socket, idle: Set<StationConnection>, times: IdleTimes) {
@@ -100,9 +105,9 @@ export class StationConnection {
   }
 
   /**
-   * Did it end because it had been idle, for all that can be seen from here? An earlier request had
-   * gone out on it, and it ended within a round trip of the last one, without a byte of an answer.
-   * Asked when it has ended.
+   * True if the connection probably ended because it had been idle: an earlier request was sent on
+   * it, and it ended within a round trip of the last one, without a byte of an answer. Valid only
+   * after it has ended.
    */
   get wasStale(): boolean {
     return this.#requests > 1 && this.#isUnanswered && performance.now() - this.#begunAtMs < ROUND_TRIP_MS;
@@ -128,7 +133,7 @@ export class StationConnection {
 
   /** The reply is complete. */
   end(): void {
-    // One that is closed behind its reply was not kept at all.
+    // The station closed it right after the reply and never kept it.
     if (this.#socket.destroyed || this.#socket.readableEnded) return;
     this.#idleSinceMs = performance.now();
     this.#idle.add(this);
@@ -154,7 +159,9 @@ const BY_SOCKET: WeakMap<object, StationConnection> = new WeakMap();
 const BY_REQUEST: WeakMap<object, StationConnection> = new WeakMap();
 let departing: Departing | undefined;
 
-/** `request` has been started: it is told on which connection, before its first byte is written. */
+/**
+ * `request` has been started. It is informed of its connection before its first byte is written.
+ */
 export function noteDeparting(request: Departing): void {
   departing = request;
 }

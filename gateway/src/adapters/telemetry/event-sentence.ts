@@ -1,6 +1,6 @@
 /**
- * What happened in a group, in one sentence with its numbers: for the log, for the event feed, and
- * for whoever is woken at night. The event itself travels beside it for programs to read.
+ * Describes an event of a group in one sentence with its numbers: for the log, for the event feed,
+ * and for the operator on call. Programs read the event itself, which is sent along with it.
  */
 import type { Evidence } from "ground-station-failover";
 import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
@@ -9,7 +9,7 @@ import { visible } from "./visible.ts";
 /** An event of a group. */
 export type GroupEvent = Happened & { readonly group: string };
 
-/** How much a person should care. */
+/** How urgent the event is for a person. */
 export type Severity = "info" | "warn" | "error";
 
 export function severityOf(event: GroupEvent): Severity {
@@ -21,7 +21,7 @@ export function severityOf(event: GroupEvent): Severity {
     case "name-conflict":
       return "warn";
     case "overload":
-      // Where nothing waits and nothing was refused, it is the callers who leave.
+      // If no call waits and none was refused, the cause is that the callers leave.
       return event.waiting > 0 || event.refused > 0 ? "error" : "warn";
     case "doubted":
     case "local-shortage":
@@ -42,7 +42,7 @@ export function severityOf(event: GroupEvent): Severity {
   }
 }
 
-/** In one line, whatever a reason or a station's answer in it holds. */
+/** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: GroupEvent): string {
   return visible(told(event));
 }
@@ -148,13 +148,14 @@ function shownLimit(limit: number): string {
   return limit < Number.POSITIVE_INFINITY ? String(Math.round(limit * 10) / 10) : "none";
 }
 
-/** A silence past the ceiling is as suspicious as can be, whatever was learned. */
+/** Levels above 10^15 mean a silence longer than the ceiling; the number itself says nothing. */
 function shownLevel(level: number): string {
   return level > 1e15 ? "beyond measure" : level.toFixed(1);
 }
 
 /**
- * What speaks against a station; where nothing does (a person decided), what speaks for another.
+ * The evidence against a station. If there is none (a person decided), the evidence for another
+ * station.
  */
 function because(evidence: readonly Evidence[]): string {
   const against = evidence.filter((piece) => piece.verdict === "ineligible");

@@ -1,11 +1,11 @@
 /**
- * Where log lines go: a descriptor that is never waited for and that never throws. What a pipe or
- * terminal does not take at once is kept, up to a bound in bytes; what goes beyond, or cannot be
- * written at all (a full disk, a reader that is gone), is dropped and counted, and a line says how
- * many when there is room again. Whoever reads the log can lose lines by not reading; nobody can
- * stop the process by it.
+ * Output of log lines: a descriptor that never blocks and never throws. Data that a pipe or
+ * terminal does not take at once is kept, up to a bound in bytes. Lines above the bound, or lines
+ * that cannot be written at all (a full disk, a reader that is gone), are dropped and counted; when
+ * there is room again, a line says how many. A reader that does not read may lose lines, but it
+ * cannot stop the process.
  *
- * Regular files are written to as they are: they take everything at once, or refuse.
+ * Regular files are written to directly: they take everything at once, or refuse.
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -14,23 +14,23 @@ import { isatty } from "node:tty";
 export interface LogOutputOptions {
   /** Most bytes kept for a reader that does not read. Default 1 MiB: some thousand lines. */
   readonly maxBytes?: number;
-  /** How a line says that lines were dropped; ends with a newline. Default: it is not said. */
+  /** The line that reports dropped lines; must end with a newline. Default: none. */
   readonly droppedLine?: (dropped: number) => string;
 }
 
 const MAX_BYTES = 1024 * 1024;
-/** How often it is tried again, in ms, while nobody reads. */
+/** Time between two tries, in ms, while the reader does not read. */
 const RETRY_MS = 50;
-/** At the end of the process a reader gets this much time for what is left, in ms. */
+/** At the end of the process, the reader gets this much time for the remaining lines, in ms. */
 const FLUSH_MS = 250;
 const FLUSH_STEP_MS = 5;
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
-/** No descriptor: what is written there is refused at once. */
+/** No descriptor: every write to it fails at once. */
 const NOWHERE = -1;
 
 export class LogOutput {
-  /** Lines that were lost, since the start. */
+  /** Number of lines lost since the start. */
   dropped = 0;
   readonly #fd: number;
   readonly #maxBytes: number;
@@ -46,14 +46,17 @@ export class LogOutput {
     this.#droppedLine = droppedLine;
   }
 
-  /** The standard error of this process; what is left at its end is written then, for a moment. */
+  /**
+   * The standard error of this process. At the end of the process the remaining lines are written,
+   * within a short time.
+   */
   static standardError(options: LogOutputOptions): LogOutput {
     return flushedAtExit(new LogOutput(neverBlocking(STANDARD_ERROR), options));
   }
 
   /**
-   * The standard output of a process that serves: a terminal that was stopped (Ctrl-S) must not
-   * stop the process.
+   * The standard output of a process that serves: a stopped terminal (Ctrl-S) must not stop the
+   * process.
    */
   static standardOutput(): LogOutput {
     return flushedAtExit(new LogOutput(neverBlocking(STANDARD_OUTPUT)));
@@ -65,7 +68,10 @@ export class LogOutput {
     else this.#send(Buffer.from(line));
   }
 
-  /** Writes what waits, for a moment at most. Blocks that long: for the end of the process. */
+  /**
+   * Writes the remaining lines, within a short time. Blocks for that time; for use at the end of
+   * the process.
+   */
   flush(): void {
     for (let leftMs = FLUSH_MS; leftMs > 0 && this.#waiting.length > 0; leftMs -= FLUSH_STEP_MS) {
       this.#resume();
@@ -79,7 +85,7 @@ export class LogOutput {
     if (rest !== undefined) this.#keep(rest, true);
   }
 
-  /** What is left of `piece` to be written later; undefined where nothing is. */
+  /** The part of `piece` that could not be written yet; undefined if there is none. */
   #written(piece: Buffer): Buffer | undefined {
     try {
       const written = writeSync(this.#fd, piece);
@@ -91,7 +97,10 @@ export class LogOutput {
     }
   }
 
-  /** `isBegun`: a part of it may be out already, and half a line is worse than none. */
+  /**
+   * `isBegun`: part of it may have been written. It is then always kept, because half a line is
+   * worse than none.
+   */
   #keep(piece: Buffer, isBegun = false): void {
     if (!isBegun && this.#waitingBytes + piece.length > this.#maxBytes) return this.#drop();
     this.#waiting.push(piece);
@@ -130,7 +139,7 @@ export class LogOutput {
     if (this.#droppedLine === undefined) return;
     const before = this.dropped;
     this.#send(Buffer.from(this.#droppedLine(dropped)));
-    // It was lost itself: the next one tells of all of them.
+    // The report itself was lost, so the next one reports all dropped lines.
     if (this.dropped > before) {
       this.dropped = before;
       this.#untold = dropped;
@@ -144,10 +153,10 @@ function flushedAtExit(output: LogOutput): LogOutput {
 }
 
 /**
- * A descriptor for what `fd` is open on that gives up instead of waiting. Terminals and pipes are
- * opened once more, so that whoever shares them is not changed with it. What cannot be is left to
- * Node, which does not wait for pipes and sockets of streams. To other sockets (datagrams) nothing
- * is written: each line counts as lost.
+ * A descriptor for the same output as `fd` that fails instead of blocking. Terminals and pipes are
+ * opened again, so that other processes which share them are not affected. If that is not possible,
+ * Node's own stream settings are used; Node does not block on pipes and stream sockets. Nothing is
+ * written to other sockets (datagrams): each line counts as lost.
  */
 function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): number {
   const found = fstatSync(fd);
@@ -158,12 +167,12 @@ function neverBlocking(fd: typeof STANDARD_OUTPUT | typeof STANDARD_ERROR): numb
       return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     }
   } catch {
-    // Another user's, or no such folder.
+    // It belongs to another user, or `/proc` does not exist.
   }
-  // Looked at once, it is set so.
+  // Reading this property makes Node set the descriptor to non-blocking.
   const stream = fd === STANDARD_OUTPUT ? process.stdout : process.stderr;
   stream.on("error", () => undefined);
-  // A socket that Node makes no stream of was not set so either: a write waits for the reader, for
-  // ever where there is none.
+  // Node creates no stream for a datagram socket and leaves it blocking: a write would wait for the
+  // reader, possibly for ever.
   return found.isSocket() && !(stream instanceof Socket) ? NOWHERE : fd;
 }

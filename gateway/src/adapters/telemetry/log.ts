@@ -1,15 +1,15 @@
 /**
- * The log: pino's JSON, one object a line, for machines; one readable line for a person at a
- * terminal. It goes to standard error, because standard output belongs to a command's result.
- * Fields that could hold a secret are struck out whatever their value. It does not rotate or ship
- * anything, and nobody can stop the process by not reading it (`log-output.ts`).
+ * The log: pino's JSON with one object per line, for machines; or one readable line each, for a
+ * person at a terminal. It is written to standard error, because standard output is for a command's
+ * result. Fields that could hold a secret are redacted, whatever their value. It does not rotate or
+ * ship logs, and a reader that does not read cannot stop the process (`log-output.ts`).
  */
 import { isatty } from "node:tty";
 import { type DestinationStream, type Logger, pino } from "pino";
 import { LogOutput } from "./log-output.ts";
 import { visible } from "./visible.ts";
 
-/** The log that everything writes to. */
+/** The logger type used throughout the gateway. */
 export type Log = Logger;
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -17,7 +17,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** True: JSON, one object a line. False: lines for a person. */
+  /** True: JSON, one object per line. False: lines for people. */
   readonly json: boolean;
   /** Where lines go. */
   readonly to: DestinationStream;
@@ -26,11 +26,11 @@ export interface LogOptions {
 /** The log of a process, on its standard error. */
 export interface ProcessLog {
   readonly log: Log;
-  /** Lines that nobody read, or that could not be written, since the start. */
+  /** Number of lines that were not read or could not be written, since the start. */
   readonly lost: () => number;
 }
 
-/** `json`: also where standard error is a terminal. */
+/** `json`: write JSON even if standard error is a terminal. */
 export function processLog(level: LogLevel = "info", json = false): ProcessLog {
   const isJson = json || !isatty(2);
   const output = LogOutput.standardError({
@@ -50,7 +50,7 @@ export function processLog(level: LogLevel = "info", json = false): ProcessLog {
 
 const LOST = "lines of this log were lost: nobody read them, or they could not be written";
 
-/** Struck out wherever they stand, at the top or one level down. */
+/** Redacted at the top level and one level below. */
 const SECRET_FIELDS = ["secret", "token", "authorization", "cookie"];
 
 export function createLog({ level, json, to }: LogOptions): Log {
@@ -66,7 +66,9 @@ export function createLog({ level, json, to }: LogOptions): Log {
   );
 }
 
-/** `12:03:04.567 WARN  promoted backup  group=atlantic epoch=2`, whatever the fields hold. */
+/**
+ * Formats a line as `12:03:04.567 WARN promoted backup group=atlantic epoch=2`, always on one line.
+ */
 function readable(line: string): string {
   const { level, time, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);

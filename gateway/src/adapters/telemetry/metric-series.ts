@@ -1,8 +1,8 @@
 /**
- * The series that Prometheus is told: names, labels and help texts. A counter begins at 0 for every
- * group and station of the configuration and every word of its labels: a series that first appears
- * with 1 shows no increase, so the first event would be missed. What has not been measured has no
- * series. No word of a caller becomes a label.
+ * The Prometheus series: names, labels and help texts. A counter starts at 0 for every group and
+ * station of the configuration and every fixed label value: a series that first appears with 1
+ * shows no increase, so the first event would be missed. A value that has not been measured has no
+ * series. No text from a caller becomes a label.
  */
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
@@ -15,18 +15,18 @@ type StationGauge<More extends string = never> = Gauge<"group" | "station" | Mor
 
 export const STANDINGS = ["unknown", "alive", "suspected", "down"] as const;
 export const BREAKER_STATES = ["closed", "open", "half-open"] as const;
-/** What can be declared of a station. */
+/** The liveness states that can be declared for a station. */
 const DECLARED = ["alive", "suspected", "down"] as const;
 const PROMOTION_CAUSES = ["failure", "failback", "switchover", "maintenance", "slowness"] as const;
 const ABSTENTION_REASONS = ["observer-stall", "observer-isolated", "own-shortage", "detector-error"] as const;
-/** Codes of resources that a machine runs out of; any other code is counted as `other`. */
+/** Error codes of resources that a machine can run out of; any other code is counted as `other`. */
 const SHORTAGE_CODES: ReadonlySet<string> = new Set([
   ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"],
   ...["EAI_AGAIN", "EAI_FAIL", "EAI_MEMORY", "ENOTFOUND", "ESERVFAIL", "ETIMEOUT"],
 ]);
 const OTHER_CODE = "other";
 /**
- * How commands end: class of the reply, or code of the error that the caller gets; any other is
+ * Outcomes of commands: the class of the reply, or the code of the caller's error; any other is
  * counted as `other`.
  */
 const OUTCOMES: ReadonlySet<string> = new Set([
@@ -34,7 +34,7 @@ const OUTCOMES: ReadonlySet<string> = new Set([
   ...ENDING_CODES,
   OTHER_CODE,
 ]);
-/** From a local service's answer to the default deadline of a command. */
+/** Buckets from a local service's answer time to the default deadline of a command, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30];
 
 /** The label value under which a shortage is counted. */
@@ -42,7 +42,7 @@ export function shortageLabel(code: string): string {
   return SHORTAGE_CODES.has(code) ? code : OTHER_CODE;
 }
 
-/** The label value under which the end of a command is counted. */
+/** The label value under which the outcome of a command is counted. */
 export function outcomeLabel(outcome: string): string {
   return OUTCOMES.has(outcome) ? outcome : OTHER_CODE;
 }
@@ -209,7 +209,7 @@ export class EventCounters {
     );
   }
 
-  /** Begins every counter of `group` at 0. */
+  /** Starts every counter of `group` at 0. */
   begin(group: string, stations: readonly string[]): void {
     this.kept.inc({ group }, 0);
     this.overload.inc({ group }, 0);
@@ -249,14 +249,14 @@ export class CommandSeries {
     });
   }
 
-  /** Begins both series of `group` at 0. */
+  /** Starts both series of `group` at 0. */
   begin(group: string): void {
     for (const outcome of OUTCOMES) this.ended.inc({ group, outcome }, 0);
     this.seconds.zero({ group });
   }
 }
 
-/** Counts that others keep, read when somebody asks. */
+/** Counters that are kept elsewhere and are read on each request for metrics. */
 export class KeptCounters {
   readonly calls: Counter<"group" | "how">;
   readonly attempts: Counter<"group" | "why">;
@@ -309,7 +309,7 @@ export class KeptCounters {
   }
 }
 
-/** What callers take of this process. */
+/** What callers use of this process. */
 export class CallerGauges {
   readonly memory: Gauge<"kind">;
   readonly maxMemory: Gauge;

@@ -1,8 +1,8 @@
 /**
- * What Prometheus is told. States are read off the groups when somebody asks; only what cannot be
- * read later (events, commands) is counted as it happens. Labels hold names from the configuration
- * and words from fixed lists, so the number of series is bounded by the configuration. The series
- * themselves are listed in `metric-series.ts`.
+ * The metrics for Prometheus. States are read from the groups on each request; only values that
+ * cannot be read later (events, commands) are counted as they happen. Labels contain names from the
+ * configuration and words from fixed lists, so the configuration bounds the number of series. The
+ * series themselves are listed in `metric-series.ts`.
  */
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
@@ -27,25 +27,25 @@ import {
 
 export interface MetricsOptions {
   /**
-   * Also asked once at the start, for the names of the groups and stations whose counters begin at
+   * Also called once at the start, for the names of the groups and stations whose counters start at
    * 0.
    */
   readonly statusOf: () => Readonly<Record<string, GroupStatus>>;
   /** How well silence has been judged, by group and station. */
   readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
-  /** Heartbeats by what became of them, counted since the start. */
+  /** Heartbeats by result, counted since the start. */
   readonly heartbeats: () => Readonly<Record<string, number>>;
-  /** What the newest probe of a station came to. Default: nobody is probed. */
+  /** Result of the newest probe of a station. Default: no station is probed. */
   readonly probeOf?: (group: string, station: string) => { readonly isWell: boolean } | undefined;
-  /** Do two processes send heartbeats as a station? Default: nowhere. */
+  /** True if two processes send heartbeats as this station. Default: never. */
   readonly isInConflict?: (group: string, station: string) => boolean;
-  /** Lookups of names by how they ended, counted since the start. Default: none are made. */
+  /** Lookups of names by result, counted since the start. Default: none. */
   readonly lookups?: () => Readonly<Record<string, number>>;
-  /** Lines of the log that were lost, since the start. Default: none are. */
+  /** Number of log lines lost since the start. Default: none. */
   readonly lostLogLines?: () => number;
-  /** What the listener of each group counts. Default: nobody listens. */
+  /** Counters of each group's listener. Default: no listeners. */
   readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
-  /** What is held for callers. Default: nothing is. */
+  /** Memory held for callers. Default: none. */
   readonly memory?: () => HeldMemoryStatus;
 }
 
@@ -116,15 +116,15 @@ export class GatewayMetrics {
   }
 
   /**
-   * A command ended: `outcome` is the class of its reply (`2xx`), `error-body`, or the code of the
-   * error that its caller got.
+   * Notes that a command ended. `outcome` is the class of its reply (`2xx`), `error-body`, or the
+   * code of the error that its caller got.
    */
   noteCommand(group: string, outcome: string, elapsedMs: number): void {
     this.#commands.ended.inc({ group, outcome: outcomeLabel(outcome) });
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
   }
 
-  /** Everything, in Prometheus' text format. */
+  /** All metrics, in Prometheus' text format. */
   text(): Promise<string> {
     const { statusOf, qualityOf, heartbeats, lookups, lostLogLines } = this.#options;
     const { attempts, calls, logLines } = this.#kept;
@@ -172,7 +172,7 @@ export class GatewayMetrics {
     else gauges.patience.set({ group }, patienceMs / 1_000);
   }
 
-  /** What is not known has no series, so that nobody takes a zero for a measurement. */
+  /** An unknown value has no series, so that a zero is not taken for a measurement. */
   #readQuality(at: StationLabels, quality: DetectionQualityStatus): void {
     const { mean, deviation, gap, falsePositives, lastDetection } = this.#quality;
     const { meanMs, deviationMs, p50Ms, p99Ms, p999Ms, lastDetectionMs } = quality;
@@ -219,7 +219,7 @@ function noMemory(): HeldMemoryStatus {
   return new HeldMemory().status;
 }
 
-/** Replaces what `counter` shows by the counts of the moment. */
+/** Replaces the values of `counter` by the current counts. */
 function readCounts(counter: Counter<"result">, counts: Readonly<Record<string, number>>): void {
   counter.reset();
   for (const [result, count] of Object.entries(counts)) counter.inc({ result }, count);

@@ -1,37 +1,50 @@
 /**
- * The last N samples of a stream with their mean and deviation, in constant time a sample and
- * without drift. Running sums alone would remember each rounding error for ever, and a single huge
- * sample that has long left the window would still be seen in the deviation. Two things prevent
- * that here:
+ * The last N samples of a stream with their mean and deviation, in constant time per sample and
+ * without drift. Plain running sums would keep every rounding error for ever, and a single huge
+ * sample would still affect the deviation long after it has left the window. Two measures prevent
+ * that:
  *
- * - The window is two parts: samples that came since the ring last wrapped, and those of the lap
- *   before, which are leaving one by one. At each wrap the one becomes the other and a new lap
- *   begins with empty sums, so no sum is ever older than two laps: after 10^8 samples it is as
+ * - The window has two parts: samples that came since the ring last wrapped, and those of the lap
+ *   before, which leave one by one. At each wrap the first part becomes the second, and a new lap
+ *   begins with empty sums. So no sum is ever older than two laps: after 10^8 samples it is as
  *   exact as after 2 N.
- * - Sums are taken of distances from a centre close to the samples, and each carries what rounding
- *   took from it (Knuth's and Dekker's error-free sum and product, Neumaier's compensated sum):
+ * - Sums are taken of distances from a centre close to the samples, and each sum carries its
+ *   rounding error (Knuth's and Dekker's error-free sum and product, Neumaier's compensated sum):
  *   about 100 bits in all. At each wrap the centre moves to the mean.
  *
- * A sample costs two short sums; what mean and deviation cost, whoever asks for them pays.
+ * A sample costs two short sums. The mean and the deviation are computed only when they are read.
  */
 
 /** Dekker's constant for 53 bits: splits a double into two halves whose products are exact. */
 const SPLITTER = 134217729;
 
-/** Places from a window's first cell on: the centre, the sums of both parts, the ring. */
+/** Offsets from a window's first cell: the centre, the sums of both parts, the ring. */
 const CENTRE = 0;
 const COMING = 1;
 const LEAVING = 5;
 const RING = 9;
 /**
- * Places in a part: sum and sum of squares of (sample - centre), each with what rounding took from
- * it.
+ * Offsets within a part: the sum and the sum of squares of (sample - centre), each with its
+ * rounding error.
  */
 const SUM = 0;
 const SUM_LOW = 1;
 const SQUARES = 2;
 const SQUARES_LOW = 3;
 
+/**
+ * Mean and deviation of the newest samples, kept up to date with each sample in O(1) and without
+ * drift.
+ *
+ * @example
+ * ```ts
+ * import { ArrivalWindow } from "ground-station-failover/core";
+ *
+ * const gaps = new ArrivalWindow(3);
+ * for (const gapMs of [90, 40, 50, 60]) gaps.add(gapMs); // the first one leaves the window
+ * console.log(gaps.count, gaps.mean, gaps.deviation.toFixed(2)); // 3 50 8.16
+ * ```
+ */
 export class ArrivalWindow {
   /** How many samples are kept. */
   readonly size: number;
@@ -42,8 +55,8 @@ export class ArrivalWindow {
 
   /**
    * `size`: how many samples are kept, at least 1. All numbers lie in `cells` from place `first`
-   * on: with many windows most of what a sample costs is waiting for memory, so their owner may
-   * want its own numbers in the same lines.
+   * on. With many windows, most of the cost of a sample is memory access, so the owner may place
+   * its own numbers in the same cache lines.
    */
   constructor(size: number, cells: Float64Array = new Float64Array(ArrivalWindow.cells(size)), first: number = 0) {
     this.size = size;
@@ -71,7 +84,7 @@ export class ArrivalWindow {
     return this.#count === 0 ? 0 : Math.sqrt(varianceOf(this.#cells, this.#first, this.#count));
   }
 
-  /** Takes in a finite `sample`; the oldest one leaves where the window is full. */
+  /** Takes a finite `sample`; the oldest one leaves if the window is full. */
   add(sample: number): void {
     const place = this.#first + RING + this.#next;
     if (this.#count === this.size) tally(this.#cells, this.#first, LEAVING, place, -1);
@@ -88,7 +101,7 @@ export class ArrivalWindow {
     this.#count = 0;
   }
 
-  /** All that came is leaving from now on. */
+  /** All samples of this lap become leaving ones. */
   #wrap(): void {
     this.#next = 0;
     const [cells, first] = [this.#cells, this.#first];
@@ -103,7 +116,7 @@ function begin(cells: Float64Array, first: number, centre: number): void {
   cells.fill(0, first + COMING, first + RING);
 }
 
-/** `sign` 1 adds the sample at `place` to a part, -1 takes it out again. */
+/** `sign`: 1 adds the sample at `place` to a part, -1 removes it. */
 function tally(cells: Float64Array, first: number, part: number, place: number, sign: 1 | -1): void {
   const sample = cells[place] as number;
   const centre = cells[first + CENTRE] as number;
@@ -122,7 +135,7 @@ function tally(cells: Float64Array, first: number, part: number, place: number, 
   (cells[sums + SQUARES_LOW] as number) += sumError(squares, sign * square, newSquares) + sign * squareLow;
 }
 
-/** Adds `value + low` to the sum at `place`, and what rounding takes to the place after it. */
+/** Adds `value + low` to the sum at `place`, and the rounding error to the place after it. */
 function grow(cells: Float64Array, place: number, value: number, low: number): void {
   const sum = cells[place] as number;
   const grown = sum + value;
@@ -139,7 +152,7 @@ function meanOf(cells: Float64Array, first: number, count: number): number {
 }
 
 /**
- * (count * squares - sum^2) / count^2, the difference taken without loss because both sides may
+ * (count * squares - sum^2) / count^2. The difference is taken without loss, because both sides may
  * nearly agree.
  */
 function varianceOf(cells: Float64Array, first: number, count: number): number {
@@ -162,8 +175,8 @@ function varianceOf(cells: Float64Array, first: number, count: number): number {
 
 /**
  * Takes the sums of the leaving part, all `count` samples, from another centre. With s the way from
- * there to here, each distance grows by s, their sum by count * s and the sum of their squares by s
- * * (2 * sum + count * s).
+ * the new centre to the old one, each distance grows by s, their sum by count * s and the sum of
+ * their squares by s * (2 * sum + count * s).
  */
 function recentre(cells: Float64Array, first: number, centre: number, count: number): void {
   const leaving = first + LEAVING;
@@ -181,15 +194,13 @@ function recentre(cells: Float64Array, first: number, centre: number, count: num
   grow(cells, leaving + SQUARES, square, squareLow);
 }
 
-/** What rounding took from `left + right` to give `sum`, exactly (Knuth). */
+/** The exact rounding error of `left + right` = `sum` (Knuth). */
 function sumError(left: number, right: number, sum: number): number {
   const part = sum - left;
   return left - (sum - part) + (right - part);
 }
 
-/**
- * What rounding took from `left * right` to give `product`, exactly (Dekker), below about 10^150.
- */
+/** The exact rounding error of `left * right` = `product` (Dekker), below about 10^150. */
 function productError(left: number, right: number, product: number): number {
   const leftShifted = SPLITTER * left;
   const leftHigh = leftShifted - (leftShifted - left);

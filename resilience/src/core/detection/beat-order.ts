@@ -1,33 +1,33 @@
 /**
- * Reads the numbers on one node's heartbeats and says how each follows on the ones before: what is
- * new proves life, what is old must not. A duplicate or a late straggler says only that the node
- * lived when it was sent.
+ * Reads the numbers on one node's heartbeats and decides how each follows the earlier ones: a new
+ * beat proves life, an old one must not. A duplicate or a late beat shows only that the node was
+ * alive when it was sent.
  *
- * A sender that restarts counts from the beginning again. Best it says so with a higher
- * `incarnation`. Without one, a lower number is taken as a restart only if it was sent later than
- * anything seen (`sentAtMs`), or if it is the third of a rising row after a silence that already
- * counts as an outage. That last rule can be fooled by replaying three recorded beats of a silent
- * node, authentic though they are, so it does not hold for a sender that tells its incarnation:
- * senders on open networks should.
+ * A sender that restarts counts from the beginning again. Ideally it says so with a higher
+ * `incarnation`. Without one, a lower number is taken as a restart only in two cases: it was sent
+ * later than anything seen (`sentAtMs`), or it is the third of a rising row after a silence that
+ * already counts as an outage. The last rule can be deceived by a replay of three recorded beats of
+ * a silent node, although they are authentic. So it does not apply to a sender that gives its
+ * incarnation, and senders on open networks should give one.
  */
 import type { Heartbeat } from "./detector.ts";
 
 /**
- * How a beat follows on the ones before: `next` in order and adjacent, so the time between is one
- * gap; `skip` in order, but beats between were lost; `restart` the first of a new count. The rest
- * is old or malformed and proves nothing.
+ * How a beat follows the earlier ones. `next`: in order and adjacent, so the time between is one
+ * gap. `skip`: in order, but beats in between were lost. `restart`: the first of a new count. The
+ * others are old or malformed and prove nothing.
  */
 export type Succession = "next" | "skip" | "restart" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
-/** Rising low numbers in a row that make a restart after an outage. */
+/** This many rising low numbers in a row count as a restart after an outage. */
 const RESTART_ROW = 3;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 export class BeatOrder {
   #incarnation = 0;
   /**
-   * Whether the sender tells its incarnation: then a restart has a higher one, and a lower number
-   * is none.
+   * True if the sender gives its incarnation: a restart then has a higher one, and a lower number
+   * is no restart.
    */
   #tellsIncarnation = false;
   /** Highest number of this incarnation; -1 before the first. */
@@ -37,12 +37,12 @@ export class BeatOrder {
   #lowSequence = -1;
   #lowRow = 0;
 
-  /** Takes in a beat; `afterOutage` says whether the silence before it counts as an outage. */
+  /** Takes a beat. `afterOutage`: the silence before it counts as an outage. */
   note(beat: Heartbeat | undefined, afterOutage: boolean): Succession {
     if (beat === undefined) return "next";
     if (!isWellFormed(beat)) return "refused";
-    // A sender that does not tell its incarnation has incarnation 0, so one that once told it has
-    // to go on doing so.
+    // A sender without an incarnation has incarnation 0, so a sender that once gave one must keep
+    // giving it.
     const incarnation = beat.incarnation ?? 0;
     if (incarnation < this.#incarnation) return "old-incarnation";
     if (beat.incarnation !== undefined) this.#tellsIncarnation = true;
@@ -81,8 +81,8 @@ export class BeatOrder {
 }
 
 /**
- * Whether every number on the beat is one: sequence and incarnation whole, not negative and exact,
- * sentAtMs finite.
+ * Are all numbers of the beat valid? Sequence and incarnation must be whole, not negative and
+ * exact, and sentAtMs finite.
  */
 export function isWellFormed(beat: Heartbeat | undefined): boolean {
   if (beat === undefined) return true;

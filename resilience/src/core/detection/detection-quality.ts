@@ -1,58 +1,74 @@
 /**
- * How well one node's silence is judged, measured while it is judged: how its heartbeats are
- * spaced, how long the last loss took to declare, and how often a declaration was a mistake. A
+ * Measures how well one node's silence is judged, while it is judged: the spacing of its
+ * heartbeats, how long the last loss took to declare, and how often a declaration was a mistake. A
  * mistake is a node that was declared down and is heard again soon after, from the same run of its
- * sender: it had not died, and waiting would have been better. A node that comes back restarted, or
- * late, was rightly missed.
+ * sender: the node had not died, and waiting would have been better. If a node comes back late or
+ * after a restart, the declaration was right.
  *
- * Sources: W. Chen, S. Toueg, M. Aguilera, "On the quality of service of failure detectors" (2002),
- * for what is counted. Memory is fixed and a beat costs O(1): quantiles come from counts in buckets
- * 5 % wide, halved now and then so that old habits fade. It cannot tell a cut network that heals
- * soon from a false alarm, and counts both.
+ * Source for what is counted: W. Chen, S. Toueg, M. Aguilera, "On the quality of service of failure
+ * detectors" (2002). Memory is fixed and a beat costs O(1): quantiles come from counts in buckets 5
+ * % wide, which are halved now and then so that old values fade. It cannot distinguish a cut
+ * network that heals soon from a false alarm, and counts both.
  */
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 
+/** Options of a measurement of detection quality. */
 export interface DetectionQualityOptions {
   /**
-   * A node that is heard again within this time after a declaration, without a restart, was
-   * declared by mistake. In ms, above 0 and below 2^31. Default 10,000: hardly any machine is
-   * mended sooner.
+   * If a node is heard again within this time after a declaration, without a restart, the
+   * declaration was a mistake. In ms, above 0 and below 2^31. Default 10,000: hardly any machine is
+   * repaired sooner.
    */
   readonly mistakeWithinMs?: number | undefined;
 }
 
+/** What was measured; a copy, for status pages and metrics. */
 export interface DetectionQualityStatus {
   /**
-   * Mean of the gaps between beats, outages left out, with the newest few hundred weighing most;
-   * undefined before the first.
+   * Mean of the gaps between beats, without outages; the newest few hundred have most weight.
+   * Undefined before the first gap.
    */
   readonly meanMs: number | undefined;
-  /** Their deviation. */
+  /** Standard deviation of these gaps. */
   readonly deviationMs: number | undefined;
-  /** Gaps of which half, 1 in 100 and 1 in 1,000 are longer, at most 5 % too long. */
+  /** The gaps that half, 1 in 100 and 1 in 1,000 of all gaps exceed; at most 5 % too long. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly p999Ms: number | undefined;
-  /** Mistakes in the last 24 hours, to the hour; all there were, where it has run for less. */
+  /** Mistakes in the last 24 hours, counted by hour; since the start if that is less. */
   readonly falsePositivesPerDay: number;
-  /**
-   * Silence after which it was last declared down, which is how long that took since its last beat.
-   */
+  /** Silence from its last beat until it was last declared down. */
   readonly lastDetectionMs: number | undefined;
 }
 
 const NAMES: Names<DetectionQualityOptions> = { mistakeWithinMs: true };
-/** The newest gaps weigh this share in mean and deviation. */
+/** Weight of the newest gap in mean and deviation. */
 const WEIGHT = 1 / 200;
 const SHORTEST_MS = 0.1;
 const GROWTH: number = Math.log(1.05);
-/** Up to an hour. */
+/** The buckets reach up to an hour. */
 const BUCKETS: number = Math.ceil(Math.log(3_600_000 / SHORTEST_MS) / GROWTH) + 1;
-/** When so many gaps are counted, all counts are halved: about an hour at 50 ms. */
+/** When this many gaps are counted, all counts are halved; this takes about an hour at 50 ms. */
 const MOST_COUNTED = 65_536;
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
+/**
+ * Measures how well the silence of one node is judged: how its heartbeats are spaced, how long a
+ * loss took to declare, and how many declarations were mistakes.
+ *
+ * @example
+ * ```ts
+ * import { DetectionQualityMachine } from "ground-station-failover/core";
+ *
+ * const quality = new DetectionQualityMachine();
+ * for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) quality.noteHeartbeat(1, nowMs);
+ * quality.noteDown(200, 1_200);
+ * quality.noteHeartbeat(1, 1_300); // the same run of the sender: it had not died
+ * const { meanMs, lastDetectionMs, falsePositivesPerDay } = quality.status(1_300);
+ * console.log(meanMs, lastDetectionMs, falsePositivesPerDay); // 50 200 1
+ * ```
+ */
 export class DetectionQualityMachine {
   readonly #mistakeWithinMs: number;
   readonly #buckets: Float64Array = new Float64Array(BUCKETS);
@@ -65,7 +81,7 @@ export class DetectionQualityMachine {
   #incarnation: number | undefined;
   #downAtMs: number | undefined;
   #lastDetectionMs: number | undefined;
-  /** The newest hour that `#mistakes` knows. */
+  /** The newest hour in `#mistakes`. */
   #hour = Number.NEGATIVE_INFINITY;
 
   constructor(options: DetectionQualityOptions = {}) {
@@ -74,7 +90,7 @@ export class DetectionQualityMachine {
     this.#mistakeWithinMs = checked("DetectionQuality", "mistakeWithinMs", withinMs, DURATION_MS);
   }
 
-  /** A heartbeat has counted; `incarnation` tells runs of the sender apart where it is known. */
+  /** A heartbeat was counted. `incarnation` distinguishes runs of the sender, if known. */
   noteHeartbeat(incarnation: number | undefined, nowMs: number): void {
     const same = incarnation === this.#incarnation;
     const gapMs = nowMs - (this.#lastMs ?? Number.NaN);
@@ -86,12 +102,13 @@ export class DetectionQualityMachine {
     this.#incarnation = incarnation;
   }
 
-  /** It was declared down after `silentForMs` of silence. */
+  /** The node was declared down after `silentForMs` of silence. */
   noteDown(silentForMs: number, nowMs: number): void {
     this.#downAtMs = nowMs;
     this.#lastDetectionMs = silentForMs;
   }
 
+  /** What has been measured by `nowMs`. */
   status(nowMs: number): DetectionQualityStatus {
     this.#turnTo(nowMs);
     const known = this.#gaps > 0;
@@ -144,7 +161,7 @@ export class DetectionQualityMachine {
     this.#mistakes[place] = (this.#mistakes[place] as number) + 1;
   }
 
-  /** Forgets the hours that have gone by since they were last counted in. */
+  /** Clears the hours that have passed since the last count. */
   #turnTo(nowMs: number): void {
     const hour = Math.max(0, Math.floor(nowMs / HOUR_MS));
     if (hour <= this.#hour) return;

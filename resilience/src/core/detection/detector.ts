@@ -1,65 +1,72 @@
 /**
  * The contract of failure detection. A detector answers one question, continuously and cheaply: how
- * suspicious is the silence of this node by now? What follows from a level (log it, send no new
- * traffic, declare it down) is each consumer's own business, so that several of them can read one
- * detector with thresholds of their own.
+ * suspicious is this node's silence by now? What follows from a level (log it, send no new traffic,
+ * declare the node down) is decided by each consumer, so several consumers can read one detector
+ * with thresholds of their own.
  *
- * These are the pure machines: they are told the time (`nowMs`, always last) and never wait.
+ * These are pure machines: they are given the time (`nowMs`, always the last argument) and never
+ * wait.
  */
 
 /** What a heartbeat may carry. */
 export interface Heartbeat {
   /**
-   * Number of the beat, counted up by one by its sender within an incarnation. Tells loss,
-   * duplicates and reordering.
+   * Number of the beat; the sender raises it by one with each beat within an incarnation. Shows
+   * loss, duplicates and reordering.
    */
   readonly sequence?: number;
-  /** When it was sent, in milliseconds on the sender's own axis (never compared with ours). */
+  /**
+   * When it was sent, in milliseconds on the sender's own axis (never compared with the
+   * receiver's).
+   */
   readonly sentAtMs?: number;
-  /** Counted up at each restart of the sender; a beat of an older incarnation is a replay. */
+  /** The sender raises it at each restart; a beat of an older incarnation is a replay. */
   readonly incarnation?: number;
 }
 
 /**
- * What became of a heartbeat: `counted` proves life; the others change nothing. `refused`: it is
- * malformed, or it comes from a new node while as many as may be remembered are alive.
+ * What the detector did with a heartbeat. `counted`: it proves life. The others change nothing.
+ * `refused`: it is malformed, or it comes from a new node while the maximum number of nodes is
+ * remembered and alive.
  */
 export type HeartbeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
-/** What a supervisor needs of a detector. */
+/** What a supervisor needs from a detector. */
 export interface SuspicionSource {
   /**
-   * 0 … ∞: how suspicious the silence of `node` is; `Infinity` for a node never heard from. Never
-   * NaN, never falls while silence lasts.
+   * How suspicious the silence of `node` is, 0 … ∞; `Infinity` for a node never heard from. Never
+   * NaN, and never falls while the silence lasts.
    */
   suspicionLevel(node: string, nowMs: number): number;
   /**
-   * When `node` reaches `level` if it stays silent from its last heartbeat on: an instant that
-   * agrees with polling {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a
-   * node never heard from.
+   * When `node` reaches `level` if it stays silent after its last heartbeat. The instant agrees
+   * with polling {@link suspicionLevel} within 1 ms and may lie in the past; undefined for a node
+   * never heard from.
    */
   whenLevel?(node: string, level: number): number | undefined;
   /**
-   * The shortest silence after which any node can reach `level`, whatever it has learned by then.
-   * Who set a timer by {@link whenLevel} looks again this much later at the latest, because beats
-   * that came since may have drawn the instant nearer; without it, that timer has to be set anew at
-   * each heartbeat.
+   * The shortest silence after which any node can reach `level`, whatever it has learned by then. A
+   * caller that sets a timer by {@link whenLevel} must check again after at most this time, because
+   * beats that came since may have moved the instant closer. Without this method, the timer has to
+   * be set again at each heartbeat.
    */
   shortestSilenceMs?(level: number): number;
   /** When `node` was last heard from; undefined if never. */
   lastHeartbeatMs?(node: string): number | undefined;
-  /** When anybody at all was last heard from; -Infinity if never. */
+  /** When any node was last heard from; -Infinity if none ever was. */
   newestHeartbeatMs?(): number;
 }
 
 /** A failure detector as a pure machine. */
 export interface DetectorMachine extends SuspicionSource {
+  /** Takes in a heartbeat that arrived at `nowMs`; only `counted` proves life. */
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict;
+  /** Is the level of `node` below `threshold`? */
   isAlive(node: string, threshold: number, nowMs: number): boolean;
   whenLevel(node: string, level: number): number | undefined;
   lastHeartbeatMs(node: string): number | undefined;
-  /** Drops all memory of `node`. */
+  /** Forgets `node`. */
   forget(node: string): void;
-  /** How many nodes have been forgotten for want of room (`maxNodes`). */
+  /** How many nodes have been forgotten because there was no room (`maxNodes`). */
   readonly evictions: number;
 }

@@ -1,7 +1,7 @@
 /**
  * The phi accrual detector that fits a distribution to a node's gaps: normal, lognormal or
- * exponential (`gap-model.ts`). What is remembered of one node is in `fitted-node.ts`; where this
- * differs from the paper is said in `phi-accrual.ts`.
+ * exponential (`gap-model.ts`). `fitted-node.ts` keeps what is remembered of one node;
+ * `phi-accrual.ts` lists the differences from the paper.
  */
 import type { Complete } from "../options.ts";
 import { isWellFormed } from "./beat-order.ts";
@@ -50,8 +50,8 @@ export class FittedMachine implements PhiAccrualMachine {
   }
 
   /**
-   * As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node once heard
-   * never reaches.
+   * As {@link DetectorMachine.whenLevel}; Infinity for a level of Infinity, which a node that was
+   * heard never reaches.
    */
   whenLevel(node: string, level: number): number | undefined {
     const state = this.#nodes.get(node);
@@ -67,7 +67,7 @@ export class FittedMachine implements PhiAccrualMachine {
   shortestSilenceMs(level: number): number {
     const { leastLocation, expectedLocation, leastScale } = this.#model;
     const reach = this.#reach(level);
-    // Nearer than the middle a wider fit has the shorter silence.
+    // Below the middle of the distribution, a wider fit has the shorter silence.
     if (reach < 0) return 0;
     const silenceMs = this.#model.silenceMs(reach, Math.min(leastLocation, expectedLocation), leastScale);
     return Math.min(Math.max(silenceMs, 0), this.options.ceilingMs);
@@ -104,8 +104,8 @@ export class FittedMachine implements PhiAccrualMachine {
   }
 
   /**
-   * The same few levels are asked for again and again: the last one is remembered, because the
-   * inverse is dear.
+   * Callers ask for the same few levels again and again, and the inverse is expensive, so the last
+   * one is kept.
    */
   #reach(level: number): number {
     if (level !== this.#askedLevel) {

@@ -1,9 +1,10 @@
 /**
- * What the plain models know of one node: its window of gaps, the distribution fitted to it, and
- * the rules for what must not be learned. Beats come far more often than questions, so a beat only
- * enters the window; the fit is made when somebody asks. Whether a gap was an outage is asked at
- * every beat, but nearly all are so short that no fit which the options allow, or none with this
- * mean, or none with this deviation would say so; what is left is asked in full.
+ * What the fitted models know about one node: its window of gaps, the distribution fitted to it,
+ * and the rules for what must not be learned. Beats are far more frequent than questions, so a beat
+ * only enters the window, and the fit is made when it is needed. Every beat needs to know whether
+ * the gap was an outage. Nearly all gaps are so short that a cheap comparison answers this: they
+ * are below the outage length of any fit that the options allow, or of any fit with this mean, or
+ * with this deviation. Only the rest needs the full computation.
  */
 import { ArrivalWindow } from "./arrival-window.ts";
 import { BeatOrder } from "./beat-order.ts";
@@ -11,21 +12,21 @@ import type { Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import type { GapModel } from "./gap-model.ts";
 
 /**
- * Gaps of an outage in a row that are no outage any more: the sender has become slower, and the
+ * After this many outage gaps in a row they are no outages: the sender has become slower, and the
  * window starts afresh.
  */
 const SLOWER_FOR_GOOD = 3;
 
 /**
- * Cells of a node: last arrival, the fit, then its window. Queries and beats are bound by memory,
- * not by arithmetic.
+ * Cells of a node: last arrival, the fit, then its window. They lie together because queries and
+ * beats are limited by memory, not by arithmetic.
  */
 const LAST = 0;
 const LOCATION = 1;
 const SCALE = 2;
 const WINDOW = 3;
 
-/** The options that rule what a node learns. */
+/** The options that determine what a node learns. */
 interface LearningOptions {
   readonly windowSize: number;
   readonly minSamples: number;
@@ -35,9 +36,9 @@ interface LearningOptions {
 /** What all nodes of a detector share. */
 export interface FitSettings extends LearningOptions {
   readonly model: GapModel;
-  /** How far out the level lies from which on a gap is an outage, as {@link GapModel.reach}. */
+  /** The level from which on a gap is an outage, as {@link GapModel.reach}. */
   readonly outageReach: number;
-  /** A gap kept as less than this is no outage under any fit that the options allow. */
+  /** A gap whose kept sample is below this is no outage under any fit that the options allow. */
   readonly leastOutage: number;
 }
 
@@ -75,7 +76,7 @@ export class FittedNode {
     return this.#window.count;
   }
 
-  /** Place and unit of the distribution fitted to the gaps, in the model's space. */
+  /** Location and scale of the distribution fitted to the gaps, in the model's space. */
   get location(): number {
     if (!this.#fitted) this.#fit();
     return this.#cells[LOCATION] as number;
@@ -86,7 +87,7 @@ export class FittedNode {
     return this.#cells[SCALE] as number;
   }
 
-  /** The level of a silence that lasts until `nowMs`, ceiling aside. */
+  /** The level of a silence that lasts until `nowMs`, without the ceiling. */
   level(nowMs: number): number {
     const silenceMs = nowMs - this.lastMs;
     return this.#settings.model.level(silenceMs > 0 ? silenceMs : 0, this.location, this.scale);
@@ -108,13 +109,13 @@ export class FittedNode {
     const succession = this.#order.note(beat, outage);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     this.#cells[LAST] = nowMs;
-    // A clock that went back gives no gap: from here on it counts from where it is now.
+    // A clock that went back gives no gap: from here on, gaps count from the new time.
     if (succession === "next" && gapMs >= 0 && gapMs < this.#settings.ceilingMs) this.#learn(sample, outage);
     return "counted";
   }
 
   /**
-   * Whether `silenceMs` of the outage level was over, asked at every beat: so the cheap answers
+   * Is the gap as long as `silenceMs` of the outage level? Asked at every beat, so the cheap checks
    * come first.
    */
   #isOutage(gapMs: number, sample: number): boolean {

@@ -1,12 +1,12 @@
 /**
- * The fixed heartbeat detector: silent for `suspectAfterMs` is suspected, silent for `timeoutMs` is
- * down. Nothing is learned, so it is exactly as good as its two numbers, and as easily wrong: a
- * timeout made for a slow path is what cost four minutes in the incident. Use it where the path is
- * known and its behaviour must be plain to everybody.
+ * The fixed heartbeat detector: a node that is silent for `suspectAfterMs` is suspected, and one
+ * that is silent for `timeoutMs` is down. It learns nothing, so it is only as good as its two
+ * numbers, and easily wrong: a timeout made for a slow path cost four minutes in the incident. Use
+ * it if the path is known and its behaviour must be simple.
  *
- * Its level is a scale of convenience, not a probability: 5 at suspectAfterMs and 8 at timeoutMs,
- * straight lines between and past them, so that thresholds meant for a phi detector's levels say
- * the same here as `status` does.
+ * Its level is a convenient scale, not a probability: 5 at suspectAfterMs and 8 at timeoutMs, with
+ * straight lines between and beyond. So thresholds meant for a phi detector's levels give the same
+ * result here as `status`.
  */
 
 import { ConfigurationError } from "../errors.ts";
@@ -15,6 +15,7 @@ import { BeatOrder, isWellFormed } from "./beat-order.ts";
 import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { NodeRoom } from "./node-room.ts";
 
+/** Options of a fixed heartbeat detector. */
 export interface FixedHeartbeatOptions {
   /**
    * How often a node beats. In ms, above 0 and below 2^31. It only sets the default of `timeoutMs`,
@@ -32,16 +33,16 @@ export interface FixedHeartbeatOptions {
    */
   readonly suspectAfterMs?: number | undefined;
   /**
-   * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
-   * takes the place of the one that has been silent longest, if that is silent for `timeoutMs` and
-   * 20 intervals: `evictions` counts it, and it reads as never heard from. While none is, beats of
-   * new nodes are `refused`, because forgetting one that lives would be a false alarm. Default
-   * 20,000: twice the stations that one process is planned for.
+   * How many nodes are remembered; a whole number from 1, below 2^31. When the memory is full, a
+   * new node replaces the one that has been silent longest, if that has been silent for `timeoutMs`
+   * and 20 intervals: `evictions` counts it, and it then reads as never heard from. If there is no
+   * such node, beats of new nodes are `refused`, because to forget a node that is alive would be a
+   * false alarm. Default 20,000: twice the stations that one process is planned for.
    */
   readonly maxNodes?: number | undefined;
 }
 
-/** What a fixed heartbeat detector says of a node; `unknown` is one never heard from. */
+/** What a fixed heartbeat detector says about a node; `unknown`: it was never heard from. */
 export type HeartbeatStatus = "unknown" | "alive" | "suspected" | "down";
 
 const NAMES: Names<FixedHeartbeatOptions> = {
@@ -50,14 +51,14 @@ const NAMES: Names<FixedHeartbeatOptions> = {
   suspectAfterMs: true,
   maxNodes: true,
 };
-/** The level at which `status` turns to suspected. */
+/** The level at which `status` becomes suspected. */
 const SUSPECTED_LEVEL = 5;
-/** The level at which `status` turns to down. */
+/** The level at which `status` becomes down. */
 const DOWN_LEVEL = 8;
 
 /**
- * So many intervals of silence, as long as other detectors' ceilings, and a node may be forgotten
- * for want of room.
+ * After this many intervals of silence, the same as other detectors' ceilings, a node may be
+ * forgotten to make room.
  */
 const GONE_INTERVALS = 20;
 
@@ -70,8 +71,23 @@ class NodeState {
   }
 }
 
+/**
+ * The fixed heartbeat detector as a pure machine: suspects a node after one fixed silence, and
+ * calls it down after another.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FixedHeartbeatMachine({ intervalMs: 50, timeoutMs: 160 });
+ * machine.noteHeartbeat("north", { sequence: 1 }, 1_000);
+ * console.log(machine.status("north", 1_050)); // alive
+ * console.log(machine.status("north", 1_120)); // suspected
+ * console.log(machine.status("north", 1_160)); // down
+ * ```
+ */
 export class FixedHeartbeatMachine implements DetectorMachine {
-  /** The options in force, defaults filled in. */
+  /** The options in force, including defaults. */
   readonly options: Complete<FixedHeartbeatOptions>;
   readonly #nodes: Map<string, NodeState> = new Map();
   readonly #room: NodeRoom;
@@ -83,6 +99,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     this.#room = new NodeRoom(maxNodes, Math.max(timeoutMs, GONE_INTERVALS * intervalMs));
   }
 
+  /** Takes in a heartbeat that arrived at `nowMs`; only `counted` proves life. */
   noteHeartbeat(node: string, beat: Heartbeat | undefined, nowMs: number): HeartbeatVerdict {
     if (!Number.isFinite(nowMs)) return "refused";
     let state = this.#nodes.get(node);
@@ -98,6 +115,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return "counted";
   }
 
+  /** What the detector says of `node` at `nowMs`; `unknown` for a node never heard from. */
   status(node: string, nowMs: number): HeartbeatStatus {
     const state = this.#nodes.get(node);
     if (state === undefined) return "unknown";
@@ -121,6 +139,7 @@ export class FixedHeartbeatMachine implements DetectorMachine {
     return (silenceMs / suspectAfterMs) * SUSPECTED_LEVEL;
   }
 
+  /** Is the level of `node` below `threshold`? */
   isAlive(node: string, threshold: number, nowMs: number): boolean {
     return this.suspicionLevel(node, nowMs) < threshold;
   }
@@ -131,8 +150,8 @@ export class FixedHeartbeatMachine implements DetectorMachine {
   }
 
   /**
-   * As {@link SuspicionSource.shortestSilenceMs}: here one silence for all nodes. Infinity for a
-   * level of Infinity.
+   * As {@link SuspicionSource.shortestSilenceMs}: here the same silence for all nodes. Infinity for
+   * a level of Infinity.
    */
   shortestSilenceMs(level: number): number {
     const { suspectAfterMs, timeoutMs } = this.options;

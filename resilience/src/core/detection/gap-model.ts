@@ -1,12 +1,12 @@
 /**
- * The distributions that a phi detector can fit to the gaps between heartbeats, each reduced to
- * what the detector asks: what to keep of a gap, how suspicious a silence is under a fit, and the
- * inverse. A fit is two numbers, `location` and `scale`, in the model's own space: milliseconds for
- * normal and exponential, logarithms of milliseconds for lognormal.
+ * The distributions that a phi detector can fit to the gaps between heartbeats. Each answers only
+ * what the detector asks: which sample to keep of a gap, how suspicious a silence is under a fit,
+ * and the inverse. A fit is two numbers, `location` and `scale`, in the model's own space:
+ * milliseconds for normal and exponential, logarithms of milliseconds for lognormal.
  *
- * The inverse comes in two halves, because the first is the same for every node and every fit:
- * `reach(level)` says how far out a level lies in units of scale, `silenceMs(reach, …)` turns that
- * into a silence under one fit.
+ * The inverse has two halves, because the first is the same for every node and every fit:
+ * `reach(level)` is the distance of a level from location, in units of scale, and
+ * `silenceMs(reach, …)` turns that into a silence under one fit.
  */
 import { normalTailLevel, normalTailPoint } from "./normal-tail.ts";
 
@@ -14,34 +14,31 @@ import { normalTailLevel, normalTailPoint } from "./normal-tail.ts";
 export type GapModelName = "normal" | "lognormal" | "exponential";
 
 /**
- * One distribution. All functions are pure, total and free of NaN for finite arguments and a
- * positive scale.
+ * One distribution. All functions are pure and total, and never return NaN for finite arguments and
+ * a positive scale.
  */
 export interface GapModel {
   /** The sample that the window keeps of a gap. */
   keep(gapMs: number): number;
-  /** How far out `level` lies, in units of scale from location. */
+  /** The distance of `level` from location, in units of scale. */
   reach(level: number): number;
   /** The silence at that reach under a fit; may be negative. */
   silenceMs(reach: number, location: number, scale: number): number;
   /**
-   * A gap kept as less than this is shorter than `silenceMs` of the same arguments, and of any
-   * wider scale. Cheap, and -Infinity where nothing can be said: nearer than location a wider fit
-   * has the shorter silence.
+   * A gap whose kept sample is below this is shorter than `silenceMs` of the same arguments, and of
+   * any wider scale. Cheap. -Infinity if this cannot be said: below location, a wider fit has the
+   * shorter silence.
    */
   leastAt(reach: number, location: number, scale: number): number;
   /** -log10 P(gap > silenceMs) under a fit. */
   level(silenceMs: number, location: number, scale: number): number;
-  /** No fit has a location below this. */
+  /** The minimum location of any fit. */
   readonly leastLocation: number;
-  /** No fit has a scale below this. */
+  /** The minimum scale of any fit. */
   readonly leastScale: number;
   /** The location of a sender that beats every `expectedIntervalMs`. */
   readonly expectedLocation: number;
-  /**
-   * The scale presumed while little is known and the location is `location`: a deviation of half
-   * the mean.
-   */
+  /** The scale assumed while little is known, for this `location`: a deviation of half the mean. */
   presumedScale(location: number): number;
 }
 
@@ -72,9 +69,9 @@ function normalModel(expectedIntervalMs: number, minDeviationMs: number): GapMod
 }
 
 /**
- * A gap shorter than `minDeviationMs` is kept as that long: bunched beats would otherwise drag
- * the logarithms to minus infinity. The least scale is that of a lognormal whose deviation over its
- * mean is minDeviationMs over expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
+ * A gap shorter than `minDeviationMs` is kept as that long; otherwise bunched beats would make the
+ * logarithms very negative. The minimum scale is that of a lognormal whose deviation divided by its
+ * mean is minDeviationMs divided by expectedIntervalMs: sqrt(ln(1 + ratio^2)), 0.246 for a quarter.
  */
 function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   const presumed = Math.sqrt(Math.log1p(0.25));
@@ -82,7 +79,7 @@ function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): Gap
     keep: (gapMs) => Math.log(Math.max(gapMs, minDeviationMs)),
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => Math.exp(location + reach * scale),
-    // Logarithm and exponential do not undo each other to the last digit: hence the allowance.
+    // Logarithm and exponential are not exact inverses in the last digit, hence the margin.
     leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale - 1e-12),
     level: (silenceMs, location, scale) =>
       silenceMs > 0 ? normalTailLevel((Math.log(silenceMs) - location) / scale) : 0,
@@ -94,8 +91,8 @@ function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): Gap
 }
 
 /**
- * The mean is the whole fit; it is never taken below `minDeviationMs`, because here mean and
- * deviation are one.
+ * The fit is only the mean. It is never below `minDeviationMs`, because mean and deviation are
+ * equal here.
  */
 function exponentialModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   return {

@@ -1,17 +1,17 @@
 /**
- * How improbable is it that a standard normal variable exceeds `z`, as a number of decimal orders:
- * -log10 P(Z > z), and the inverse. Far out the probability itself underflows (past z = 38), its
- * logarithm does not, so the tail is never formed there: erfc(x) = exp(-x^2) * scaled(x), where
- * scaled(x) is a tame function and the exponent stays exact.
+ * How improbable it is that a standard normal variable exceeds `z`, as a number of decimal orders:
+ * -log10 P(Z > z), and the inverse. Far out (past z = 38) the probability itself underflows, but
+ * its logarithm does not, so the tail is never computed there. Instead erfc(x) = exp(-x^2) *
+ * scaled(x), where scaled(x) changes slowly and the exponent stays exact.
  *
  * Source: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
- * (1969), in the coefficients of his CALERF (1990), here rounded to doubles. The logistic
- * approximation that other phi detectors use says 9.31 where 8 is right; this one is held to 10^-12
- * by `test/vectors`, from z = -20 to 10^6.
+ * (1969), with the coefficients of his CALERF (1990), here rounded to doubles. The logistic
+ * approximation of other phi detectors gives 9.31 where 8 is right; `test/vectors` checks this one
+ * to 10^-12, from z = -20 to 10^6.
  */
 
 /**
- * Below this |x| = |z| / sqrt(2) the error function itself is approximated, above it the scaled
+ * Below this |x| = |z| / sqrt(2) the error function itself is approximated; above it, the scaled
  * complement.
  */
 const CENTRE = 0.46875;
@@ -27,7 +27,7 @@ export function normalTailLevel(z: number): number {
   const x = z * Math.SQRT1_2;
   if (x < CENTRE) {
     if (x > -CENTRE) return -Math.log(0.5 - 0.5 * centralErf(x)) * Math.LOG10E;
-    // P(Z <= z) is small here; log1p keeps every digit of it, where 1 - P would round it away.
+    // P(Z <= z) is small here. log1p keeps all its digits; 1 - P would lose them to rounding.
     const below = 0.5 * Math.exp(-0.5 * z * z) * scaledErfc(-x);
     return -Math.log1p(-below) * Math.LOG10E;
   }
@@ -47,9 +47,9 @@ export function normalTailPoint(level: number): number {
 }
 
 /**
- * The z >= 0 with -ln P(Z > z) = depth, by Newton's method. The function is convex and rising and
- * the start lies at or above the answer, because P(Z > z) <= exp(-z^2 / 2) / 2: so each step comes
- * closer from above and none overshoots.
+ * The z >= 0 with -ln P(Z > z) = depth, by Newton's method. The function is convex and rising. The
+ * start is at or above the answer, because P(Z > z) <= exp(-z^2 / 2) / 2. So each step comes closer
+ * from above, and none overshoots.
  */
 function upperPoint(depth: number): number {
   let z = Math.SQRT2 * Math.sqrt(Math.max(0, depth - Math.LN2));
@@ -62,7 +62,7 @@ function upperPoint(depth: number): number {
   return Math.max(0, z);
 }
 
-/** Slope of -ln P(Z > z): the density over the tail, for z >= 0. */
+/** Slope of -ln P(Z > z): the density divided by the tail, for z >= 0. */
 function hazard(z: number): number {
   const x = z * Math.SQRT1_2;
   const scaled = x < CENTRE ? Math.exp(x * x) * (1 - centralErf(x)) : scaledErfc(x);

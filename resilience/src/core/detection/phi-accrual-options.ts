@@ -1,25 +1,29 @@
 /**
- * What a phi accrual detector may be told, checked and completed: the defaults of the adaptive
- * model differ from those of the fitted ones.
+ * The options of a phi accrual detector, checked and completed. The adaptive model has other
+ * defaults than the fitted ones.
  */
 import { ConfigurationError } from "../errors.ts";
 import { COUNT, type Complete, checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import type { DetectorMachine } from "./detector.ts";
 import type { GapModelName } from "./gap-model.ts";
 
+/**
+ * Options of a phi accrual detector: the model, what it presumes before it has learned, and its
+ * bounds.
+ */
 export interface PhiAccrualOptions {
   /**
-   * Distribution of the gaps. Default `normal`, as in the paper. `lognormal` for skewed gaps such
-   * as long paths have; `exponential` needs no shape and is slow: it reaches level 8 after 18 mean
-   * gaps. `adaptive` assumes no distribution and needs no tuning: level 8 means about one mistake
-   * an hour on any traffic; it has defaults of its own below and takes neither windowSize nor
-   * outageLevel.
+   * Distribution of the gaps. Default `normal`, as in the paper. `lognormal`: for skewed gaps, as
+   * on long paths. `exponential`: needs no shape and is slow, because it reaches level 8 only after
+   * 18 mean gaps. `adaptive`: assumes no distribution and needs no tuning; level 8 means about one
+   * mistake an hour on any traffic. It has its own defaults, given below, and uses neither
+   * windowSize nor outageLevel.
    */
   readonly model?: GapModelName | "adaptive" | undefined;
   /**
-   * How often a node is expected to beat. In ms, above 0 and below 2^31. It rules until enough was
-   * learned, and sets the defaults below. Default 1,000, the slowest common choice: taken too long
-   * it costs detection time at first, too short false alarms.
+   * How often a node is expected to beat. In ms, above 0 and below 2^31. It applies until enough
+   * was learned, and sets the defaults below. Default 1,000, the slowest common choice: a value
+   * that is too long delays detection at first, and one that is too short causes false alarms.
    */
   readonly expectedIntervalMs?: number | undefined;
   /**
@@ -28,63 +32,62 @@ export interface PhiAccrualOptions {
    */
   readonly windowSize?: number | undefined;
   /**
-   * How many gaps must be known before the fit is trusted; until then the mean is not taken below
-   * `expectedIntervalMs` nor the deviation below half the mean. A whole number from 1 to
-   * `windowSize`. Default 50 or the window, if that is smaller: a deviation good to 10 %; 4 for
-   * `adaptive`, whose presumptions about the tail give way on their own.
+   * How many gaps must be known before the fit is trusted. Until then the mean is at least
+   * `expectedIntervalMs`, and the deviation at least half the mean. A whole number from 1 to
+   * `windowSize`. Default 50, or the window if that is smaller: the deviation is then known to 10
+   * %. Default 4 for `adaptive`, which needs no such rule for its assumptions about the tail.
    */
   readonly minSamples?: number | undefined;
   /**
-   * Floor of the deviation. In ms, above 0 and below 2^31. Default a quarter of
-   * `expectedIntervalMs` where that is given, which bears the sampling error of the window and the
-   * stalls of an idle machine; 25 where it is not, because nothing is known then. For `adaptive` a
-   * 25th, or 2: it has seen the stalls. No silence below ten of these reaches its level 8.
+   * Minimum deviation. In ms, above 0 and below 2^31. Default a quarter of `expectedIntervalMs` if
+   * that is given, which covers the sampling error of the window and the stalls of an idle machine;
+   * 25 if it is not given, because nothing is known then. For `adaptive` a 25th, or 2, because it
+   * has observed the stalls. No silence shorter than ten of these reaches its level 8.
    */
   readonly minDeviationMs?: number | undefined;
   /**
-   * Silence from which on any threshold is reached, whatever was learned. In ms, above
+   * Silence after which every threshold is reached, whatever was learned. In ms, above
    * `expectedIntervalMs`. Default 20 times `expectedIntervalMs`: a node that misses so many beats
-   * serves nobody meanwhile; for `adaptive` no less than 20 s, because bursts of loss last that
-   * long on networks that are alive; there a default is raised to 20 gaps of a sender whose gaps
-   * are longer than half of it.
+   * serves no call meanwhile. For `adaptive` at least 20 s, because bursts of loss last that long
+   * on working networks; there, a default is raised to 20 gaps of a sender whose gaps are longer
+   * than half of it.
    */
   readonly ceilingMs?: number | undefined;
   /**
    * A gap that ended after suspicion had reached this level is not learned: it was an outage, and
-   * would teach the detector to bear the next one. Above 0. Default 8, the level at which
-   * supervisors declare.
+   * learning it would make the detector tolerate the next one. Above 0. Default 8, the level at
+   * which supervisors declare.
    */
   readonly outageLevel?: number | undefined;
   /**
-   * How many nodes are remembered; a whole number from 1, below 2^31. When it is full, a new node
-   * takes the place of the one that has been silent longest, if that is past its ceiling:
-   * `evictions` counts it, and it reads as never heard from. While none is, beats of new nodes are
-   * `refused`, because forgetting one that lives would be a false alarm. Default 20,000: twice the
-   * stations that one process is planned for.
+   * How many nodes are remembered; a whole number from 1, below 2^31. When the memory is full, a
+   * new node replaces the one that has been silent longest, if its ceiling has passed: `evictions`
+   * counts it, and it then reads as never heard from. If no ceiling has passed, beats of new nodes
+   * are `refused`, because to forget a node that is alive would be a false alarm. Default 20,000:
+   * twice the stations that one process is planned for.
    */
   readonly maxNodes?: number | undefined;
 }
 
 /**
- * What is fitted to a node's gaps: milliseconds, or logarithms of milliseconds for the lognormal
- * model.
+ * The fit to a node's gaps: milliseconds, or logarithms of milliseconds for the lognormal model.
  */
 export interface PhiEstimate {
   readonly location: number;
   readonly scale: number;
   /** Gaps in the window. */
   readonly samples: number;
-  /** True while the presumption for few samples rules. */
+  /** True while the conservative assumptions for few samples apply. */
   readonly presumed: boolean;
 }
 
-/** A phi accrual detector as a pure machine, whatever its model. */
+/** A phi accrual detector as a pure machine, with any model. */
 export interface PhiAccrualMachine extends DetectorMachine {
-  /** The options in force, defaults filled in. */
+  /** The options in force, including defaults. */
   readonly options: Complete<PhiAccrualOptions>;
   shortestSilenceMs(level: number): number;
   newestHeartbeatMs(): number;
-  /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
+  /** The present fit to the gaps of `node`; undefined for a node never heard from. */
   estimate(node: string): PhiEstimate | undefined;
 }
 
@@ -102,8 +105,8 @@ const NAMES: Names<PhiAccrualOptions> = {
 const ADAPTIVE_CEILING_MS = 20_000;
 
 /**
- * The options in force: every default filled in. Throws `ConfigurationError` where one is none, or
- * out of range.
+ * The options in force, including all defaults. Throws `ConfigurationError` if an option is unknown
+ * or out of range.
  */
 export function completePhiOptions(options: PhiAccrualOptions): Complete<PhiAccrualOptions> {
   const part = "PhiAccrualDetector";

@@ -1,23 +1,23 @@
 /**
- * The phi accrual failure detector. It learns how long the gaps between a node's heartbeats usually
- * are, and answers how improbable the present silence would be if the node were alive: phi = -log10
- * P(gap > silence). At phi 8 one silence in 10^8 would be a false alarm, if gaps were distributed
- * as the model says.
+ * The phi accrual failure detector. It learns the usual gaps between a node's heartbeats, and
+ * answers how improbable the present silence would be if the node were alive: phi = -log10 P(gap >
+ * silence). At phi 8 one silence in 10^8 would be a false alarm, if gaps were distributed as the
+ * model says.
  *
  * Source: N. Hayashibara, X. Defago, R. Yared, T. Katayama, "The phi accrual failure detector",
- * SRDS 2004. Where this differs, and why:
- * - Deviation is not taken below `minDeviationMs`: a perfectly regular stream would make one
- *   late beat infinite.
- * - Before `minSamples` gaps the fit is a presumption, wide on purpose; the paper starts with a
- *   filled window.
- * - Not every gap is learned: not that of an outage (or the next outage would be waited for), not
- *   one over lost beats.
- * - Past `ceilingMs` the level is as high as a number can be, whatever was learned.
+ * SRDS 2004. The differences, and their reasons:
+ * - The deviation is at least `minDeviationMs`: in a perfectly regular stream, one late beat would
+ *   otherwise reach an infinite level.
+ * - Before `minSamples` gaps the fit is an assumption, deliberately wide; the paper starts with a
+ *   full window.
+ * - Two kinds of gaps are not learned: those of outages (or the detector would wait for the next
+ *   outage), and those over lost beats.
+ * - Past `ceilingMs` the level is the largest number, whatever was learned.
  * - The window holds 200 gaps where the paper used 1000: see {@link PhiAccrualOptions.windowSize}.
  *
  * There are two machines: one fits a distribution (`fitted-machine.ts`), the `adaptive` one fits
  * nothing and counts instead (`adaptive.ts`). Neither decides that a node is down (see
- * `supervisor.ts`), and neither tells a dead node from a cut link.
+ * `supervisor.ts`), and neither can distinguish a dead node from a cut link.
  */
 
 import { AdaptiveMachine } from "./adaptive/adaptive.ts";
@@ -27,6 +27,16 @@ import { completePhiOptions, type PhiAccrualMachine, type PhiAccrualOptions } fr
 /**
  * The machine for the model that `given` asks for. Throws `ConfigurationError` where an option is
  * none, or out of range.
+ *
+ * @example
+ * ```ts
+ * import { phiAccrualMachine } from "ground-station-failover/core";
+ *
+ * const machine = phiAccrualMachine({ expectedIntervalMs: 50 });
+ * for (let beat = 0; beat <= 100; beat++) machine.noteHeartbeat("north", undefined, beat * 50);
+ * console.log(machine.isAlive("north", 8, 5_050)); // true
+ * console.log(machine.isAlive("north", 8, 5_300)); // false
+ * ```
  */
 export function phiAccrualMachine(given: PhiAccrualOptions = {}): PhiAccrualMachine {
   const options = completePhiOptions(given);

@@ -1,8 +1,9 @@
 /**
- * From suspicion to declarations. A detector's level is continuous and cheap; that a node is down
- * is a discrete and dear statement, on which stations are promoted. So a declaration needs a level
- * that stays high, clearing needs one that is clearly low, a node that keeps coming and going is
- * kept down longer each time, and one that flaps is suspected until it is quiet.
+ * Turns suspicion into declarations. A detector's level is continuous and cheap. A declaration that
+ * a node is down is discrete and has consequences: stations are promoted because of it. So a
+ * declaration needs a level that stays high, and clearing needs one that is clearly low. A node
+ * that repeatedly comes and goes stays down longer each time, and one that flaps stays suspected
+ * until it is quiet.
  *
  *              level < suspect                  level >= declare, for sustainMs; or silent for ceilingMs
  *   unknown ------------------> alive --------+------------------------------------------------> down
@@ -14,10 +15,11 @@
  *      |                        +----- alive <--------------------------------------------------+  |
  *      +------ never heard from for gracePeriodMs -------------------------------------------------+
  *
- * It weighs one source of evidence, the heartbeats' silence, and distrusts itself only as far as it
- * is told to ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
- * sets no timers: `nextWakeMs` says when to evaluate again, and `accusations` what an evaluation
- * would say, for whoever wants to doubt it first.
+ * It uses one source of evidence, the silence of heartbeats. It distrusts itself only when a caller
+ * says so ({@link SupervisorMachine.abstainUntil}, {@link SupervisorMachine.withholdUntil}). It
+ * sets no timers: `nextWakeMs` says when to evaluate again. `accusations` says what an evaluation
+ * would change, so that a caller can check first. It is one file because the picture shows one
+ * machine.
  */
 import type { Complete } from "../options.ts";
 import type { SuspicionSource } from "./detector.ts";
@@ -25,7 +27,7 @@ import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-
 
 export type { SupervisorOptions } from "./supervisor-options.ts";
 
-/** What is held of a node: `unknown` until it was heard from or its grace period is over. */
+/** The liveness of a node: `unknown` until it was heard from or its grace period is over. */
 export type Liveness = "unknown" | "alive" | "suspected" | "down";
 
 /** One change of liveness. */
@@ -37,11 +39,11 @@ export interface LivenessChange {
   /** Level at that instant; Infinity for a node never heard from. */
   readonly level: number;
   /**
-   * How long it had been silent; undefined for a node never heard from, or where the source cannot
-   * tell.
+   * How long it had been silent; undefined for a node never heard from, or if the source does not
+   * say.
    */
   readonly silentForMs: number | undefined;
-  /** Which rule led to it, with its numbers, as a sentence. */
+  /** The rule that caused it, with its numbers, as a sentence. */
   readonly rule: string;
 }
 
@@ -50,19 +52,19 @@ export interface PendingChange {
   readonly node: string;
   readonly to: "suspected" | "down";
   /**
-   * When it was last heard from; undefined for a node never heard from, or where the source cannot
-   * tell.
+   * When it was last heard from; undefined for a node never heard from, or if the source does not
+   * say.
    */
   readonly lastMs: number | undefined;
 }
 
-/** No wake needs to be nearer than the millisecond to which instants have to agree. */
+/** Instants have to agree to the millisecond, so no wake needs to be nearer than this. */
 const RESOLUTION_MS = 1;
 
 /**
- * So many suspicions within flapWindowMs make a node one that flaps. Fewer are cleared by one beat,
- * because it proves that the node lives, and a healthy one has about one a minute where suspicion
- * is cheap (the adaptive model's level 5).
+ * A node flaps after this many suspicions within flapWindowMs. Fewer are cleared by one beat,
+ * because a beat proves that the node is alive. A healthy node has about one suspicion a minute if
+ * suspicion is cheap (the adaptive model's level 5).
  */
 const FLAPPING_SUSPICIONS = 5;
 
@@ -71,12 +73,12 @@ class Watched {
   readonly graceEndsMs: number;
   liveness: Liveness = "unknown";
   /**
-   * Since when the level has been seen at the declare threshold or above; Infinity while it is not.
+   * Since when the level has been at the declare threshold or above; Infinity while it is below.
    */
   aboveSinceMs: number = Number.POSITIVE_INFINITY;
   dwellEndsMs: number = Number.NEGATIVE_INFINITY;
   declaredAtMs: number = Number.NEGATIVE_INFINITY;
-  /** How often in a row the dwell was doubled. */
+  /** How many times in a row the dwell was doubled. */
   flaps = 0;
   /**
    * When its level last rose to the suspect threshold, newest last; at most
@@ -84,12 +86,12 @@ class Watched {
    */
   readonly suspectedAtMs: number[] = [];
   /**
-   * Since when it has been seen below the suspect threshold again; Infinity while it is suspicious.
+   * Since when the level has been below the suspect threshold again; Infinity while it is above.
    */
   quietSinceMs: number = Number.NEGATIVE_INFINITY;
-  /** How long it has to be quiet until it is clear; 0 unless it flaps. */
+  /** How long the node must be quiet until it is clear; 0 unless it flaps. */
   quietMs = 0;
-  /** No change can fall due before this instant, unless the node is heard from. */
+  /** No change can be due before this instant, unless the node is heard from. */
   wakeAtMs: number;
 
   constructor(node: string, graceEndsMs: number, wakeAtMs: number) {
@@ -99,19 +101,38 @@ class Watched {
   }
 }
 
-/** What one look at a node sees. */
+/** The result of one check of a node. */
 interface Look {
   readonly level: number;
   readonly lastMs: number | undefined;
   readonly heard: boolean;
 }
 
+/**
+ * Decides which nodes are declared down, from levels of suspicion; told the time with each
+ * question.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatMachine, SupervisorMachine } from "ground-station-failover/core";
+ *
+ * const detector = new FixedHeartbeatMachine({ timeoutMs: 150 });
+ * const supervisor = new SupervisorMachine(detector);
+ * supervisor.watch("north", 0);
+ * detector.noteHeartbeat("north", undefined, 0);
+ * supervisor.evaluate(0);
+ * console.log(supervisor.liveness("north")); // alive
+ * supervisor.evaluate(1_000); // suspected, …
+ * supervisor.evaluate(2_000); // … and for long enough
+ * console.log(supervisor.liveness("north")); // down
+ * ```
+ */
 export class SupervisorMachine {
-  /** The options in force, defaults filled in. */
+  /** The options in force, including defaults. */
   readonly options: Complete<SupervisorOptions>;
   readonly #source: SuspicionSource;
   /**
-   * Whether the source can tell ahead when a level is reached, so that a node need not be looked at
+   * True if the source can predict when a level is reached, so that a node need not be checked
    * before.
    */
   readonly #foretold: boolean;
@@ -126,51 +147,53 @@ export class SupervisorMachine {
   }
 
   /**
-   * Begins to watch `node`, whose grace period starts now; does nothing for one already watched.
+   * Begins to watch `node`, and starts its grace period now. Does nothing if it is watched already.
    */
   watch(node: string, nowMs: number): void {
     if (this.#watched.has(node)) return;
     this.#watched.set(node, new Watched(node, nowMs + this.options.gracePeriodMs, nowMs));
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#watched.delete(node);
   }
 
-  /** What is held of `node` since the last evaluation; `unknown` for one that is not watched. */
+  /** The liveness of `node` at the last evaluation; `unknown` if it is not watched. */
   liveness(node: string): Liveness {
     return this.#watched.get(node)?.liveness ?? "unknown";
   }
 
   /**
-   * Until `untilMs` no node moves towards down: the observer has reason to distrust itself. Moving
-   * to alive stays allowed.
+   * Until `untilMs` no node moves towards down, because the observer has reason to distrust itself.
+   * Moving to alive stays allowed.
    */
   abstainUntil(untilMs: number): void {
     if (untilMs > this.#abstainUntilMs) this.#abstainUntilMs = untilMs;
   }
 
+  /** Are declarations suspended at `nowMs`? */
   isAbstaining(nowMs: number): boolean {
     return nowMs < this.#abstainUntilMs;
   }
 
   /**
    * Until `untilMs` no node that was ever heard from is declared down, unless it is past a ceiling:
-   * the detector's, where its level is as high as a number can be, or ceilingMs. All else goes on
-   * meanwhile. A later call replaces an earlier one.
+   * the detector's, where its level is the largest number, or ceilingMs. All other changes
+   * continue. A later call replaces an earlier one.
    */
   withholdUntil(untilMs: number): void {
     this.#withholdUntilMs = untilMs;
   }
 
-  /** How many nodes are counted on to be heard: alive or suspected. */
+  /** How many nodes are expected to be heard: alive or suspected. */
   get expected(): number {
     let expected = 0;
     for (const { liveness } of this.#watched.values()) if (liveness !== "unknown" && liveness !== "down") expected++;
     return expected;
   }
 
-  /** Whom {@link evaluate} would accuse now. No liveness changes. */
+  /** The nodes that {@link evaluate} would suspect or declare down now. Changes no liveness. */
   accusations(nowMs: number): PendingChange[] {
     const found: PendingChange[] = [];
     for (const watched of this.#watched.values()) {
@@ -184,8 +207,8 @@ export class SupervisorMachine {
   }
 
   /**
-   * Changes whatever is due and says what changed, in the order in which nodes came under watch.
-   * The list is the caller's to read.
+   * Makes all changes that are due and returns them, in the order in which the nodes came under
+   * watch. The caller may keep the list.
    */
   evaluate(nowMs: number): LivenessChange[] {
     const changes: LivenessChange[] = [];
@@ -198,10 +221,10 @@ export class SupervisorMachine {
   }
 
   /**
-   * When to evaluate again, later than `nowMs` only if nothing is due; Infinity while nothing is
-   * watched. No change falls due earlier, recoveries aside, which are looked for every recheckMs. A
-   * wake may find nothing, because beats came in the meantime; one that is due to silence finds it
-   * due, to the millisecond.
+   * When to evaluate again: `nowMs` if something is due, later otherwise, and Infinity while
+   * nothing is watched. No change is due earlier, except recoveries, which are checked every
+   * recheckMs. A wake may find nothing, because beats came in the meantime. A change that is due to
+   * silence is found to the millisecond.
    */
   nextWakeMs(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
@@ -234,10 +257,11 @@ export class SupervisorMachine {
     return { node: watched.node, from, to, atMs: nowMs, level: look.level, silentForMs, rule };
   }
 
-  /** Looks at a node, and notes since when its level is what it is. */
+  /** Checks a node, and records since when its level has been high. */
   #see(watched: Watched, nowMs: number): Look {
     const look = this.#look(watched.node, nowMs);
-    // A beat since then has broken the suspicion off, even if nobody looked at that moment.
+    // A beat that came since then has ended the suspicion, even if no check was made at that
+    // moment.
     const heardSince = look.lastMs !== undefined && look.lastMs > watched.aboveSinceMs;
     const abstaining = this.isAbstaining(nowMs);
     if (look.level < this.options.declareThreshold || abstaining) watched.aboveSinceMs = Number.POSITIVE_INFINITY;
@@ -246,9 +270,10 @@ export class SupervisorMachine {
   }
 
   /**
-   * Counts how often a node's level has risen to the suspect threshold lately. One that keeps doing
-   * so would be alive again with each beat, dozens of times a minute. It has to be quiet for twice
-   * the usual time between its suspicions instead, within the bounds of the dwell.
+   * Counts how often a node's level has recently risen to the suspect threshold. If this happens
+   * often, the node would become alive again with each beat, dozens of times a minute. Instead, it
+   * has to be quiet for twice the usual time between its suspicions, within the bounds of the
+   * dwell.
    */
   #noteSuspicion(watched: Watched, level: number, nowMs: number): void {
     if (watched.liveness === "down") return;
@@ -271,8 +296,7 @@ export class SupervisorMachine {
 
   #look(node: string, nowMs: number): Look {
     const given = this.#source.suspicionLevel(node, nowMs);
-    // A source of somebody else's making that answers NaN knows nothing, which is never a reason
-    // for trust.
+    // If a source written by others returns NaN, it knows nothing, and that is no reason for trust.
     const level = given >= 0 ? given : given < 0 ? 0 : Number.POSITIVE_INFINITY;
     const lastMs = this.#source.lastHeartbeatMs?.(node);
     return { level, lastMs, heard: lastMs !== undefined || level < Number.POSITIVE_INFINITY };
@@ -309,10 +333,7 @@ export class SupervisorMachine {
     watched.dwellEndsMs = nowMs + Math.min(maxDwellMs, minDwellMs * 2 ** Math.min(watched.flaps, 40));
   }
 
-  /**
-   * The next instant at which a look at this node can find a change, if it stays as silent as it
-   * is.
-   */
+  /** The next instant at which a check of this node can find a change, if the node stays silent. */
   #wakeFor(watched: Watched, look: Look, nowMs: number): number {
     const { recheckMs, sustainMs, ceilingMs, suspectThreshold, declareThreshold } = this.options;
     if (watched.liveness === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
@@ -334,10 +355,10 @@ export class SupervisorMachine {
   }
 
   /**
-   * When silence brings `node` to `threshold`: nowMs if it is there, Infinity if the source cannot
-   * tell. Rounding can put the instant a hair too early, where a timer would find nothing and be
-   * set again to the same instant; it is moved on, by steps that double, until the source agrees,
-   * and by a millisecond at most.
+   * When silence brings `node` to `threshold`: nowMs if it is there already, Infinity if the source
+   * does not say. Rounding can make the instant slightly too early; a timer would then find nothing
+   * and be set to the same instant again. So the instant is moved on in steps that double, until
+   * the source agrees, by at most a millisecond.
    */
   #reachedMs(node: string, threshold: number, level: number, nowMs: number): number {
     if (level >= threshold) return nowMs;

@@ -1,13 +1,13 @@
 /**
- * The attempts that are out, by station, in no order. Each knows its place, so that adding and
- * removing one costs nothing: a `Set` that is filled and emptied with every call spends more time
+ * The attempts that are out, by station, in no order. Each attempt knows its place, so adding and
+ * removing cost almost nothing. A `Set` that is filled and emptied with every call spends more time
  * on its own table than the call takes.
  */
 import type { Attempt } from "./call.ts";
 import type { Station } from "./station.ts";
 
 export class AttemptsOut {
-  /** By the stations' numbers. */
+  /** Indexed by station number. */
   readonly #at: readonly Attempt[][];
 
   constructor(stations: number) {
@@ -33,7 +33,7 @@ export class AttemptsOut {
     last.place = place;
   }
 
-  /** Those at `station`. The list changes with every add and remove. */
+  /** The attempts that are out at `station`. The array changes with every add and remove. */
   at(station: Station): Attempt[] {
     return this.#at[station.number] as Attempt[];
   }

@@ -1,16 +1,16 @@
 /**
- * Calls that wait for a station, the one that has least time left first. Time is counted to the
- * call's own deadline, or to the end of what its caller is believed to wait; calls without either
- * are in the order of their arrival. Serving by deadline is first come, first served among equals,
- * and lets nobody overtake who has less time (Liu and Layland, 1973); its one weakness, that under
- * overload everybody is served just too late, is met where calls are let go: those that cannot be
- * answered in time are refused instead (`dispatch.ts`).
+ * Calls that wait for a station; the call with least time left is first. Time left is counted to
+ * the call's own deadline, or to the end of its caller's estimated patience. Calls with neither are
+ * in order of arrival. Earliest deadline first is the same as first come, first served if all calls
+ * have the same deadline, and no call overtakes one that has less time (Liu and Layland, 1973). Its
+ * one weakness is that under overload every call is served slightly too late. `dispatch.ts` avoids
+ * this: it refuses calls that cannot be answered in time.
  *
- * Calls mostly arrive in order, so a sorted array with a moving head costs next to nothing.
+ * Calls mostly arrive in order, so a sorted array with a moving head is cheap.
  */
 import type { Call } from "./call.ts";
 
-/** The array is cut down when this many places at its head are empty. */
+/** The array is compacted when this many places at its head are empty. */
 const COMPACT_AFTER = 1_024;
 
 export class CallQueue {
@@ -22,7 +22,7 @@ export class CallQueue {
     return this.#size;
   }
 
-  /** The call whose turn it is; it stays in the queue. */
+  /** The call that goes next; it stays in the queue. */
   get first(): Call | undefined {
     while (this.#head < this.#places.length) {
       const call = this.#places[this.#head];
@@ -34,13 +34,13 @@ export class CallQueue {
     return undefined;
   }
 
-  /** Puts `call` in by `order` (an instant); among equals it goes last. */
+  /** Inserts `call` by `order` (an instant), after calls with an equal order. */
   add(call: Call, order: number): void {
     call.order = order;
     this.#compact();
     let low = this.#head;
     let high = this.#places.length;
-    // Empty places keep no order; they are skipped towards the end.
+    // Empty places have no order; the search skips them towards the end.
     while (low < high) {
       let middle = (low + high) >> 1;
       const start = middle;
@@ -54,7 +54,7 @@ export class CallQueue {
     this.#size++;
   }
 
-  /** Takes `call` out; false where it is not in. */
+  /** Removes `call`; false if it is not in the queue. */
   remove(call: Call): boolean {
     const place = this.#placeOf(call);
     if (place < 0) return false;
@@ -63,7 +63,7 @@ export class CallQueue {
     return true;
   }
 
-  /** The call that has most time left; it stays in the queue. O(1) as a rule. */
+  /** The call with most time left; it stays in the queue. Usually O(1). */
   get last(): Call | undefined {
     return this.findLast(() => true);
   }
@@ -87,8 +87,8 @@ export class CallQueue {
   }
 
   /**
-   * How many calls will go in time, if one goes every `everyMs` from `nowMs` on, in order, and
-   * those that cannot go before `latestMs` do not go at all. O(n).
+   * How many calls would go in time if one goes every `everyMs` from `nowMs` on, in order. A call
+   * that cannot go before `latestMs` is left out. O(n).
    */
   countInTime(latestMs: (call: Call) => number, everyMs: number, nowMs: number): number {
     let atMs = nowMs;
@@ -102,7 +102,7 @@ export class CallQueue {
     return count;
   }
 
-  /** Takes every call out, in order. */
+  /** Removes all calls and returns them in order. */
   takeAll(): Call[] {
     const calls = this.#all();
     this.#places = [];

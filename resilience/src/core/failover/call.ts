@@ -1,5 +1,5 @@
 /**
- * One call on its way through the failover, as plain data. Its states, and what moves it:
+ * The state of one call, as plain data. These are the states and what changes them:
  *
  *   waiting ──admitted──► running ──served──────────────────────────► done
  *    ▲   ▲                 │ │ └─ failed, and nothing more can be done ─► done (its failure, or *ambiguous outcome*)
@@ -8,28 +8,29 @@
  *    │       be sent             │
  *    │                           └─ sent and lost, the station can be asked ─► asking ──it ran──► done
  *    │                                                                          │
- *    ├──────────────────────────── it did not run, or nobody knows ─────────────┘
+ *    ├──────────────────────────── it did not run, or it is unknown ────────────┘
  *    └─── parked (until an instant: a backoff, a full retry budget)
  *
- * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out
- * that answers in the end. The rules of what may move are in `dispatch.ts`.
+ * Attempts are kept apart from the state: a call that waits or asks may still have an attempt out,
+ * which may be answered. `dispatch.ts` says which calls may move.
  */
 import type { Due } from "../due-heap.ts";
 import type { CallTerms } from "./call-terms.ts";
 import type { CallSource } from "./learned/call-sources.ts";
 import type { Station } from "./station.ts";
 
-/** How something ends for the caller: with a value, which may be a failure's, or with an error. */
+/** How a call ends for its caller: with a value, which may describe a failure, or with an error. */
 export type Settlement = { readonly value: unknown } | { readonly error: unknown };
 
 /**
  * How an attempt ended.
  *
  * - `served`: it succeeded. `ignored`: it says nothing about the station, and is not repeated.
- * - `failed`: the station answered with a failure. `overloaded`: it refused the call for load.
+ * - `failed`: the station answered with a failure. `overloaded`: the station refused the call for
+ *   load.
  * - `lost`: it was sent, and whether it ran is unknown.
- * - `unreachable`: it was never sent, the station did not take the connection.
- * - `local-shortage`: it was never sent, for want of a resource of this machine.
+ * - `unreachable`: it was never sent, because the station did not accept the connection.
+ * - `local-shortage`: it was never sent, because this machine lacked a resource.
  * - `stale`: the station refused its epoch; it did not run.
  */
 export type AttemptResult =
@@ -43,9 +44,9 @@ export type AttemptResult =
   | "stale";
 
 /**
- * Why an attempt was sent: `first` of its call; `retry` at a station that the call has reached
- * before; `elsewhere`, after another station failed, refused or lost it, or fell silent; `hedge`,
- * while the attempt elsewhere is still waited for.
+ * Why an attempt was sent. `first`: the first of its call. `retry`: at a station that the call has
+ * reached before. `elsewhere`: after another station failed, refused or lost the call, or fell
+ * silent. `hedge`: while an attempt at another station may still be answered.
  */
 export type AttemptReason = "first" | "retry" | "elsewhere" | "hedge";
 
@@ -55,7 +56,7 @@ export interface AttemptEnd {
   readonly settlement: Settlement;
   /** The station's own hint (`Retry-After`). */
   readonly retryAfterMs?: number | undefined;
-  /** False: trying again cannot mend it. */
+  /** False if trying again cannot help. */
   readonly retry?: boolean | undefined;
 }
 
@@ -66,7 +67,7 @@ export type CallState =
   | {
       readonly phase: "asking";
       readonly station: Station;
-      /** What the call goes on with where the station does not know. */
+      /** How the lost attempt ended, as far as is known. */
       readonly lost: Settlement;
     }
   | { readonly phase: "done" };
@@ -77,8 +78,8 @@ export const PARKED: CallState = { phase: "parked" };
 export const DONE: CallState = { phase: "done" };
 
 /**
- * An attempt that is out. (Its numbers begin as 0, as those of a call do: a field that was
- * undefined first is slower to V8 than one that only ever held numbers.)
+ * An attempt that is out. (Its numbers start as 0, like those of a call: V8 is slower with a field
+ * that was undefined first than with one that only ever held numbers.)
  */
 export class Attempt {
   readonly call: Call;
@@ -87,36 +88,36 @@ export class Attempt {
   readonly number: number = 0;
   readonly epoch: number = 0;
   readonly startedMs: number = 0;
-  /** The breaker's permit; undefined where it is sent without one. */
+  /** The breaker's permit; undefined if it is sent without one. */
   permit: number | undefined = undefined;
   /**
-   * From this instant on the station is not to begin to work on it: the call has gone elsewhere by
-   * then.
+   * The station must not begin to work on it after this instant, because the call has gone
+   * elsewhere by then.
    */
   beginByMs: number = Number.POSITIVE_INFINITY;
-  /** Its body is still being sent: its age says nothing about the station. */
+  /** True while its body is being sent: its age then says nothing about the station. */
   isUploading = false;
-  /** Its body takes time, or took it. */
+  /** True if sending its body takes or took time. */
   isUpload = false;
-  /** It is one of the first of its source since its station began to serve. */
+  /** True if it is one of the first of its source since its station began to serve. */
   isEarly = false;
-  /** From when its age counts: when it was sent, or its body was. */
+  /** Its age counts from this instant: when it was sent, or when its body was. */
   judgedFromMs = 0;
-  /** It has been counted as overdue. */
+  /** True once it has been counted as overdue. */
   isOverdue = false;
-  /** It is so late that a second attempt elsewhere was thought of. */
+  /** True once it was so late that a second attempt elsewhere was considered. */
   isHedged = false;
-  /** Nobody waits for it any more. */
+  /** True once its result is no longer needed. */
   isAbandoned = false;
-  /** It is likely to be lost, or to take long: its station's limit does not count it. */
+  /** True if it is probably lost or will take long, so its station's limit does not count it. */
   isSetAside = false;
-  /** Its station is silent, and the call went on without waiting for it. */
+  /** True if its station is silent and the call went on without it. */
   isMoved = false;
-  /** Its station was replaced, and had served nothing since it was sent. */
+  /** True if its station was replaced and had served nothing since it was sent. */
   isLeft = false;
-  /** Its place among those out at the station. */
+  /** Its index among the attempts that are out at the station. */
   place = -1;
-  /** The driver's context of it. */
+  /** The driver's context for it. */
   context: unknown = undefined;
 
   constructor(call: Call, station: Station, epoch: number, startedMs: number) {
@@ -129,7 +130,7 @@ export class Attempt {
   }
 }
 
-/** What became of a call at one station. */
+/** What happened to a call at one station. */
 export interface Visit {
   readonly station: Station;
   /** Attempts that may have reached the station. */
@@ -139,7 +140,7 @@ export interface Visit {
   /** The breaker's permit of its last attempt there. */
   lastPermit: number | undefined;
   lastSettlement: Settlement | undefined;
-  /** The station has been asked what became of it. */
+  /** True if the station has been asked what became of the call. */
   wasAsked: boolean;
 }
 
@@ -151,36 +152,38 @@ export class Call implements CallTerms, Due {
   readonly isIdempotent: boolean;
   readonly source: CallSource;
   readonly arrivedMs: number = 0;
-  /** What the driver runs. */
+  /** The operation that the driver runs. */
   readonly request: unknown;
   state: CallState = WAITING;
-  /** Attempts that are out; undefined while none is. */
+  /** Attempts that are out; undefined if there are none. */
   out: Attempt[] | undefined = undefined;
-  /** Where it has been; undefined before its first failure. */
+  /** Stations that it has reached; undefined before its first failure. */
   visits: Visit[] | undefined = undefined;
   attempts = 0;
-  /** How its last attempt that did no work ended: told to its caller where it had no other end. */
+  /**
+   * How its last attempt that did no work ended. Its caller gets this if there is no other result.
+   */
   lastRefusal: unknown = undefined;
   staleRefusals = 0;
-  /** Station whose retry budget has been charged for an attempt that is yet to come. */
+  /** Station whose retry budget has been charged for a future attempt. */
   charged: Station | undefined = undefined;
   /**
-   * Stations in whose retry budgets an attempt is booked that did no work there: the next one there
-   * is not booked again.
+   * Stations whose retry budgets hold a charged attempt that did no work: the next attempt there is
+   * not charged again.
    */
   booked: Station[] | undefined = undefined;
-  /** While it is not running: when it is looked at again. */
+  /** When to check it again while it is not running. */
   restsUntilMs = 0;
-  /** It fell due on a tick that was late, and was given time to read what waited unread. */
+  /** True if it fell due on a late tick and was given time to read unread answers. */
   wasReadFirst = false;
   /** When its wait for a station ends; undefined before it has waited. */
   waitEndsMs: number | undefined = undefined;
   /**
-   * When the wait for an attempt that is out ends before the deadline, because another would be of
-   * no use; or undefined.
+   * When to stop waiting for an attempt that is out, before the deadline, because another attempt
+   * would be useless; or undefined.
    */
   answerEndsMs: number | undefined = undefined;
-  /** Its place in the order of the queue; lower goes first. Belongs to the queue. */
+  /** Its position in the order of the queue; lower goes first. The queue owns this field. */
   order = 0;
   dueAtMs = 0;
   duePlace = -1;
@@ -197,21 +200,21 @@ export class Call implements CallTerms, Due {
   }
 
   /**
-   * What it was submitted under. The call keeps it itself: an object for the terms would be made
-   * with each call.
+   * The terms of the call. They are the call's own fields: a separate object would be allocated for
+   * every call.
    */
   get terms(): CallTerms {
     return this;
   }
 
-  /** What became of it at `station`; undefined where it has not failed there. */
+  /** What happened to the call at `station`; undefined if it has not failed there. */
   visitAt(station: Station): Visit | undefined {
     if (this.visits === undefined) return undefined;
     for (const visit of this.visits) if (visit.station === station) return visit;
     return undefined;
   }
 
-  /** As {@link visitAt}, beginning a record where there is none. */
+  /** As {@link visitAt}, but creates a record if there is none. */
   noteVisit(station: Station): Visit {
     const known = this.visitAt(station);
     if (known !== undefined) return known;
@@ -229,32 +232,31 @@ export class Call implements CallTerms, Due {
     return visit;
   }
 
-  /** An attempt of it did no work at `station`, and stays in the books there. */
+  /** An attempt did no work at `station`, and stays charged to its budget. */
   noteBooked(station: Station): void {
     if (this.booked === undefined) this.booked = [station];
     else if (!this.booked.includes(station)) this.booked.push(station);
   }
 
-  /** Is an attempt booked at `station` that did no work there? True once for each. */
+  /** Is an attempt that did no work still charged at `station`? True once for each. */
   takeBooked(station: Station): boolean {
     const place = this.booked?.indexOf(station) ?? -1;
     if (place >= 0) this.booked?.splice(place, 1);
     return place >= 0;
   }
 
-  /** Has it an attempt out at `station`? */
+  /** Has this call an attempt out at `station`? */
   isOutAt(station: Station): boolean {
     return this.out?.some((attempt) => attempt.station === station) === true;
   }
 
-  /** Has it an attempt out at another station than `station`? */
+  /** Has this call an attempt out at a station other than `station`? */
   isOutBeside(station: Station): boolean {
     return this.out?.some((attempt) => attempt.station !== station) === true;
   }
 
   /**
-   * When the first of its attempts that somebody waits for runs out of time; `Infinity` where none
-   * does.
+   * The earliest timeout of its attempts whose result is still needed; `Infinity` if there is none.
    */
   get timeoutAtMs(): number {
     let atMs = Number.POSITIVE_INFINITY;
@@ -262,14 +264,14 @@ export class Call implements CallTerms, Due {
     return atMs;
   }
 
-  /** May it have run somewhere, without an answer that says so? */
+  /** May the call have run at a station that has not answered? */
   get mayHaveRun(): boolean {
     if (this.out !== undefined && this.out.length > 0) return true;
     return this.visits?.some((visit) => visit.last === "lost") === true;
   }
 }
 
-/** When an attempt runs out of time; `Infinity` while it does not count. */
+/** When an attempt times out; `Infinity` while its time does not count. */
 export function timeoutAtMs({ station, judgedFromMs, isUploading, isAbandoned }: Attempt): number {
   return isUploading || isAbandoned ? Number.POSITIVE_INFINITY : judgedFromMs + station.parts.timeoutMs;
 }

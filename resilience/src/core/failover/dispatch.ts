@@ -1,28 +1,30 @@
 /**
- * What becomes of calls, as a pure machine: inputs go in (a call, the end of an attempt, a
- * declaration, the time), actions come out in the order in which they are to be done (the shape of
- * etcd raft's `Ready`). It calls nobody back, so no input can arrive in the middle of another; the
- * driver (of the runtime) queues what comes meanwhile.
+ * Decides what happens to each call. It is a pure machine: inputs go in (a call, the end of an
+ * attempt, a declaration, the time), and actions come out, in the order in which the driver must do
+ * them. This is the shape of etcd raft's `Ready`. The machine makes no callbacks, so no input can
+ * arrive in the middle of another one. The driver (in the runtime) queues inputs that arrive
+ * meanwhile.
  *
  * It is one file because every input may touch a call, its station and the queue at once, and the
- * order in which it does is the contract; what can be judged alone (routing, evidence, pace, roles,
- * usual times, the outlook) is in files of its own.
+ * order of these steps is the contract. Parts that can decide alone (routing, evidence, pace,
+ * roles, usual times, the outlook) have files of their own.
  *
- * What may move (rule F4): a call that provably was never sent, always; one that carries an
- * idempotency key or was declared idempotent, under the same key; any other never, and its caller
- * is told that the outcome is unknown.
+ * Which calls may be sent to another station (rule F4):
+ * - A call that provably was never sent: always.
+ * - A call that carries an idempotency key or was declared idempotent: yes, under the same key.
+ * - Any other call: never. Its caller is told that the outcome is unknown.
  *
- * Whose failure it was (rule F10) is decided by comparison, at once. A repeatable call that a
- * station failed goes to another usable one. If that one serves it, it counts against the first; if
- * it gives a failure too, the failure is the call's own and is delivered. Nothing is held until
- * other calls come by. A repeatable attempt that is overdue gets a second attempt elsewhere, within
- * a budget for such hedges; whichever answers first counts. Calls that may not run twice are
- * compared with new ones, which may go to either station (`uncompared.ts`).
+ * Whose failure it was (rule F10) is decided by comparison, at once. If a station fails a
+ * repeatable call, the call goes to another usable station. If that station serves it, the failure
+ * counts against the first one. If that station fails it too, the failure is the call's own and is
+ * delivered. No call is held until other calls arrive. An overdue repeatable attempt gets a second
+ * attempt at another station, within a budget for such hedges; the first answer counts. Calls that
+ * may not run twice are compared with new calls, which may go to either station (`uncompared.ts`).
  *
- * Nobody waits for nothing (rule F11): a call that cannot be answered within its deadline, or
- * within what callers are known to wait, is refused as soon as that is known. Everything that waits
- * is in one queue (`call-queue.ts`) and leaves it at the pace of the station's admission control
- * (`admission.ts`).
+ * No caller waits in vain (rule F11). A call is refused as soon as it is known that no answer can
+ * come within its deadline, or within the time that callers are known to wait. All waiting calls
+ * are in one queue (`call-queue.ts`). They leave it at the pace that the station's admission
+ * control allows (`admission.ts`).
  */
 
 import { tooLate } from "../deadline.ts";
@@ -74,19 +76,19 @@ import { GIVEN_UP, lastOf, noStationFit, seenEpochOf, unknownAt, verdictOn } fro
 
 export interface DispatchOptions {
   readonly roles: Roles;
-  /** How many calls may wait. */
+  /** Maximum number of calls that may wait. */
   readonly maxWaiting: number;
-  /** How long a call waits while no station can take it. */
+  /** How long a call waits while no station can take it, in milliseconds. */
   readonly maxWaitMs: number;
-  /** May a keyed call whose station was lost be sent again? */
+  /** True if a keyed call may be sent again after its station was lost. */
   readonly resendsKeyed: boolean;
-  /** Can stations be asked what became of a key? */
+  /** True if stations can be asked what became of a key. */
   readonly canAsk: boolean;
 }
 
 /**
- * What a station says of a key: it ran, with its result; it did not, and will not; or it does not
- * know.
+ * A station's answer about a key: the call ran, with this result; it did not run and never will; or
+ * the station does not know.
  */
 export type KeyAnswer = { readonly ran: true; readonly result: unknown } | { readonly ran: false } | "unknown";
 
@@ -97,7 +99,7 @@ export type DispatchInput =
   | { readonly type: "cancel"; readonly call: Call; readonly reason: unknown }
   | { readonly type: "answered"; readonly call: Call; readonly answer: KeyAnswer }
   | { readonly type: "declared"; readonly declarations: readonly LivenessChange[] }
-  /** This process was stopped: until `untilMs` failures say nothing about stations. */
+  /** This process was paused: failures before `untilMs` say nothing about stations. */
   | { readonly type: "stalled"; readonly untilMs: number }
   | { readonly type: "probed"; readonly station: Station; readonly isWell: boolean }
   | {
@@ -107,104 +109,109 @@ export type DispatchInput =
       readonly untilMs: number;
     }
   | { readonly type: "epoch-seen"; readonly epoch: number }
-  /** Somebody supervises from now on, or nobody does. */
+  /** Supervision has started, or has stopped. */
   | { readonly type: "supervised"; readonly isRunning: boolean }
-  /** Time has passed, or a circuit changed; `lateByMs`: how much later than asked for. */
+  /**
+   * Time has passed, or a circuit has changed. `lateByMs`: how much later this tick is than the
+   * instant asked for.
+   */
   | { readonly type: "tick"; readonly lateByMs: number };
 
 export type DispatchAction =
   | { readonly type: "send"; readonly attempt: Attempt }
-  /** Nobody waits for this attempt any more. */
+  /** The result of this attempt is not needed any more. */
   | { readonly type: "recall"; readonly attempt: Attempt; readonly reason: Error }
-  /** Ask `station` what became of the call's key; the answer comes back as an input. */
+  /** Ask `station` what became of the call's key. The answer comes back as an input. */
   | { readonly type: "ask"; readonly call: Call; readonly station: Station }
   | { readonly type: "settle"; readonly call: Call; readonly settlement: Settlement }
   | { readonly type: "leave-slot"; readonly station: Station }
   | { readonly type: "event"; readonly event: FailoverEvent };
 
-/** What speaks against a station when another one has served the call. */
+/** The failure that counts against a station if another station has served the call. */
 type Loss = Pick<Visit, "station" | "last" | "lastStartedMs" | "lastPermit">;
 
 /**
- * Hedges: extra attempts elsewhere for calls that are overdue, as a share of all calls, and at
- * least so many in 10 s.
+ * Budget of hedges, which are extra attempts at another station for overdue calls: a share of all
+ * calls, and at least `reserve` in 10 s.
  */
 const HEDGES = { ratio: 0.1, windowMs: 10_000, reserve: 5 };
 /**
- * How often a station may answer that it has seen a newer epoch: after that, another gateway is at
- * work.
+ * Maximum number of resends after a station answers that it has seen a newer epoch. After that,
+ * another gateway must be deciding.
  */
 const MAX_STALE_RESENDS = 3;
 /**
- * A call that is out of a resource of this machine is tried again after this long, twice as long
- * each time.
+ * Delay before a call is tried again after this machine lacked a resource; it doubles each time.
  */
 const SHORTAGE_RETRY_MS = 20;
 const MAX_SHORTAGE_RETRY_MS = 250;
-/** … and given up after this long: by then its caller should hear of it. */
+/** After this long the call is given up: its caller should learn about the shortage by then. */
 const MAX_SHORTAGE_MS = 2_000;
 /** Ends of attempts that did no work at their station. */
 const NEVER_RAN: ReadonlySet<AttemptEnd["result"]> = new Set(["unreachable", "local-shortage", "stale"]);
-/** A call that waits for room in a retry budget looks again after this long. */
+/** A call that waits for room in a retry budget tries again after this long. */
 const BUDGET_RECHECK_MS = 250;
 /**
- * An attempt that is overdue so soon after another one is late already: bounds have room for
- * answers that are under way.
+ * If one attempt is overdue, another one that becomes overdue within this time counts as late
+ * already: the bounds leave room for answers that are on their way.
  */
 const NEXT_LATE_MS = 5;
-/** How long answers take beside leisure is measured once in this time. */
+/** The ratio of answer time to leisure time is sampled at most once in this time. */
 const SAMPLE_MS = 0.5;
 /**
- * A tick that is later than this means that this process did not run: answers wait unread, and are
- * read first.
+ * A tick later than this means that this process was paused. Answers then wait unread, and are read
+ * before anything is decided.
  */
 const LATE_TICK_MS = 25;
 /**
- * They are given time to be read: so long where the deadline is over, and as long as the tick was
- * late elsewhere, …
+ * Time given to read those answers if the call's deadline has passed. In all other cases it is the
+ * time by which the tick was late, …
  */
 const READ_FIRST_MS = 10;
-/** … because requests may not have been written either, but no longer than this. */
+/** … because requests may not have been written either, up to this maximum. */
 const MOST_READ_FIRST_MS = 250;
 /**
- * A station that served within this time is alive; a refusal for load then says how much it takes.
+ * A station that served a call within this time is alive; its refusals for load then show how much
+ * load it takes.
  */
 const SERVING_MS = 1_000;
 /**
- * A call takes long if it is out for so many times the usual answer time, and for at least this
- * long; one that is to find out whether its station serves at all, for longer.
+ * A call takes long if it has been out for `ratio` times the usual answer time, and for at least
+ * `leastMs`. For a trial call, which tests whether its station serves at all, the minimum is
+ * `trialMs`.
  */
 const LONG = { ratio: 4, leastMs: 100, trialMs: 1_000 };
 /**
- * Callers who leave are a sign of load where the chance that so many in a row do without it is no
- * higher.
+ * Callers who hang up are a sign of load if the chance that so many in a row hang up without load
+ * is at most this, …
  */
 const LEFT_CHANCE = 0.003;
-/** … and not fewer have, … */
+/** … at least this many have hung up, … */
 const MANY_LEFT = 3;
-/** … while more is out at their station than it works on at leisure, by more than chance brings. */
+/**
+ * … and more calls are out at their station than it works on at leisure, by more than chance
+ * explains.
+ */
 const MUCH_WORK = { ratio: 1.2, deviations: 1.5 };
 /**
- * So many times quicker than another attempt of its call is one that says something of that one's
- * station, which takes longer than it ever did, or of which nobody knows how long it takes.
+ * An attempt must be this many times quicker than another attempt of its call to count against that
+ * attempt's station. `overdue`: the other attempt is overdue. `stranger`: the usual time of the
+ * other attempt is unknown.
  */
 const OUTRUN_RATIO = { overdue: 2, stranger: 3 };
-/** Where nothing tells when the queue can move on, it is looked at again this soon. */
+/** If nothing predicts when the queue can move on, it is checked again after this long. */
 const QUEUE_RECHECK_MS = 10;
 /**
- * Calls whose callers' patience is unknown are ordered as if it were this long; only the order
+ * If the patience of callers is unknown, calls are ordered as if it were this long. Only the order
  * matters.
  */
 const ORDER_HORIZON_MS = 30_000;
 /**
- * Where deadline and timeout are the same, the deadline is over first: it began while the call was
- * on its way here.
+ * If deadline and timeout are equal, the deadline passes first, because it started while the call
+ * was on its way to this process.
  */
 const NEARLY = 0.9;
-/**
- * No refusal tells its caller to stay away for longer than this: what a station does changes
- * sooner.
- */
+/** Maximum `Retry-After` of a refusal: what a station can take changes sooner than that. */
 const MAX_RETRY_AFTER_MS = 10_000;
 const ENDLESS = Number.POSITIVE_INFINITY;
 const NOTHING: readonly DispatchAction[] = [];
@@ -221,23 +228,25 @@ export class Dispatcher {
   readonly #outlook: Outlook;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
-  /** Attempts that were sent since the start, by why. */
+  /** Attempts sent since the start, by reason. */
   readonly sent: Record<AttemptReason, number> = { first: 0, retry: 0, elsewhere: 0, hedge: 0 };
   #actions: DispatchAction[] = [];
   #parked = 0;
   #needsDecision = false;
-  /** When time alone could change what is decided. */
+  /** When the passing of time alone could change a decision. */
   #decideAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Something was learned since that was worked out. */
+  /** True if something was learned after `#decideAtMs` was computed. */
   #isWakeStale = true;
   #usualInFlight = 0;
-  /** When a call that is out may have taken long, and its place be free for one that waits. */
+  /**
+   * When a call that is out will count as taking long, so that its place may go to a waiting call.
+   */
   #longAtMs: number = ENDLESS;
   /** The patience by which waiting calls are ordered. */
   #orderPatienceMs = ORDER_HORIZON_MS;
   readonly #reports: Reports = new Reports();
   readonly #doubted: Set<Station> = new Set();
-  /** Until then what is read may have waited unread: this process stood still. */
+  /** Until then, answers may have waited unread because this process was paused. */
   #untimedUntilMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: DispatchOptions) {
@@ -255,12 +264,12 @@ export class Dispatcher {
     return this.#queue.size;
   }
 
-  /** Calls that wait for an instant, or for a station's word on their key. */
+  /** Calls that wait for an instant, or for a station's answer about their key. */
   get parked(): number {
     return this.#parked;
   }
 
-  /** Takes one input; what follows from it is to be done in the order given. */
+  /** Takes one input. The actions that follow must be done in the order given. */
   dispatch(input: DispatchInput, nowMs: number): readonly DispatchAction[] {
     this.#noteWaits(nowMs);
     this.#take(input, nowMs);
@@ -269,8 +278,8 @@ export class Dispatcher {
   }
 
   /**
-   * The input `submit`, cheaper, because every call makes one. Returns the attempt that is to be
-   * sent first of all, if there is one; {@link takeActions} tells what else follows.
+   * The same as the input `submit`, but cheaper, because every call makes one. Returns the attempt
+   * that must be sent first, if there is one. {@link takeActions} returns the other actions.
    */
   submit(call: Call, nowMs: number): Attempt | undefined {
     let attempt = this.#submit(call, nowMs);
@@ -283,8 +292,8 @@ export class Dispatcher {
   }
 
   /**
-   * The input `ended` of an attempt that was served with `value`, cheaper as well. True where its
-   * call is to be settled with that first of all; {@link takeActions} tells what else follows.
+   * The same as the input `ended` of an attempt that was served with `value`, but cheaper. True if
+   * its call must first be settled with that value. {@link takeActions} returns the other actions.
    */
   served(attempt: Attempt, value: unknown, nowMs: number): boolean {
     const { call, station } = attempt;
@@ -303,7 +312,8 @@ export class Dispatcher {
   }
 
   /**
-   * What follows from the inputs since this was last asked; it is to be done before the next one.
+   * The actions that follow from the inputs since the last call of this. They must be done before
+   * the next input.
    */
   takeActions(): readonly DispatchAction[] {
     if (this.#actions.length === 0) return NOTHING;
@@ -313,16 +323,16 @@ export class Dispatcher {
   }
 
   #follow(nowMs: number): void {
-    // Another input may come before the tick that was asked for, and after its instant.
+    // Another input may come before the requested tick, and after its instant.
     if (this.#needsDecision || nowMs >= this.#decideAtMs) this.#decide(nowMs);
     if (this.#queue.size > 0) this.#pump(nowMs);
     if (nowMs >= this.goodput.nextLookMs) this.#lookAtGoodput(nowMs);
   }
 
   /**
-   * A limit is lifted when nobody has waited for it for a second. Calls that wait may not have
-   * asked for it, because no station was usable; and where a tick is late, this process stood
-   * still, and calls may wait unread.
+   * Tells all admission controls that calls may be waiting for them. A limit is lifted when no call
+   * has waited for it for a second. Waiting calls may not have asked for it, because no station was
+   * usable. If a tick is late, this process was paused, and calls may be waiting unread.
    */
   #noteWaits(nowMs: number): void {
     const lateByMs = nowMs - this.#due.nextMs;
@@ -339,14 +349,14 @@ export class Dispatcher {
     this.#event(this.#reports.goodput(news, this.roles.active, this.#queue.size, this.patience.estimateMs));
   }
 
-  /** When to give it a tick; never in the past. */
+  /** When the driver must give the next tick; never in the past. */
   nextWakeMs(nowMs: number): number {
     const otherMs = this.#isWakeStale || this.#queue.size > 0 ? this.#otherWakeMs(nowMs) : this.#decideAtMs;
     const nextMs = Math.min(this.#due.nextMs, otherMs);
     return nextMs > nowMs ? nextMs : nowMs;
   }
 
-  /** When what is decided could change, or the queue could move on. */
+  /** When a decision could change, or the queue could move on. */
   #otherWakeMs(nowMs: number): number {
     if (this.#isWakeStale) this.#decideAtMs = this.roles.nextWakeMs(nowMs);
     this.#isWakeStale = false;
@@ -355,11 +365,14 @@ export class Dispatcher {
 
   #queueOpensAtMs(nowMs: number): number {
     const opensMs = Math.min(this.#router.opensAtMs(nowMs), this.#longAtMs);
-    // It did not let anybody go just now, whatever it says of itself.
+    // No call could leave the queue just now, even if the router says that it opens now.
     return opensMs > nowMs ? opensMs : nowMs + QUEUE_RECHECK_MS;
   }
 
-  /** Makes `name` active as planned; returns the new epoch, or why not. Follow it with a tick. */
+  /**
+   * Makes `name` active as planned. Returns the new epoch, or the reason of the refusal. The caller
+   * must send a tick afterwards.
+   */
   switchover(name: string, cause: PlannedCause, reason: string, nowMs: number): number | string {
     const { roles } = this;
     if (!roles.isLeaseHeld(nowMs)) return "the lease is not held: another gateway decides";
@@ -375,8 +388,7 @@ export class Dispatcher {
     return decision.epoch;
   }
 
-  // ── inputs
-  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── inputs ─────────────────────────────────────────────────────────────────────────────────────
 
   #take(input: DispatchInput, nowMs: number): void {
     switch (input.type) {
@@ -415,7 +427,7 @@ export class Dispatcher {
     this.#needsDecision = true;
   }
 
-  /** Returns the attempt that is to be sent, if the call can go at once. */
+  /** Returns the attempt that must be sent, if the call can go at once. */
   #submit(call: Call, nowMs: number): Attempt | undefined {
     this.goodput.noteOffered();
     this.#outlook.noteOffered(nowMs);
@@ -430,8 +442,8 @@ export class Dispatcher {
   }
 
   /**
-   * No station can take `call` now: it waits, unless too many do, or it could not be answered in
-   * time.
+   * No station can take `call` now. It waits, or is refused if too many calls wait or no answer
+   * could come in time.
    */
   #letIn(call: Call, nowMs: number): void {
     if (this.#queue.size >= this.#options.maxWaiting) {
@@ -469,15 +481,16 @@ export class Dispatcher {
 
   #cancel(call: Call, reason: unknown, nowMs: number): void {
     if (call.state.phase === "done") return;
-    // A caller that is still sending does not wait yet.
+    // A caller that is still sending is not waiting yet.
     const isSending = reason instanceof RequestCutError || call.out?.some(({ isUploading }) => isUploading) === true;
-    // Nor is it known how long one has waited whose call was read late, because this process stood
-    // still.
+    // If this process was paused, it read the call late, so the time that the caller waited is
+    // unknown.
     if (!isSending && nowMs >= this.roles.distrustUntilMs) this.patience.noteHangUp(nowMs - call.arrivedMs, nowMs);
     this.#event(this.#reports.patience(this.patience.estimateMs, nowMs));
     for (const { crowding } of this.roles.stations) crowding.patienceMs = this.patience.estimateMs ?? ENDLESS;
     this.#sortAgain();
-    // Nobody waits for what is late: the station has more than it can answer.
+    // The caller did not wait long enough for these attempts: the station may have more work than
+    // it can answer.
     for (const attempt of call.out ?? []) {
       const { station } = attempt;
       this.#noteSwallowed(attempt, nowMs);
@@ -503,11 +516,11 @@ export class Dispatcher {
     const station = this.roles.station(declaration.node);
     station.declared(declaration);
     if (declaration.from !== "down" || declaration.to !== "alive") return;
-    // What is out from before it was down is likely to be lost with it, and has no end that tells
-    // so.
+    // Attempts sent before the station went down are probably lost with it, and no end of them will
+    // say so.
     for (const attempt of this.#out.at(station)) this.#setAside(attempt);
-    // Its heartbeats say that it serves again: as after a promotion, it is given what is usual, and
-    // no trial first.
+    // The station's heartbeats say that it serves again. It is given the usual number of calls, as
+    // after a promotion, without a trial first.
     if (station === this.roles.active && station.admission.isTrial) {
       station.admission.begin(this.#usualInFlight, nowMs);
     }
@@ -522,7 +535,7 @@ export class Dispatcher {
 
   #tick(lateByMs: number, nowMs: number): void {
     const readUntilMs = readUntil(lateByMs, nowMs);
-    // What falls due again at this same instant waits for the next tick.
+    // Calls that fall due again at this same instant wait for the next tick.
     for (let left = this.#due.size; left > 0; left--) {
       const call = this.#due.takeDue(nowMs);
       if (call === undefined) break;
@@ -531,8 +544,7 @@ export class Dispatcher {
     if (this.roles.stations.some((station) => station.hasNews(nowMs))) this.#needsDecision = true;
   }
 
-  // ── a call's way
-  // ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── a call's way ───────────────────────────────────────────────────────────────────────────────
 
   #send(call: Call, station: Station, nowMs: number): void {
     if (call.attempts > 0 && !this.#isPaid(call, station, nowMs)) return this.#park(call, BUDGET_RECHECK_MS, nowMs);
@@ -543,7 +555,10 @@ export class Dispatcher {
     if (attempt !== undefined) this.#actions.push({ type: "send", attempt });
   }
 
-  /** Books a new attempt of `call` at `station`, where it was admitted and paid for. */
+  /**
+   * Records a new attempt of `call` at `station`. The station has admitted it, and its retry charge
+   * is paid.
+   */
   #start(call: Call, station: Station, nowMs: number): Attempt {
     const { admission, crowding, parts } = station;
     const { breaker, budget, sharedSlots } = parts;
@@ -556,7 +571,8 @@ export class Dispatcher {
     admission.enter(nowMs);
     station.sent++;
     station.lull.noteSent();
-    // What waited while this process stood still comes at once, and is no crowd.
+    // Calls that waited while this process was paused all come at once; that is no sign of
+    // crowding.
     if (nowMs >= this.roles.distrustUntilMs) crowding.noteSent();
     if (crowding.isLookDue(nowMs)) this.#lookAtCrowd(station, nowMs);
     const permit = breaker === undefined ? REFUSED : breaker.acquire(nowMs);
@@ -585,16 +601,16 @@ export class Dispatcher {
   }
 
   /**
-   * From this instant on `station` is not to begin to work on `call`: it can be asked, and has not
-   * begun by then.
+   * If `station` has not begun to work on `call` by this instant, it must not begin any more.
+   * Infinite if the station cannot be asked about the call.
    */
   #beginByMs(call: Call, station: Station, nowMs: number): number {
     return this.#mayAsk(call) ? nowMs + this.#usual.leaseMs(call, station) : ENDLESS;
   }
 
   /**
-   * Books an attempt at `station` that is not the first of its call; false where its budget has no
-   * room for it any more.
+   * Records an attempt at `station` that is not the first of its call. False if its retry budget
+   * has no room any more.
    */
   #isPaid(call: Call, station: Station, nowMs: number): boolean {
     const { budget } = station.parts;
@@ -607,12 +623,15 @@ export class Dispatcher {
     return true;
   }
 
-  /** Is `station` to be asked what became of it? Once for each loss. */
+  /** Is `station` to be asked what became of `call`? Once for each loss. */
   #asks(call: Call, station: Station): boolean {
     return this.#hasAskableKey(call) && call.visitAt(station)?.wasAsked !== true;
   }
 
-  /** Can its station be asked what became of it, and may it go elsewhere if nobody knows? */
+  /**
+   * Can its station be asked what became of the call, and may the call go to another station if the
+   * answer is "unknown"?
+   */
   #mayAsk(call: Call): boolean {
     return this.#hasAskableKey(call) && this.#mayResend(call);
   }
@@ -636,7 +655,10 @@ export class Dispatcher {
     this.#look(station, nowMs);
   }
 
-  /** What an attempt that was served says. Is its call to be settled with that? */
+  /**
+   * Records what a served attempt says about its station. True if its call must be settled with
+   * that answer.
+   */
   #served(attempt: Attempt, nowMs: number): boolean {
     const { call, station, permit } = attempt;
     const { admission, answerTimes, parts } = station;
@@ -651,25 +673,31 @@ export class Dispatcher {
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
       else breaker.success(permit, nowMs, isSlow);
     }
-    // Who leaves while too much is asked for is no measure of who leaves otherwise.
+    // Hang-ups during overload do not show how many callers hang up in normal operation.
     if (admission.limit === ENDLESS || station.crowding.answeredStretch < FULL) parts.left.noteWell();
     else parts.left.forget();
     admission.leave();
     if (call.state === DONE) return false;
     const { roles } = this;
     if (station !== roles.active && station.servedInCooldown(nowMs)) this.#needsDecision = true;
-    // So it is for most: they failed nowhere, and there is nothing to compare.
+    // Most calls failed nowhere, so there is nothing to compare.
     const isPlain = call.visits === undefined && call.out === undefined && roles.failback === undefined;
     if (!isPlain || roles.isAnyBlamedBeside(station)) this.#noteAnswer(attempt, nowMs);
     return true;
   }
 
-  /** What is read late, because this process stood still, says nothing of how long it took. */
+  /**
+   * False if answers may have waited unread because this process was paused: then the time that
+   * they took is unknown.
+   */
   #isTimed(nowMs: number): boolean {
     return nowMs >= this.roles.distrustUntilMs && nowMs >= this.#untimedUntilMs;
   }
 
-  /** It is out no more. Only its place among the calls in flight is left last of all. */
+  /**
+   * `attempt` is no longer out. The caller of this method frees its place among the calls in flight
+   * afterwards.
+   */
   #leave(attempt: Attempt, nowMs: number): void {
     const { station } = attempt;
     const { admission, crowding } = station;
@@ -678,8 +706,8 @@ export class Dispatcher {
     if (!attempt.isUploading && !attempt.isAbandoned) crowding.noteEnded();
     station.lull.noteEnded(admission.working - 1, nowMs);
     const { sharedSlots } = station.parts;
-    // Whoever waits for the slot outside of this failover is told, which is not for this machine to
-    // do.
+    // The driver tells those that wait for the slot outside this failover; this machine makes no
+    // callbacks.
     if (sharedSlots !== undefined && !sharedSlots.release()) this.#actions.push({ type: "leave-slot", station });
     takeOut(attempt);
   }
@@ -690,16 +718,19 @@ export class Dispatcher {
     station.evidence.noteOvertaking(startedMs, !isOverdue && nowMs - judgedFromMs <= usualMs);
   }
 
-  /** An answer came: how long is usual, and has its station too much to do? */
+  /**
+   * An answer came. Updates the usual answer times, and checks whether the station has too much
+   * work.
+   */
   #noteTook(attempt: Attempt, nowMs: number): void {
     const { call, station, judgedFromMs } = attempt;
     const { admission, answerTimes, crowding } = station;
     const tookMs = nowMs - judgedFromMs;
     if (admission.isTrial) admission.begin(this.#usualInFlight, nowMs);
-    // What waits at a station that has too much to do is not usual.
+    // The number of calls in flight at an overloaded station is not usual.
     else if (!crowding.isSlow) this.#usualInFlight += (admission.working - this.#usualInFlight) / 64;
     answerTimes.add(tookMs);
-    // A source that was answered at once is known, too.
+    // A source that was answered at once (0 ms) must still count as known.
     const knownMs = tookMs > 0 ? tookMs : Number.MIN_VALUE;
     const { source } = call;
     if (station.quotas.isCounting) station.quotas.noteServed(source.isRefusedBy(station.number, nowMs));
@@ -710,8 +741,8 @@ export class Dispatcher {
   }
 
   /**
-   * How long an answer took beside leisure and quiet times. Of those within the same moment one is
-   * as good as all.
+   * Compares an answer's time with the times at leisure and in quiet periods. One sample within
+   * `SAMPLE_MS` is enough.
    */
   #sample(attempt: Attempt, tookMs: number, nowMs: number): void {
     const { call, station, isEarly } = attempt;
@@ -719,7 +750,7 @@ export class Dispatcher {
     const { source } = call;
     const { leisureSinceMs } = crowding;
     const tookLog = Math.log(tookMs);
-    // The first answer of a source has nothing to be measured by.
+    // The first answer of a source has nothing to be compared with.
     const leisureLog = source.leisureLog(number, leisureSinceMs);
     const seenAs = seenAsOf(station, nowMs);
     if (leisureLog < ENDLESS) crowding.noteTook(tookLog, leisureLog, source.leisureMs(number));
@@ -730,8 +761,8 @@ export class Dispatcher {
   }
 
   /**
-   * Does `station` take much longer than in quiet times, and could another one take its place that
-   * does not?
+   * Does `station` take much longer than in quiet times? If so, and another station could take its
+   * place, a race between the two begins.
    */
   #lookAtSlowness({ source }: Call, station: Station, nowMs: number): void {
     const { roles } = this;
@@ -749,16 +780,16 @@ export class Dispatcher {
     this.#isWakeStale = true;
   }
 
-  /** What any other end of an attempt says about its station. */
+  /** Records what an attempt that was not served says about its station. */
   #bookUnserved(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { call, station, permit, startedMs, judgedFromMs, isAbandoned } = attempt;
     const { evidence } = station;
     const { active } = this.roles;
-    // One that was sent there although it was not active, and for no failure elsewhere, was to be
+    // An attempt that was sent to an idle station, without a failure elsewhere, was sent to be
     // compared.
     if (attempt.number === 1 && station !== active) {
       active.evidence.noteUnservedBeside();
-      // A source that no station ever served is likely to fail anywhere.
+      // A source that no station ever served is likely to fail at any station.
       if (end.result === "failed") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     }
     const { breaker } = station.parts;
@@ -769,8 +800,8 @@ export class Dispatcher {
     switch (end.result) {
       case "lost":
         if (counts) evidence.noteLost(startedMs);
-        // It may be its body that the station will not have: another attempt tells, or another call
-        // where there can be none.
+        // The station may have refused the body. Another attempt shows that, or another call if
+        // this call may not be sent again.
         else if (isLost && attempt.isUpload && !this.#mayResend(call)) {
           evidence.noteUploadBroken(call.terms.source, startedMs);
         }
@@ -803,9 +834,10 @@ export class Dispatcher {
   }
 
   /**
-   * A route that nobody ever answered may need more time than the timeout gives it, or break the
-   * process that serves it: that is its own, where the station has served others meanwhile, or
-   * another one has not served it either.
+   * A loss of a route that was never answered may be the route's own fault. The route may need more
+   * time than the timeout allows, or it may crash the process that serves it. The fault is the
+   * route's own if the station has served other calls meanwhile, or if another station has not
+   * served the route either.
    */
   #isItsOwnLoss({ call, station, startedMs }: Attempt, nowMs: number): boolean {
     const { source } = call.terms;
@@ -815,8 +847,8 @@ export class Dispatcher {
   }
 
   /**
-   * How old is what is out there, beside what it takes at leisure? Half of its time is over on the
-   * average.
+   * Compares the ages of the calls that are out with their answer times at leisure. On average,
+   * half of a call's time has passed, hence the factor 2.
    */
   #lookAtCrowd(station: Station, nowMs: number): void {
     let sum = 0;
@@ -831,7 +863,7 @@ export class Dispatcher {
     }
     const { admission, crowding } = station;
     crowding.look(count === 0 ? 0 : (2 * sum) / count, admission.working, oldestMs, nowMs);
-    // What it took before is not what it takes at leisure now.
+    // Earlier answer times no longer show what the station takes at leisure.
     if (admission.endVainLimit(this.#usual.ms(station), crowding, nowMs)) crowding.restart(nowMs, true);
     const wasLearned = admission.isLearned;
     if (admission.limit < ENDLESS) {
@@ -841,7 +873,8 @@ export class Dispatcher {
   }
 
   /**
-   * A refusal for load shows what the station takes, unless it is one route that is always refused.
+   * A refusal for load shows how much the station takes, unless this is one route that is always
+   * refused.
    */
   #overloaded(call: Call, station: Station, startedMs: number, hintMs: number | undefined, nowMs: number): void {
     const { source } = call.terms;
@@ -849,8 +882,8 @@ export class Dispatcher {
     const isOwn = station.quotas.noteRefused(source.isRefusedBy(station.number, nowMs));
     if (source.noteRefused(station.number, evidence.lastServedMs, nowMs)) {
       evidence.noteAnswer(startedMs);
-      // It is the route, as the station was not at work on anything else: so it was for those
-      // before it.
+      // The station had no other work, so the route is the reason. Earlier refusals probably had
+      // the same reason.
       const isAlone = admission.working <= 1;
       if (isAlone && admission.isMistakable) admission.begin(this.#usualInFlight, nowMs);
       return;
@@ -866,19 +899,19 @@ export class Dispatcher {
     const before = admission.limit;
     this.#noteLoad(station, "overloaded", nowMs);
     if (admission.limit < before && !wasServed) admission.noteMistakable();
-    // A station that serves others meanwhile does not have to be left alone.
+    // A station that serves other calls meanwhile does not need a pause.
     if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
   }
 
   /**
-   * A call's failure is its own, and not of `station`. Were its refusals taken for a sign of load,
-   * it begins anew.
+   * The call's failure is its own, not the station's. If refusals were taken for a sign of load,
+   * the admission control begins anew.
    */
   #noteFailedAlike({ evidence, admission }: Station, nowMs: number): void {
     if (evidence.noteFailedAlike()) admission.begin(this.#usualInFlight, nowMs);
   }
 
-  /** What the answer to a call says about other stations and attempts. */
+  /** Records what the answer to a call says about other stations and attempts. */
   #noteAnswer(attempt: Attempt, nowMs: number): void {
     const { call, station, judgedFromMs } = attempt;
     if (call.visits !== undefined) this.#compareVisits(call.visits, station, nowMs);
@@ -887,7 +920,7 @@ export class Dispatcher {
     if (this.roles.failback !== undefined) this.#noteTried(attempt, this.roles.failback, nowMs);
   }
 
-  /** An answer came while a station is tried out. */
+  /** An answer came while a failback is trying out a station. */
   #noteTried({ call, station, judgedFromMs, startedMs }: Attempt, failback: Failback, nowMs: number): void {
     const { to, race, isCanary } = failback;
     const tookMs = nowMs - judgedFromMs;
@@ -903,20 +936,20 @@ export class Dispatcher {
     failback.noteServed(nowMs);
   }
 
-  /** A call was served that had failed elsewhere before. */
+  /** A call was served that had failed at another station before. */
   #compareVisits(visits: readonly Visit[], server: Station, nowMs: number): void {
     for (const visit of visits) if (visit.station !== server) this.#lostComparison(visit, nowMs);
   }
 
   /**
-   * A new call was served. Another station that serves no calls like it, which cannot be sent
-   * again, is at fault for that.
+   * A new call was served. If another station fails calls of the same source that cannot be sent
+   * again, this answer counts against that station.
    */
   #compare({ terms: { source } }: Call, server: Station, judgedFromMs: number, nowMs: number): void {
     for (const station of this.roles.stations) {
       if (station === server || !station.evidence.hasUncompared) continue;
       const isQuick = (nowMs - judgedFromMs) * STRANGER_RATIO <= this.#usual.strangerAfterMs;
-      // One that has too much to do answers late: elsewhere it was only quicker.
+      // An overloaded station answers late: the other station was only quicker.
       const counts = isQuick && !station.crowding.isBusy(nowMs) && !station.admission.isByDelay;
       const isAgainst = station.evidence.noteServedBeside(source, counts, nowMs);
       const usualMs = this.#usual.overdueAfterMs(station, source);
@@ -928,29 +961,30 @@ export class Dispatcher {
   }
 
   /**
-   * Has it, or had it when a call was sent at `sentMs`, too much to do, so that elsewhere the call
-   * would only be quicker? Then all that it answers takes long, or did until it was given less.
+   * Does the station have too much work, or did it when a call was sent at `sentMs`? Then all its
+   * answers take long (or took long until its limit was lowered), and another station would only be
+   * quicker.
    */
   #answersLate({ crowding, admission }: Station, sentMs: number, nowMs: number): boolean {
     return crowding.servedStretch >= FULL || crowding.isBusy(nowMs) || sentMs < admission.byDelayFromMs;
   }
 
   /**
-   * Attempts that were out for long at other stations: one that was sent at `fromMs` was quicker.
-   * Where the same work takes longer or shorter by chance, of two attempts one is quicker in any
-   * case, but seldom by much.
+   * An attempt that was sent at `fromMs` was answered before `others`, which have been out for long
+   * at other stations. If the times of the same work vary by chance, one of two attempts is always
+   * quicker, but seldom by much.
    */
   #outrun(others: readonly Attempt[], fromMs: number, nowMs: number): void {
     const { failback } = this.roles;
     for (const { station, isHedged, isOverdue, isMoved, startedMs, judgedFromMs, permit } of others) {
-      // The next call that is to find out whether it serves would only be one more.
+      // Another call that tests whether the station serves would only be one more late call.
       if (station === failback?.to && failback.isCanary && (isHedged || isOverdue)) {
         this.#endFailback(`${station.name} did not answer its first call in time`, true, nowMs);
       }
       const ratio = isOverdue ? OUTRUN_RATIO.overdue : OUTRUN_RATIO.stranger;
       if (!isHedged || isMoved || (nowMs - fromMs) * ratio > nowMs - judgedFromMs) continue;
       if (!station.evidence.hasShown(nowMs - judgedFromMs, nowMs)) continue;
-      // All that it answers takes long: that it has too much to do is no failure.
+      // All answers of this station take long: overload is no failure.
       if (isOverdue) {
         if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs);
         continue;
@@ -962,11 +996,11 @@ export class Dispatcher {
   /** `loser` failed a call that another station has served. */
   #lostComparison({ station: loser, last, lastStartedMs, lastPermit }: Loss, nowMs: number): void {
     if (last !== "failed" && last !== "lost" && last !== "overloaded") return;
-    // What was out while this process did not run was lost here, not there.
+    // An attempt that was out while this process was paused was lost here, not at the station.
     if (last === "lost" && lastStartedMs < this.roles.distrustUntilMs) return;
-    // One that has too much to do answers late: elsewhere it was only quicker.
+    // An overloaded station answers late: the other station was only quicker.
     if (last === "lost" && loser.crowding.isBusy(nowMs)) return;
-    // One that refuses a part for load, and serves the rest, is not failing.
+    // A station that refuses some calls for load and serves the rest is not failing.
     if (last === "overloaded") {
       loser.evidence.noteRefusedHereOnly(nowMs);
       const isServing = nowMs - loser.evidence.lastServedMs < SERVING_MS;
@@ -986,8 +1020,8 @@ export class Dispatcher {
     if (result === "stale") return this.#stale(attempt, end, nowMs);
     if (result === "local-shortage") return this.#shortage(attempt, end, nowMs);
     const visit = call.noteVisit(station);
-    // One that never arrived says nothing, where an earlier attempt did: what the station did with
-    // that is what counts.
+    // An attempt that never arrived says nothing if an earlier attempt did arrive: the earlier
+    // result counts.
     if (result !== "unreachable" || visit.attempts === 0) {
       visit.last = result;
       visit.lastSettlement = end.settlement;
@@ -1004,8 +1038,8 @@ export class Dispatcher {
   }
 
   /**
-   * `station` failed a call. Where a failback tries it out, that is over; in a race the other
-   * station has to serve the call, first.
+   * `station` failed a call. A failback that is trying it out ends. In a race, the other station
+   * has to serve the call first.
    */
   #notTriedWell(station: Station, nowMs: number): void {
     const { failback } = this.roles;
@@ -1013,13 +1047,13 @@ export class Dispatcher {
     this.#endFailback(`${station.name} failed a call`, true, nowMs);
   }
 
-  /** A call has failed, and no attempt of it is out: what now? */
+  /** A call has failed, and no attempt of it is out. Decides what to do next. */
   #goOn(call: Call, attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { result } = end;
     const { station } = attempt;
     const { deadline, isRepeatable, source } = call.terms;
-    // A deadline that passed while this process did not run is looked at after the answers that
-    // waited unread.
+    // If the deadline passed while this process was paused, unread answers are read before this
+    // check.
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
     if (result === "unreachable") {
       const next = this.#router.next(call, nowMs);
@@ -1042,9 +1076,7 @@ export class Dispatcher {
     this.#notCompared(call, attempt, end, nowMs);
   }
 
-  /**
-   * A repeatable call was answered with a failure, and there is no other station to ask (any more).
-   */
+  /** A repeatable call was answered with a failure, and there is no other station to try. */
   #notCompared(call: Call, attempt: Attempt, end: AttemptEnd, nowMs: number): void {
     const { station } = attempt;
     const { source } = call.terms;
@@ -1058,7 +1090,7 @@ export class Dispatcher {
       return this.#giveUp(call, nowMs, agree ? "answered" : "failed");
     }
     if (end.result === "failed") this.#failedAlone(call, attempt, nowMs);
-    // A route that is served as a rule may be served at a second try.
+    // A route that is usually served may be served at a second attempt.
     if (end.retry === false || !source.isServedLately(nowMs)) return this.#giveUp(call, nowMs);
     const mends =
       end.result === "overloaded"
@@ -1068,26 +1100,28 @@ export class Dispatcher {
   }
 
   /**
-   * A failure that is not compared with another station's counts against this one where several
-   * sources have them.
+   * A failure that was not compared with another station counts against this station if several
+   * sources have such failures.
    */
   #failedAlone(call: Call, { station, startedMs, permit }: Attempt, nowMs: number): void {
     const { source } = call.terms;
     const whose = source.noteFailedAlone(station.number, station.evidence.lastServedMs, nowMs);
-    // Not only where it was found out: what others failed before it is likely to be of that kind,
-    // too.
+    // This applies to all stations: earlier failures of other calls are probably of the same kind.
     if (whose === "alike") for (const other of this.roles.stations) this.#noteFailedAlike(other, nowMs);
     if (whose !== "unknown") return;
     if (!call.isRepeatable) station.evidence.noteFailedForGood(source, startedMs);
     const several = station.evidence.noteFailed(source, source.hasBeenServedBy(station.number), startedMs, nowMs);
     if (!several || permit === undefined || !source.isServedLately(nowMs)) return;
     station.parts.breaker?.failure(permit, nowMs);
-    // Where another station serves it after all, the circuit has counted it already.
+    // If another station serves the call later, the circuit must not count this failure twice.
     const visit = call.visitAt(station);
     if (visit !== undefined) visit.lastPermit = undefined;
   }
 
-  /** Sent to `station`, and what became of it is unknown: that is asked first, where it can be. */
+  /**
+   * The call was sent to `station`, and its outcome is unknown. The station is asked first, if that
+   * is possible.
+   */
   #afterLoss(call: Call, station: Station, nowMs: number): void {
     const { deadline, isRepeatable, source } = call.terms;
     if (nowMs >= deadline) return this.#outOfTime(call, nowMs);
@@ -1100,11 +1134,11 @@ export class Dispatcher {
       this.#actions.push({ type: "ask", call, station });
       return;
     }
-    // One that provably did not run is not sent "again".
+    // A call that provably did not run may always be sent.
     if (visit.last === "lost" && (!isRepeatable || !this.#mayResend(call))) return this.#giveUp(call, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next !== undefined) return this.#send(call, next, nowMs);
-    // One that waits for another station needs no retry of this one.
+    // A call that waits for another station needs no retry at this one.
     if (!this.roles.isUsable(station, nowMs) || this.#router.hasNext(call, nowMs)) return this.#enqueue(call, nowMs);
     if (call.out !== undefined) return this.#awaitAnswer(call, nowMs);
     if (!source.isKnown && wasLostTwice(call)) return this.#giveUp(call, nowMs);
@@ -1112,8 +1146,8 @@ export class Dispatcher {
   }
 
   /**
-   * Its attempt was only overdue, or its station fell silent: it may be answered yet, and nobody
-   * else can serve it now.
+   * The attempt was only overdue, or its station fell silent. It may still be answered, and no
+   * other station can serve the call now.
    */
   #awaitAnswer(call: Call, nowMs: number): void {
     call.state = RUNNING;
@@ -1121,9 +1155,9 @@ export class Dispatcher {
   }
 
   /**
-   * How long the answer is waited for: as long as the call could still be served elsewhere before
-   * its caller leaves, as far as is known. One that cannot be sent again waits until its deadline:
-   * nothing else could be done for it.
+   * How long to wait for the station's answer about the key: while the call could still be served
+   * elsewhere before its caller hangs up, as far as is known. A call that cannot be sent again
+   * waits until its deadline, because nothing else could be done for it.
    */
   #askUntilMs(call: Call, nowMs: number): number {
     const { deadline } = call.terms;
@@ -1144,7 +1178,7 @@ export class Dispatcher {
     call.state = RUNNING;
     if (answer === "unknown" && !this.#mayResend(call)) return this.#giveUp(call, nowMs);
     if (answer !== "unknown") {
-      // It did not run there and never will: that attempt is undone.
+      // The call did not run there and never will: that attempt no longer counts.
       if (visit.attempts > 0) visit.attempts--;
       visit.last = undefined;
       for (const attempt of [...(call.out ?? [])]) {
@@ -1157,8 +1191,8 @@ export class Dispatcher {
   }
 
   /**
-   * Plans another attempt at `station` after a backoff, or ends the call where its budget refuses;
-   * false where that is not allowed or in time.
+   * Plans another attempt at `station` after a backoff, or ends the call if its budget refuses.
+   * False if no retry is allowed or none could be answered in time.
    */
   #retry(call: Call, station: Station, hintMs: number | undefined, nowMs: number): boolean {
     const { backoff, budget, maxAttempts, maxRetryAfterMs } = station.parts;
@@ -1174,8 +1208,8 @@ export class Dispatcher {
   }
 
   /**
-   * The budget has no room: the call ends with its failure, on which the refusal is written. True,
-   * for that settles it.
+   * The budget has no room. The call ends with its own failure, and the refusal is written on it.
+   * Returns true, because that settles the call.
    */
   #refuseRetry(call: Call, station: Station, budget: RetryBudgetMachine, nowMs: number): true {
     const verdict = verdictOn(call);
@@ -1187,9 +1221,9 @@ export class Dispatcher {
   }
 
   /**
-   * Refused for load: back into the queue, which the station's admission control empties at the
-   * pace that it learned. It waits for room in the retry budget, if it has the time, but not where
-   * others are refused because waiting is in vain.
+   * The call was refused for load and goes back into the queue, which the station's admission
+   * control empties at the pace that it has learned. The call waits for room in the retry budget if
+   * it has the time. It does not wait if other calls are refused because waiting is in vain.
    */
   #requeue(call: Call, station: Station, nowMs: number): boolean {
     const { budget, maxAttempts } = station.parts;
@@ -1225,21 +1259,20 @@ export class Dispatcher {
     if (nowMs + delayMs < Math.min(call.terms.deadline, call.arrivedMs + MAX_SHORTAGE_MS)) {
       return this.#park(call, delayMs, nowMs);
     }
-    // What a station answered, or that it may have run there, is the truth; "nothing was sent"
-    // would not be.
+    // The caller must get a station's answer, or learn that the call may have run there; "nothing
+    // was sent" would be false.
     if (call.mayHaveRun || call.visits?.some(({ attempts }) => attempts > 0) === true) return this.#giveUp(call, nowMs);
     const message = `nothing was sent: this machine lacks a resource (${codeIn(cause)})`;
     const error = new LocalShortageError(message, { cause, retryAfterMs: 1_000 });
     this.#settle(call, { error }, "refused", nowMs);
   }
 
-  /** Ends a call with the failure it has had. */
+  /** Ends a call with the failure that it has had. */
   #giveUp(call: Call, nowMs: number, outcome: CallOutcome = "failed"): void {
     this.#settle(call, verdictOn(call), outcome, nowMs);
   }
 
-  // ── waiting
-  // ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── waiting ────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(call: Call, nowMs: number): void {
     call.state = WAITING;
@@ -1253,7 +1286,7 @@ export class Dispatcher {
     return Math.min(terms.deadline, arrivedMs + this.#orderPatienceMs);
   }
 
-  /** Patience has changed: those who wait are put in the order that follows from it. */
+  /** The patience estimate has changed: sorts the waiting calls by the new one. */
   #sortAgain(): void {
     const patienceMs = this.patience.estimateMs ?? ORDER_HORIZON_MS;
     if (Math.abs(patienceMs - this.#orderPatienceMs) <= this.#orderPatienceMs / 10) return;
@@ -1271,8 +1304,8 @@ export class Dispatcher {
   }
 
   /**
-   * Looks at `call` again at `untilMs`, or when it or an attempt of it that is still out has no
-   * time left.
+   * Sets the next check of `call`: at `untilMs`, at its deadline, or at the timeout of an attempt
+   * that is still out, whichever comes first.
    */
   #rest(call: Call, untilMs: number): void {
     call.restsUntilMs = untilMs;
@@ -1298,7 +1331,8 @@ export class Dispatcher {
       const chosen = isKnown ? this.#likelyAwaited(call, nowMs) : this.#chosen(call, nowMs);
       const routed = this.#router.route(chosen, nowMs);
       if (routed === undefined) return;
-      // One that has failed there goes where it has not been as soon as that station is usable.
+      // A call that has failed at this station goes to one that it has not tried, as soon as that
+      // station is usable.
       const station = (chosen.visitAt(routed) !== undefined && this.#router.next(chosen, nowMs)) || routed;
       this.#queue.remove(chosen);
       if (!this.#mayGoTo(chosen, station)) {
@@ -1311,9 +1345,9 @@ export class Dispatcher {
   }
 
   /**
-   * Where nobody knows whether any station lives, the call with most time left finds out, a
-   * repeatable one if there is one: one that is given up before the answer can be there would show
-   * nothing, and so would the next, for ever.
+   * If it is unknown whether any station is alive, the call with most time left finds out,
+   * preferably a repeatable one. A call that is given up before its answer can arrive would show
+   * nothing; the next such call would not either, and this would never end.
    */
   #chosen(first: Call, nowMs: number): Call {
     if (nowMs - this.roles.active.evidence.lastServedMs < SERVING_MS) return first;
@@ -1321,9 +1355,9 @@ export class Dispatcher {
   }
 
   /**
-   * Whether callers still wait at the age at which `first` would be answered may be doubtful. Then
-   * it is left in the queue until its caller has hung up or still waits beyond that age, and
-   * younger ones go meanwhile: that costs nothing where a queue stands, and the station does no
+   * It may be doubtful whether callers still wait at the age at which `first` would be answered.
+   * Then `first` stays in the queue until its caller has hung up or has waited longer than that
+   * age. Younger calls go meanwhile. While calls queue, this costs nothing, and the station does no
    * work to find out.
    */
   #likelyAwaited(first: Call, nowMs: number): Call {
@@ -1334,12 +1368,13 @@ export class Dispatcher {
   }
 
   /**
-   * A second attempt at a station that a call has reached before is charged to its retry budget.
+   * Charges a second attempt at a station that the call has reached before to that station's retry
+   * budget. False if the call cannot be sent now.
    */
   #affords(call: Call, station: Station, nowMs: number): boolean {
     const tried = call.visitAt(station)?.attempts ?? 0;
     if (tried === 0 || call.charged === station) return true;
-    // It takes the place of one that did no work there, which is on the books.
+    // The attempt replaces a charged one that did no work there.
     if (call.booked?.includes(station) === true) return true;
     const { budget, maxAttempts } = station.parts;
     if (tried >= maxAttempts) {
@@ -1358,8 +1393,8 @@ export class Dispatcher {
   }
 
   /**
-   * No attempt that is still to be sent could be answered in time: said now, unless one is out that
-   * may be answered yet.
+   * No attempt that is still to be sent could be answered in time. The call is refused now, unless
+   * an attempt is out that may still be answered.
    */
   #shed(call: Call, nowMs: number): void {
     const untilMs = this.#outlook.limitMs(call);
@@ -1385,10 +1420,9 @@ export class Dispatcher {
     this.#settle(call, { error: new DeadlineExceededError(message, { ...cause, mayHaveRun }) }, "expired", nowMs);
   }
 
-  // ── time
-  // ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── time ───────────────────────────────────────────────────────────────────────────────────────
 
-  /** Sets the instant at which a running call is looked at again. */
+  /** Sets the instant of the next check of a running call. */
   #arm(call: Call, nowMs: number): void {
     const { out, deadline, answerEndsMs } = call;
     let atMs = deadline;
@@ -1400,13 +1434,13 @@ export class Dispatcher {
     this.#due.set(call, atMs > nowMs ? atMs : nowMs);
   }
 
-  /** When `attempt` is slow for the circuit, late, or out of time. */
+  /** When `attempt` becomes slow for the circuit, late, or out of time. */
   #lookAtMs(attempt: Attempt, nowMs: number): number {
     if (attempt.isUploading || attempt.isAbandoned) return ENDLESS;
     const { judgedFromMs, station } = attempt;
     const atMs = Math.min(judgedFromMs + station.parts.timeoutMs, this.#usual.lateAtMs(attempt));
-    // Nothing is done then, but a tick that is late tells that it was this process that took so
-    // long.
+    // Nothing is done at that instant. But if that tick is late, it shows that this process was
+    // slow, not the station.
     const slowAtMs = judgedFromMs + station.slowMs;
     return slowAtMs > nowMs && slowAtMs < atMs ? slowAtMs : atMs;
   }
@@ -1418,7 +1452,7 @@ export class Dispatcher {
     call.wasReadFirst = false;
     if (nowMs >= terms.deadline) return this.#expire(call, nowMs);
     if (state.phase === "running") return this.#runningFellDue(call, nowMs);
-    // It goes on without them, and still their time runs out.
+    // The call goes on without these attempts, and their timeouts still apply.
     this.#timeOut(call, nowMs);
     if (nowMs < call.restsUntilMs) return this.#rest(call, call.restsUntilMs);
     if (state.phase === "asking") return this.#answer(call, "unknown", nowMs);
@@ -1435,8 +1469,8 @@ export class Dispatcher {
   }
 
   /**
-   * This process stood still: what waits unread may be its answer, or make room for it. Once: else
-   * one that is always late would wait for ever.
+   * This process was paused. An unread input may be this call's answer, or may make room for it.
+   * The delay is granted once, because a process that is always late would otherwise wait for ever.
    */
   #readsFirst(call: Call, readUntilMs: number, nowMs: number): boolean {
     const { phase } = call.state;
@@ -1479,29 +1513,28 @@ export class Dispatcher {
       if (nowMs < this.#usual.lateAtMs(attempt)) return;
     }
     attempt.isHedged = true;
-    // A route that was never answered may need more time than any: a few of its kind would fill a
-    // limit learned from others.
+    // A route that was never answered may need any amount of time. A few such calls would fill a
+    // limit that was learned from other routes.
     if (!call.terms.source.isKnown && station.admission.isLearned) this.#setAside(attempt);
     if (!this.#mayResend(call)) {
       if (!attempt.isOverdue) station.evidence.noteUnanswered(call.terms.source, startedMs);
       else if (!this.#answersLate(station, startedMs, nowMs)) station.evidence.noteLate(startedMs, call.terms.source);
     }
     if (call.state.phase !== "running" || !this.#mayResend(call) || call.out?.length !== 1) return;
-    // A station that was replaced and answers nothing is left: that is no second attempt out of
-    // impatience.
+    // If a replaced station answers nothing, its calls move to another station. That is no hedge,
+    // so no hedge budget is charged.
     if (attempt.isLeft && station.evidence.lastServedMs < startedMs) return this.#moveOn(attempt, nowMs);
     const next = this.#router.next(call, nowMs);
     if (next === undefined || !this.#hedges.withdraw(nowMs)) return;
     this.#hedges.send(nowMs);
-    // Where the station can be asked, that comes first: it takes the call back, or says how it
-    // ended.
+    // If the station can be asked, it is asked first: it cancels the call, or says how it ended.
     if (this.#mayAsk(call)) this.#moveOn(attempt, nowMs);
     else this.#send(call, next, nowMs);
   }
 
   /**
-   * Is another one out at its station that will be overdue in a moment? Where calls come quickly,
-   * the next few would be sent to a silent station until it is.
+   * Will another attempt at this station be overdue in a moment? If calls come quickly, the next
+   * few would otherwise be sent to a silent station until then.
    */
   #isNextLate({ station }: Attempt, nowMs: number): boolean {
     for (const other of this.#out.at(station)) {
@@ -1512,10 +1545,11 @@ export class Dispatcher {
   }
 
   /**
-   * Calls that take long must not hold all places where there are few. Slow routes do right after a
-   * station became active; calls that hang at it for good would hold a limit until their deadlines,
-   * long after it is well again. One hangs if another was sent later and is answered; nobody can
-   * tell at a station that serves nothing, where one after the other finds that out.
+   * Calls that take long must not hold all places while there are few. Two kinds do: calls of slow
+   * routes just after a station became active, and calls that hang at the station for good. The
+   * latter would fill a limit until their deadlines, long after the station has recovered. A call
+   * hangs if a call that was sent later has been answered. At a station that serves nothing this
+   * cannot be known; there, one call after the other tests it.
    */
   #setAsideLong(nowMs: number): void {
     this.#longAtMs = ENDLESS;
@@ -1538,8 +1572,9 @@ export class Dispatcher {
   }
 
   /**
-   * A station is full of calls, has answered none for a second, and was sent none for a second: one
-   * more finds out whether it serves again. Otherwise nobody would, until the deadlines of those.
+   * A station is full of calls, has answered none for a second, and was sent none for a second. One
+   * more call tests whether it serves again. Otherwise nothing would test it until the deadlines of
+   * those calls.
    */
   #findOut(station: Station, nowMs: number): void {
     const { admission, evidence } = station;
@@ -1558,8 +1593,8 @@ export class Dispatcher {
   }
 
   /**
-   * Is it as a rule answered within `longMs`? Then one that takes longer shows that its station is
-   * slow.
+   * Are calls of this source usually answered within `longMs`? Then a call that takes longer shows
+   * that its station is slow.
    */
   #isQuick({ station, call }: Attempt, longMs: number): boolean {
     const { source } = call.terms;
@@ -1567,8 +1602,8 @@ export class Dispatcher {
   }
 
   /**
-   * The limit of its station counts it no more: it would take the place of one that could be
-   * served.
+   * The station's limit no longer counts this attempt, which would take the place of a call that
+   * could be served.
    */
   #setAside(attempt: Attempt): void {
     if (attempt.isSetAside) return;
@@ -1576,13 +1611,14 @@ export class Dispatcher {
     if (!attempt.isUploading) attempt.station.admission.uncount(attempt.startedMs);
   }
 
-  /** May it be sent again although nobody knows whether it ran? */
+  /** May the call be sent again although it is unknown whether it ran? */
   #mayResend({ terms }: Call): boolean {
     return terms.isRepeatable && (terms.isIdempotent || this.#options.resendsKeyed);
   }
 
   /**
-   * Where an answer is to stand (`report`), a call that has reached one station goes to no other.
+   * If a keyed call may not be resent (`report`), it goes to no other station once it has reached
+   * one.
    */
   #mayGoTo(call: Call, station: Station): boolean {
     const { visits } = call;
@@ -1607,8 +1643,8 @@ export class Dispatcher {
     const { call, station, startedMs, permit } = attempt;
     const { breaker } = station.parts;
     const isOwn = this.#isItsOwnLoss(attempt, nowMs);
-    // One that was overtaken long ago by another, which was served, does not say what the station
-    // does now.
+    // An attempt that was overtaken long ago by a served one does not show what the station does
+    // now.
     const isNews = !isOwn && startedMs >= station.evidence.servedFromMs && !isRepetition(attempt);
     if (isNews) station.evidence.noteLost(startedMs);
     if (breaker !== undefined) {
@@ -1617,7 +1653,8 @@ export class Dispatcher {
       } else if (isOwn && !breaker.isProbe(permit)) breaker.release(permit, nowMs);
       else breaker.failure(permit, nowMs);
     }
-    // Nor is it a sign of load that nobody has ever waited long enough.
+    // If the source was never answered, a timeout is no sign of load either: no attempt of it has
+    // ever been given enough time.
     if (call.terms.source.isKnown) this.#unanswered(attempt, true, nowMs);
   }
 
@@ -1637,15 +1674,16 @@ export class Dispatcher {
     for (const { station } of out) this.#look(station, nowMs);
   }
 
-  /** Is it no wonder if nothing is answered for a while, because the station has too much to do? */
+  /** Is the station so loaded that a period without answers is to be expected? */
   #mayBeMute({ crowding, admission }: Station, nowMs: number): boolean {
     return crowding.mayBeMute(admission.isByDelay, nowMs);
   }
 
   /**
-   * Its caller's time is over before it could be called overdue: a station whose answers have
-   * become as slow as callers wait would never be. What counts is that such calls were answered by
-   * then, and that nothing was since it was sent.
+   * The caller's time is over before the attempt could be called overdue. If a station's answers
+   * became as slow as callers wait, none would ever be overdue. The attempt counts as overdue if
+   * such calls are usually answered by now, and if the station has answered nothing since this
+   * attempt was sent.
    */
   #noteSwallowed(attempt: Attempt, nowMs: number): void {
     const { isOverdue, isUploading, station, call, startedMs, judgedFromMs } = attempt;
@@ -1659,10 +1697,10 @@ export class Dispatcher {
   }
 
   /**
-   * Nobody waits for `attempt` any more. Was it overdue, or out for several times as long as its
-   * kind takes at leisure? The bounds of what is overdue have followed a station that slows down
-   * under load. That is a sign of load where others are as slow, or where nothing is answered and
-   * no accident explains it: some calls always take long.
+   * The caller of `attempt` no longer waits. Was the attempt overdue, or out for longer than calls
+   * of its source take at leisure? The overdue bounds have followed a station that slows down under
+   * load, so they alone cannot show this. It is a sign of load if other answers are as slow, or if
+   * nothing is answered and chance does not explain it: some calls always take long.
    */
   #leftUnanswered(attempt: Attempt, nowMs: number): void {
     const { station, call, isUploading, isOverdue, judgedFromMs, startedMs } = attempt;
@@ -1684,24 +1722,25 @@ export class Dispatcher {
   }
 
   /**
-   * `attempt`, which was given up, had been out for long. `isMute`: nothing else was answered
-   * meanwhile, or it is overdue.
+   * `attempt` was given up after a long time. `isMute`: it is overdue, or nothing else was answered
+   * meanwhile.
    */
   #unanswered(attempt: Attempt, isMute: boolean, nowMs: number): void {
     const { call, station } = attempt;
     const { parts, crowding, admission, givenUp } = station;
     if (!isRepetition(attempt)) parts.left.note();
     givenUp.note(call.terms, nowMs);
-    // What went out before the station began to refuse is no measure of what it was given since.
+    // An attempt that went out before the station began to refuse does not show how it handles the
+    // load given since.
     if (attempt.startedMs < admission.refusingFromMs) return;
     const work = crowding.work(nowMs);
-    // As many may be out there by chance at leisure.
+    // By chance, this many may be out at leisure.
     if (admission.working <= MUCH_WORK.ratio * work + MUCH_WORK.deviations * Math.sqrt(work)) return;
     const isNoAccident = isMute && parts.left.inRow >= MANY_LEFT && parts.left.chance() <= LEFT_CHANCE;
     if (isNoAccident || crowding.answeredStretch >= CROWDED) this.#noteLoad(station, "unanswered", nowMs);
   }
 
-  /** Nobody waits for `attempt` any more, which would have taken longer than `ageMs`. */
+  /** The caller of `attempt` no longer waits; the answer would have taken longer than `ageMs`. */
   #noteAge({ call: { source }, station, isEarly }: Attempt, ageMs: number, nowMs: number): void {
     const { crowding, number } = station;
     const ageLog = Math.log(ageMs);
@@ -1710,8 +1749,7 @@ export class Dispatcher {
     source.noteLeft(number, ageMs, nowMs, isEarly, seenAsOf(station, nowMs), ageLog);
   }
 
-  // ── roles
-  // ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── roles ──────────────────────────────────────────────────────────────────────────────────────
 
   #decide(nowMs: number): void {
     this.#needsDecision = false;
@@ -1719,11 +1757,11 @@ export class Dispatcher {
     this.#decideAtMs = ENDLESS;
     const { roles } = this;
     for (const station of roles.stations) this.#endMaintenance(station, nowMs);
-    // Each promotion changes what is known; two stations cannot promote each other for ever at one
-    // instant.
+    // Each promotion changes what is known. The bound stops two stations from promoting each other
+    // for ever at one instant.
     for (let rounds = roles.stations.length + 1; rounds > 0; rounds--) {
       const decision = roles.decide(nowMs);
-      // A promotion has its own reason to end it.
+      // A promotion ends the failback with a reason of its own.
       const refusal = decision?.type === "promote" ? undefined : roles.failbackRefusal();
       if (refusal !== undefined) this.#endFailback(refusal, false, nowMs);
       if (decision?.type === "promote") {
@@ -1749,7 +1787,7 @@ export class Dispatcher {
     this.#event({ ...decision, type: "no-eligible-station" });
   }
 
-  /** Does what is planned, or begins it; true where that changed who is active. */
+  /** Does what is planned, or begins it. True if that changed the active station. */
   #plan(station: string, cause: PlannedCause, reason: string, nowMs: number): boolean {
     const { roles } = this;
     if (cause === "maintenance") {
@@ -1778,12 +1816,13 @@ export class Dispatcher {
     this.#needsDecision = true;
   }
 
-  /** `hasFailed`: the station that was to become active did not serve what it was given. */
+  /** `hasFailed`: the station that was to become active failed a call that it was given. */
   #endFailback(reason: string, hasFailed: boolean, nowMs: number): void {
     const { failback } = this.roles;
     if (failback === undefined) return;
     this.roles.failback = undefined;
-    // A race is lost without any blame: the idle station has to be there for a real failure.
+    // The loser of a race gets no cooldown: the idle station must stay available for a real
+    // failure.
     if (hasFailed && failback.race === undefined) {
       this.roles.machine.noteFailed(failback.to.name, nowMs);
       failback.to.startCooldown(reason, nowMs);
@@ -1800,19 +1839,20 @@ export class Dispatcher {
     const inFlight = old.inFlight;
     const { lastServedMs } = old.evidence;
     roles.carryOut(decision, this.#usualInFlight);
-    // Both begin afresh: a doubt from before must not hide the next one.
+    // Both stations begin afresh: an earlier doubt must not hide the next one.
     this.#doubted.delete(old);
     this.#doubted.delete(roles.active);
     this.#event({ ...decision, type: "promoted", waiting: this.#queue.size + this.#parked, inFlight });
-    // Calls that are out at a station which still answers may finish there.
+    // After a planned change, calls that are out at the old station, which still answers, may
+    // finish there.
     if (decision.cause !== "failure") return;
     if (silent) this.#moveAll(old, nowMs);
     else this.#moveUnanswered(old, lastServedMs, nowMs);
   }
 
   /**
-   * Calls at a station that has served nothing since they were sent go on as soon as they are worth
-   * a second attempt.
+   * The station has served nothing since these calls were sent. They go to another station as soon
+   * as they are worth a second attempt.
    */
   #moveUnanswered(station: Station, lastServedMs: number, nowMs: number): void {
     for (const attempt of [...this.#out.at(station)]) {
@@ -1824,8 +1864,8 @@ export class Dispatcher {
   }
 
   /**
-   * `station` is silent: what is out there goes elsewhere where that is safe, and may still be
-   * answered meanwhile.
+   * `station` is silent. Its calls go to another station if that is safe; the old attempts may
+   * still be answered meanwhile.
    */
   #moveAll(station: Station, nowMs: number): void {
     for (const attempt of [...this.#out.at(station)]) {
@@ -1840,7 +1880,7 @@ export class Dispatcher {
     }
   }
 
-  /** The call goes on as if `attempt` were lost; it may still be answered meanwhile. */
+  /** The call continues as if `attempt` were lost; the attempt may still be answered meanwhile. */
   #moveOn(attempt: Attempt, nowMs: number): void {
     const { call, station } = attempt;
     const visit = call.noteVisit(station);
@@ -1860,8 +1900,7 @@ export class Dispatcher {
     this.#event({ type: "maintenance", station: name, reason: undefined, untilMs: maintenance.untilMs, atMs: nowMs });
   }
 
-  // ── what follows from an input
-  // ──────────────────────────────────────────────────────────────────────────────────
+  // ── what follows from an input ─────────────────────────────────────────────────────────────────
 
   #settle(call: Call, settlement: Settlement, outcome: CallOutcome, nowMs: number): void {
     if (call.state === DONE) return;
@@ -1887,7 +1926,7 @@ export class Dispatcher {
     if (call.out !== undefined) this.#recallAll(call.out, settlement);
   }
 
-  /** It waits no more, in the queue or elsewhere. */
+  /** The call no longer waits, neither in the queue nor elsewhere. */
   #leaveWait(call: Call): void {
     if (call.state === WAITING) this.#queue.remove(call);
     else this.#parked--;
@@ -1916,7 +1955,10 @@ export class Dispatcher {
     if (admission.limit < before) this.#event(this.#reports.capacity(station, nowMs));
   }
 
-  /** Something was learned of `station`: is it in doubt now, and could it be ineligible? */
+  /**
+   * Something was learned about `station`: checks whether it is in doubt now, and whether it could
+   * be ineligible.
+   */
   #look(station: Station, nowMs: number): void {
     if (this.#doubted.size > 0 || !station.isUnsuspected) this.#lookCloser(station, nowMs);
   }
@@ -1944,7 +1986,7 @@ export class Dispatcher {
   }
 }
 
-/** Until when what waits unread is read first, where a tick is `lateByMs` late. */
+/** Until when unread inputs are read first if a tick is `lateByMs` late. */
 function readUntil(lateByMs: number, nowMs: number): number {
   return lateByMs > LATE_TICK_MS ? nowMs + Math.min(lateByMs, MOST_READ_FIRST_MS) : nowMs;
 }
@@ -1954,9 +1996,9 @@ function retryAfterMs(waitMs: number): number {
 }
 
 /**
- * An attempt that was counted as lost, because the call went on without it, has turned out never to
- * have arrived: without it the call may have reached nobody, and its caller is not to be told that
- * it may have run.
+ * An attempt counted as lost, because the call had moved on, and now turns out never to have
+ * arrived. Without it the call may have reached no station, and then its caller must not be told
+ * that the call may have run.
  */
 function undoLoss(call: Call, station: Station): void {
   const visit = call.noteVisit(station);
@@ -1965,15 +2007,16 @@ function undoLoss(call: Call, station: Station): void {
 }
 
 /**
- * Was it lost at two stations? Where nobody knows its kind, that is likely to be its own: a third
- * attempt would end no better.
+ * Was the call lost at two stations? If its source is unknown, the loss is probably the call's own:
+ * a third attempt would end the same way.
  */
 function wasLostTwice({ visits = [] }: Call): boolean {
   return visits.length > 1 && visits.every(({ last }) => last === "lost");
 }
 
 /**
- * Is it the same call as one that its station was given before, and that was given up there late?
+ * Is this a repetition of a call that its station was given before, and that was given up there
+ * late?
  */
 function isRepetition({ call, station, startedMs }: Attempt): boolean {
   return station.givenUp.has(call.terms, startedMs);
@@ -1986,16 +2029,16 @@ function reasonToSend(call: Call, station: Station): AttemptReason {
 }
 
 /**
- * Where the limit is in force and answers are still slow, the station has become slower, and the
- * limit is not the reason. A limit that is still growing after a promotion may be the reason, as
- * one may that follows the answer times.
+ * If the limit is in force and answers are still slow, the station has become slower, and the limit
+ * is not the reason. Two kinds of limit may be the reason: one that is still growing after a
+ * promotion, and one that follows the answer times.
  */
 function seenAsOf({ admission, crowding }: Station, nowMs: number): SeenAs {
   const isByLimit = admission.isBinding(nowMs) && crowding.stretch < (admission.isLearned ? FULL : CROWDED);
   return isByLimit || admission.isByDelay ? "crowded" : crowding.seenAs;
 }
 
-/** Nobody waits any more for this attempt to end. */
+/** Removes `attempt` from the attempts that its call waits for. */
 function takeOut(attempt: Attempt): void {
   const { call } = attempt;
   const { out } = call;

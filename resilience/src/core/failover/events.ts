@@ -1,6 +1,6 @@
 /**
- * What a failover tells: each event with the numbers and the evidence behind it. All instants are
- * on the failover's clock.
+ * The events of a failover, each with the numbers and the evidence behind it. All instants are on
+ * the failover's clock.
  */
 
 import type { LivenessChange } from "../detection/supervisor.ts";
@@ -10,13 +10,13 @@ import type { Evidence, PlannedCause, PromotionCause } from "./failover.ts";
 /** Numbers of one second in which less than half of the calls that ended were answered well. */
 export interface OverloadFigures {
   readonly atMs: number;
-  /** Over how many ms these were counted. */
+  /** Length of the period in which these were counted, in milliseconds. */
   readonly windowMs: number;
   /** Calls that arrived. */
   readonly offered: number;
   /**
-   * Calls that ended, and how: answered well; answered with a failure; refused here for load; out
-   * of time; hung up.
+   * Calls that ended, and how: answered well; answered with a failure; refused by this process for
+   * load; out of time; hung up.
    */
   readonly ended: number;
   readonly answered: number;
@@ -26,10 +26,11 @@ export interface OverloadFigures {
   readonly hungUp: number;
 }
 
+/** What a failover tells its listeners; `type` says which event it is. */
 export type FailoverEvent =
   | ({
       readonly type: "declaration";
-      /** All that is known of the station at that instant. */
+      /** Everything known about the station at that instant. */
       readonly evidence: readonly Evidence[];
     } & LivenessChange)
   | {
@@ -84,8 +85,8 @@ export type FailoverEvent =
   | { readonly type: "epoch-refused"; readonly epoch: number; readonly atMs: number }
   | {
       /**
-       * New calls go to another station for the moment; the active role stays (`doubted`), or go
-       * there again (`trusted`).
+       * `doubted`: new calls go to another station for the moment; the active role stays.
+       * `trusted`: they go to this station again.
        */
       readonly type: "doubted" | "trusted";
       readonly station: string;
@@ -94,22 +95,23 @@ export type FailoverEvent =
     }
   | ({
       /**
-       * Goodput is below half of the calls that end. Told at most every ten seconds while it lasts.
+       * Goodput is below half of the calls that end. While this lasts, it is reported at most every
+       * ten seconds.
        */
       readonly type: "overload";
       readonly station: string;
       readonly waiting: number;
       readonly inFlight: number;
-      /** How many calls may be in flight at the station, and a second; `Infinity` for no limit. */
+      /** Maximum calls in flight at the station, and calls per second; `Infinity` for no limit. */
       readonly limit: number;
       readonly ratePerSecond: number;
-      /** How long callers are believed to wait; undefined while nobody knows. */
+      /** How long callers are believed to wait; undefined while this is unknown. */
       readonly patienceMs: number | undefined;
     } & OverloadFigures)
   | ({ readonly type: "overload-ended" } & OverloadFigures)
   | {
       /**
-       * Calls could not be sent for want of a resource of this machine. Told at most every ten
+       * Calls could not be sent because this machine lacked a resource. Reported at most every ten
        * seconds.
        */
       readonly type: "local-shortage";
@@ -119,14 +121,14 @@ export type FailoverEvent =
     }
   | {
       /**
-       * A retry at a station was due and safe, and its budget refused it: the call ended with its
-       * failure. At most every ten seconds.
+       * A retry at a station was due and safe, and the retry budget refused it: the call ended with
+       * its failure. Reported at most every ten seconds.
        */
       readonly type: "retry-refused";
       readonly station: string;
       /**
-       * Extra attempts of the budget's window, those to come included; how many it allows, and for
-       * how many calls.
+       * Extra attempts in the budget's window, planned ones included; how many the budget allows;
+       * and the calls that it counts.
        */
       readonly used: number;
       readonly allowed: number;
@@ -134,18 +136,18 @@ export type FailoverEvent =
       readonly atMs: number;
     }
   | {
-      /** What is known of the load that a station can take, or of its callers, has changed. */
+      /** The estimate of the load that a station can take has changed. */
       readonly type: "capacity-learned";
       readonly station: string;
-      /** Calls in flight, and a second, that it is given now. */
+      /** Calls in flight, and calls per second, that the station is given now. */
       readonly limit: number;
       readonly ratePerSecond: number;
       readonly atMs: number;
     }
   | {
       /**
-       * An operation returned an answer whose body has not been read: nothing bounds that. Told
-       * once, of the first results.
+       * An operation returned an answer whose body has not been read, so no timeout covers the
+       * reading. Reported once, from the first results.
        */
       readonly type: "unread-body";
       readonly station: string;

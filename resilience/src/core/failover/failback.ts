@@ -1,16 +1,16 @@
 /**
- * Going back to a better-placed station, carefully: one repeatable call first (the canary, hedged
- * like any other), then a growing share of the calls, then all of them. The station proves with
- * real calls that it serves before it becomes active, and the one that serves now goes on
- * meanwhile: make before break. Anything that goes wrong ends it, and the calls concerned were
- * answered by the active station.
+ * Returns to a station of higher priority in steps: first one repeatable call (the canary, hedged
+ * like any other call), then a growing share of the calls, then all of them. The station proves
+ * with real calls that it serves before it becomes active. The current station goes on serving
+ * meanwhile (make before break). Any failure ends the failback; the active station answers the
+ * calls concerned.
  *
  *   canary ──served──► share 10 % → 20 % → 40 % → 80 % ──► due
  *      │ no repeatable call for a while ──► share          (the promotion itself)
  *      └── anything fails ──► given up
  *
- * Leaving a station that has become slow goes the same way, in longer steps: the two race each
- * other (`slowness.ts`).
+ * A station that has become slow is left in the same way, in longer steps: the two stations race
+ * each other (`slowness.ts`).
  */
 import type { Call } from "./call.ts";
 import type { PlannedCause } from "./failover.ts";
@@ -18,8 +18,8 @@ import type { Race } from "./learned/slowness.ts";
 import type { Station } from "./station.ts";
 
 /**
- * How much is asked for: calls in flight at the station that serves, and calls a ms that it serves;
- * 0 where nobody knows.
+ * The usual load: calls in flight at the active station, and calls per ms that it serves; 0 if
+ * unknown.
  */
 export interface UsualLoad {
   readonly inFlight: number;
@@ -28,13 +28,16 @@ export interface UsualLoad {
 
 const FIRST_SHARE = 0.1;
 const STEP_MS = 250;
-/** A stage of a race takes so long, or so many answer times of the slow station, within bounds. */
+/**
+ * Length of one stage of a race: `RACE_STEP_ANSWERS` answer times of the slow station, within these
+ * bounds.
+ */
 const RACE_STEP_MS = { min: 1_000, max: 5_000 };
 const RACE_STEP_ANSWERS = 3;
 
 /**
- * How it is done: `race` is held where a slow station may be left, which usually answers after
- * `usualMs`.
+ * How the failback is done. `race` is set if a slow station may be left; that station usually
+ * answers after `usualMs`.
  */
 interface Way {
   readonly quietMs: number;
@@ -56,8 +59,8 @@ export class Failback {
   readonly #usual: UsualLoad;
 
   /**
-   * `quietMs`: for how long it waits for a repeatable call before it takes any; `usual`: what it is
-   * to bear in the end.
+   * `quietMs`: how long it waits for a repeatable call before it takes any call. `usual`: the load
+   * that the station must take in the end.
    */
   constructor(
     to: Station,
@@ -76,12 +79,12 @@ export class Failback {
     this.#nextStepMs = nowMs + quietMs;
   }
 
-  /** When time alone moves it on. */
+  /** When time alone starts the next step. */
   get nextStepMs(): number {
     return this.#nextStepMs;
   }
 
-  /** Does the station have to serve its first call yet? */
+  /** True until the station has served its first call. */
   get isCanary(): boolean {
     return this.#stage === "canary";
   }
@@ -96,8 +99,8 @@ export class Failback {
   }
 
   /**
-   * Why the race is lost, a stage of which is over by now; undefined where it is not, or where
-   * there is none.
+   * If a stage of the race is over: why the race is lost. Undefined if it is not lost, or if there
+   * is no race.
    */
   lost(nowMs: number): string | undefined {
     const { race } = this;
@@ -108,12 +111,12 @@ export class Failback {
     return undefined;
   }
 
-  /** It has served a call. */
+  /** The station has served a call. */
   noteServed(nowMs: number): void {
     if (this.#stage === "canary") this.#beginShare(nowMs);
   }
 
-  /** Time has passed: true where nothing is left but to make the station active. */
+  /** Time has passed. True if all steps are done and the station can become active. */
   isDue(nowMs: number): boolean {
     if (nowMs < this.#nextStepMs) return false;
     if (this.#stage === "canary") this.#beginShare(nowMs);
@@ -126,7 +129,7 @@ export class Failback {
 
   #beginShare(nowMs: number): void {
     this.#stage = "share";
-    // From here on the share bounds what it is given.
+    // From here on the share limits the station's load.
     this.to.admission.begin(this.#usual.inFlight, nowMs, this.to.admission.working, this.#usual.perMs);
     this.#nextStepMs = nowMs + this.#stepMs;
   }

@@ -1,23 +1,26 @@
 /**
- * Who is active, as a pure machine. It is told what is known of each station (eligible or not,
- * proven or not, and the evidence) and decides: promote, keep the least bad, or nothing. Decisions
- * are data; carrying them out is the runtime's business (the shape of etcd raft's `Ready`).
+ * Decides which station is active, as a pure machine. It is told what is known of each station
+ * (eligible or not, proven or not, and the evidence) and decides: promote, keep the least bad, or
+ * nothing. Decisions are data; the runtime carries them out (the shape of etcd raft's `Ready`).
  *
- * The rules: an active station that is ineligible is replaced at once by the first eligible one in
- * order of priority. A station from which nothing is heard is never promoted; where nobody is
- * eligible the least bad is kept, and that is said. Every promotion raises the epoch, which every
- * command carries, so that a station which has seen a newer one can refuse what an older one still
- * sends. What is planned (going back to a better-placed station, leaving one that is taken into
- * maintenance) is said to be due, and the dispatcher carries it out (`dispatch.ts`). Going back
- * happens on request, or after a hold-down counted from *proven* health, which doubles with each
- * time that station failed lately.
+ * The rules:
+ * - An active station that is ineligible is replaced at once by the first eligible station in order
+ *   of priority.
+ * - A station from which nothing is heard is never promoted. If no station is eligible, the least
+ *   bad is kept, and the decision says so.
+ * - Every promotion raises the epoch, and every command carries it. A station that has seen a newer
+ *   epoch can refuse commands with an older one.
+ * - A planned change (return to a station of higher priority, maintenance of the active station) is
+ *   reported as due, and the dispatcher carries it out (`dispatch.ts`).
+ * - A failback happens on request, or after a hold-down counted from *proven* health. The hold-down
+ *   doubles with each recent failure of that station.
  *
- * It does not know whether evidence is true: weighing beats, calls and own stalls is done where
- * they are known.
+ * This machine does not judge the evidence: heartbeats, calls and own stalls are weighed where they
+ * are known. It is one file because the decisions and the facts behind them share one vocabulary.
  */
 import { checked, WAIT_MS } from "../options.ts";
 
-/** One thing that is known of a station, in a sentence with its numbers. */
+/** One fact about a station, in a sentence with its numbers. */
 export interface Evidence {
   readonly kind: "heartbeats" | "calls" | "breaker" | "probe" | "own-stall" | "maintenance" | "operator";
   readonly verdict: "eligible" | "ineligible" | "abstained";
@@ -26,24 +29,27 @@ export interface Evidence {
 
 /** What is known of a station at some instant. */
 export interface Assessment {
-  /** May it be active? */
+  /** True if it may be active. */
   readonly eligible: boolean;
-  /** Is nothing heard of it at all? Worse than being heard of with a doubtful command path. */
+  /**
+   * True if nothing is heard of it at all. This is worse than a station that is heard but whose
+   * command path is in doubt.
+   */
   readonly silent: boolean;
   /**
-   * Is its health proven (beats arriving, and nothing held against its command path)? Counts
-   * towards failback.
+   * True if its health is proven: heartbeats arrive, and nothing counts against its command path.
+   * Counts towards failback.
    */
   readonly proven: boolean;
   /**
-   * Has it been heard from since the active station fell silent, if that is silent? An observer
-   * that is cut off loses all stations at once; a backup is not taken for eligible before one more
-   * beat of it has shown that this is not so.
+   * True if it has been heard since the active station fell silent, or if the active station is not
+   * silent. An observer that is cut off loses all stations at once. So a backup does not count as
+   * eligible before one more of its heartbeats has shown that the observer is not cut off.
    */
   readonly confirmed: boolean;
   /**
-   * Is a probe of its half-open circuit out, and does nothing else speak against it? Then the end
-   * of the probe decides.
+   * True if a probe of its half-open circuit is out and nothing else counts against it. The end of
+   * the probe then decides.
    */
   readonly isProbed: boolean;
   readonly evidence: readonly Evidence[];
@@ -51,6 +57,7 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
+/** Causes of a promotion that was planned and not forced by a failure. */
 export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
 /** `station` is active from now on. */
@@ -64,12 +71,13 @@ export interface Promotion {
   readonly evidence: readonly Evidence[];
 }
 
+/** What the machine decided; `type` says which decision it is. */
 export type FailoverDecision =
   | Promotion
   | {
       /**
-       * `station` is to become active: it has proved well for its hold-down, or the active one goes
-       * into maintenance.
+       * `station` is to become active: it has been proven healthy for its hold-down, or the active
+       * station goes into maintenance.
        */
       readonly type: "handover-due";
       readonly station: string;
@@ -78,8 +86,8 @@ export type FailoverDecision =
     }
   | {
       /**
-       * Nobody is eligible: the active station stays, because a dead backup is no better. Said once
-       * each time it begins.
+       * No station is eligible. The active one stays, because a dead backup is no better. Reported
+       * once each time this begins.
        */
       readonly type: "keep";
       readonly station: string;
@@ -88,10 +96,11 @@ export type FailoverDecision =
       readonly evidence: readonly Evidence[];
     };
 
+/** Options of the return to a better-placed station. */
 export interface FailbackOptions {
   /**
-   * `manual`: only on request. `automatic`: after the hold-down. Default `manual`: nobody is woken
-   * by a second outage.
+   * `manual`: failback only on request. `automatic`: failback after the hold-down. Default
+   * `manual`: a second outage during an automatic failback would wake an operator.
    */
   readonly mode?: "manual" | "automatic" | undefined;
   /**
@@ -100,13 +109,13 @@ export interface FailbackOptions {
    */
   readonly holdDownMs?: number | undefined;
   /**
-   * Failures of a station within this time each double its hold-down. In ms, from 0. Default
-   * 600,000: ten minutes without a failure are a new start.
+   * Failures of a station within this time of each other double its hold-down. In ms, from 0.
+   * Default 600,000: after ten minutes without a failure, earlier failures are forgotten.
    */
   readonly flapWindowMs?: number | undefined;
   /**
-   * The hold-down never grows beyond this. In ms, from `holdDownMs`. Default 600,000, or
-   * `holdDownMs` where that is more: as long as failures are remembered.
+   * Maximum hold-down. In ms, from `holdDownMs`. Default 600,000, or `holdDownMs` if that is more:
+   * as long as failures are remembered.
    */
   readonly maxHoldDownMs?: number | undefined;
 }
@@ -114,10 +123,10 @@ export interface FailbackOptions {
 interface Station {
   readonly name: string;
   assessment: Assessment;
-  /** Since when it has been eligible and proven without a break; undefined while it is not. */
+  /** Since when it has been eligible and proven without interruption; undefined while it is not. */
   provenSinceMs: number | undefined;
   /**
-   * When it was replaced for failing, or failed a failback, within the flap window, oldest first.
+   * When it was replaced for failing or failed a failback, within the flap window, oldest first.
    */
   failedAtMs: number[];
 }
@@ -130,7 +139,7 @@ const NOTHING_KNOWN: Assessment = {
   isProbed: false,
   evidence: [],
 };
-/** What a planned promotion rests on. */
+/** The kind of evidence for each planned promotion. */
 const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   failback: "heartbeats",
   switchover: "operator",
@@ -138,21 +147,37 @@ const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   slowness: "calls",
 };
 /**
- * An epoch is raised by one with each promotion: one that is further ahead than this cannot be one.
- * Stations hold to it, too.
+ * A promotion raises the epoch by one, so an epoch that is further ahead than this is impossible.
+ * Stations apply the same limit.
  */
 export const MAX_EPOCHS_AHEAD = 1_000_000;
 /**
- * The highest of all: the gateway's header holds 15 digits. At a thousand promotions a second it
+ * The highest epoch: the gateway's header holds 15 digits. At a thousand promotions a second it
  * lasts for 31,000 years.
  */
 const HIGHEST_EPOCH = 999_999_999_999_999;
 /**
- * More failures than this within the flap window change nothing: the hold-down is at its maximum
+ * More failures than this within the flap window change nothing: the hold-down reaches its maximum
  * long before.
  */
 const MOST_FAILURES_KEPT = 16;
 
+/**
+ * Decides which station is active, from what is known of each, and raises the epoch with each
+ * promotion.
+ *
+ * @example
+ * ```ts
+ * import { FailoverMachine } from "ground-station-failover/core";
+ *
+ * const machine = new FailoverMachine(["north", "south"], 1);
+ * const well = { silent: false, proven: true, confirmed: true, isProbed: false, evidence: [] };
+ * machine.assess("north", { ...well, eligible: false, silent: true, proven: false }, 1_000);
+ * machine.assess("south", { ...well, eligible: true }, 1_000);
+ * console.log(machine.decide(1_000)?.type); // promote
+ * console.log(machine.active, machine.epoch); // south 2
+ * ```
+ */
 export class FailoverMachine {
   readonly #stations: readonly Station[];
   readonly #automatic: boolean;
@@ -162,11 +187,11 @@ export class FailoverMachine {
   #active: Station;
   #preferred: Station;
   #epoch: number;
-  /** Has anything been sent under it by this process? */
+  /** True once this process has sent anything under the current epoch. */
   #isEpochUsed = false;
   #keeping = false;
 
-  /** `names` in order of priority, the primary first. */
+  /** `names`: in order of priority, the primary first. */
   constructor(names: readonly [string, ...string[]], initialEpoch: number, options: FailbackOptions = {}) {
     const part = "PrimaryBackupFailover";
     this.#stations = names.map((name) => ({
@@ -197,14 +222,14 @@ export class FailoverMachine {
     return this.#epoch;
   }
 
-  /** The station that failback would return to: the primary, unless a switchover chose another. */
+  /** The station to which failback returns: the primary, unless a switchover chose another. */
   get preferred(): string {
     return this.#preferred.name;
   }
 
   /**
-   * The epoch of an attempt that is sent now. A station that has seen it may have it from this
-   * process from then on.
+   * The epoch of an attempt that is sent now. From then on, a station that has seen this epoch may
+   * have it from this process.
    */
   useEpoch(): number {
     this.#isEpochUsed = true;
@@ -212,20 +237,20 @@ export class FailoverMachine {
   }
 
   /**
-   * Can a station have seen `epoch` without any other process having sent under ours, or a newer
-   * one? An epoch equal to ours, under which nothing was sent yet, is that of whoever this process
-   * was before it was restarted: what that one sent under it may still be under way, and would not
-   * be told from what this one sends.
+   * Can a station have seen `epoch` although no other process sent under it or under a newer one?
+   * If `epoch` equals ours and this process has sent nothing under it, an earlier run of this
+   * process sent under it. Commands of that run may still be under way, and could not be told apart
+   * from those of this run.
    */
   isEpochKnown(epoch: number): boolean {
     return epoch < this.#epoch || (epoch === this.#epoch && this.#isEpochUsed);
   }
 
   /**
-   * A station has seen `epoch`. Where it is not known, ours goes above it (`adopted`): what was
-   * sent under that one, by whoever this process was before it was restarted, is as old as all the
-   * rest from then on. One that cannot be is `refused`: believed, a single absurd report would use
-   * up all the epochs that there are, for everybody.
+   * A station has seen `epoch`. If it is not known, our epoch is raised above it (`adopted`):
+   * commands that an earlier run of this process sent under it are then stale like all others. An
+   * impossible epoch is `refused`: if it were believed, one absurd report would use up all epochs,
+   * for every gateway.
    */
   noteEpochSeen(epoch: number): "known" | "adopted" | "refused" {
     if (this.isEpochKnown(epoch)) return "known";
@@ -235,7 +260,7 @@ export class FailoverMachine {
     return "adopted";
   }
 
-  /** Replaces what is known of `name`. */
+  /** Replaces the assessment of `name`. */
   assess(name: string, assessment: Assessment, nowMs: number): void {
     const station = this.#stationOf(name);
     station.assessment = assessment;
@@ -243,7 +268,7 @@ export class FailoverMachine {
     else station.provenSinceMs ??= nowMs;
   }
 
-  /** What has to happen by `nowMs`, if anything. */
+  /** The decision that is due by `nowMs`, if any. */
   decide(nowMs: number): FailoverDecision | undefined {
     if (!this.#active.assessment.eligible) return this.#replaceOrKeep(nowMs);
     this.#keeping = false;
@@ -255,8 +280,8 @@ export class FailoverMachine {
   }
 
   /**
-   * Why `name` cannot be made active now for `cause`, in a sentence; undefined where it can. Nobody
-   * goes back unproven.
+   * Why `name` cannot be made active now for `cause`, in a sentence; undefined if it can. A
+   * failback needs proven health.
    */
   refusal(name: string, cause: PlannedCause): string | undefined {
     const station = this.#stationOf(name);
@@ -272,8 +297,9 @@ export class FailoverMachine {
   }
 
   /**
-   * Makes `name` active as planned; returns the promotion, or why not. After a switchover, failback
-   * returns to `name`, so that the machine does not undo what a person decided.
+   * Makes `name` active as planned. Returns the promotion, or the reason of the refusal. After a
+   * switchover, failback returns to `name`, so that the machine does not undo an operator's
+   * decision.
    */
   handOver(name: string, cause: PlannedCause, reason: string, nowMs: number): Promotion | string {
     const refusal = this.refusal(name, cause);
@@ -290,10 +316,7 @@ export class FailoverMachine {
     );
   }
 
-  /**
-   * When `decide` could have something new to say without being told anything new; `Infinity` where
-   * never.
-   */
+  /** When `decide` could return something new without new input; `Infinity` if never. */
   nextWakeMs(): number {
     return this.#automatic && this.#active.assessment.eligible ? this.#failbackAtMs() : Number.POSITIVE_INFINITY;
   }
@@ -304,10 +327,7 @@ export class FailoverMachine {
     return Math.min(this.#maxHoldDownMs, this.#holdDownMs * 2 ** Math.max(0, lately - 1));
   }
 
-  /**
-   * `name` was replaced for failing, or failed when it was to become active again: its hold-down
-   * grows.
-   */
+  /** `name` was replaced for failing, or failed a failback: its hold-down grows. */
   noteFailed(name: string, nowMs: number): void {
     const station = this.#stationOf(name);
     station.failedAtMs = station.failedAtMs.filter((atMs) => nowMs - atMs <= this.#flapWindowMs);
@@ -316,8 +336,7 @@ export class FailoverMachine {
   }
 
   /**
-   * It is replaced for being slow: that its heartbeats are well does not say that it is quick
-   * again.
+   * The station is replaced for being slow. Healthy heartbeats do not show that it is quick again.
    */
   #leaveSlow(station: Station, nowMs: number): void {
     this.noteFailed(station.name, nowMs);
@@ -333,10 +352,10 @@ export class FailoverMachine {
       const evidence = this.#stations.flatMap((station) => station.assessment.evidence);
       return { type: "keep", station: name, epoch: this.#epoch, atMs: nowMs, evidence };
     }
-    // Its next beat, or its own silence, decides shortly.
+    // The candidate's next heartbeat, or its silence, decides shortly.
     if (!next.assessment.confirmed) return undefined;
-    // So does the probe: calls go to the other one meanwhile, and where both circuits are
-    // half-open, each probe would change roles.
+    // The probe decides shortly too; calls go to the other station meanwhile. If both circuits are
+    // half-open, each probe would change the roles.
     if (assessment.isProbed) return undefined;
     const against = assessment.evidence.filter((piece) => piece.verdict === "ineligible");
     if (against.length > 0 && against.every((piece) => piece.kind === "maintenance")) {
@@ -348,9 +367,9 @@ export class FailoverMachine {
   }
 
   /**
-   * The first eligible station that is confirmed, else the first eligible one; where there is none
-   * and the active one is silent, the first that is at least heard of and not out of service on
-   * purpose.
+   * The first eligible station that is confirmed, else the first eligible one. If none is eligible
+   * and the active station is silent: the first station that is heard, confirmed and not in
+   * maintenance.
    */
   #replacement(): Station | undefined {
     const eligible = this.#stations.filter((station) => station.assessment.eligible);
@@ -388,7 +407,7 @@ export class FailoverMachine {
   }
 }
 
-/** Is it out of service on purpose? Then a person decides when it comes back. */
+/** Is it in maintenance? Then an operator decides when it comes back. */
 function isResting(assessment: Assessment): boolean {
   return assessment.evidence.some((piece) => piece.kind === "maintenance" && piece.verdict === "ineligible");
 }

@@ -1,16 +1,16 @@
 /**
- * What is worth telling of load, patience and shortage, and how often: what changes with every call
- * would fill a log, and what is never told is a silent collapse. Each report is an event, or
- * nothing where it was told a moment ago.
+ * Decides which changes of load, patience and shortage are reported, and how often. Reporting every
+ * change would fill a log; reporting nothing would hide a collapse. Each method returns an event,
+ * or nothing if that event was reported a moment ago.
  */
 import type { RetryBudgetStatus } from "../guard/retry-budget.ts";
 import type { FailoverEvent } from "./events.ts";
 import type { GoodputWatch } from "./overload/goodput.ts";
 import type { Station } from "./station.ts";
 
-/** What changes often is told this often at most. */
+/** Minimum interval between reports of what changes often. */
 const TELL_AGAIN_MS = 10_000;
-/** Patience that changed by less than this share is the same. */
+/** A change of patience by less than this share is not reported. */
 const PATIENCE_CHANGE = 0.25;
 
 export class Reports {
@@ -36,21 +36,21 @@ export class Reports {
     return { type: "retry-refused", station: station.name, used: sent + pending, allowed, calls, atMs: nowMs };
   }
 
-  /** A call to `station` could not be sent for want of a resource of this machine. */
+  /** A call to `station` could not be sent because this machine lacked a resource. */
   shortage(station: Station, code: string, nowMs: number): FailoverEvent | undefined {
     if (nowMs - this.#toldShortageMs < TELL_AGAIN_MS) return undefined;
     this.#toldShortageMs = nowMs;
     return { type: "local-shortage", station: station.name, code, atMs: nowMs };
   }
 
-  /** A station says that it has seen an epoch that cannot be one. */
+  /** A station reports an epoch that is impossible. */
   epochRefused(epoch: number, nowMs: number): FailoverEvent | undefined {
     if (nowMs - this.#toldEpochMs < TELL_AGAIN_MS) return undefined;
     this.#toldEpochMs = nowMs;
     return { type: "epoch-refused", epoch, atMs: nowMs };
   }
 
-  /** How long callers wait is believed to be `patienceMs`. */
+  /** Callers are now believed to wait `patienceMs`. */
   patience(patienceMs: number | undefined, nowMs: number): FailoverEvent | undefined {
     const toldMs = this.#toldPatienceMs;
     if (patienceMs === toldMs) return undefined;
@@ -60,7 +60,7 @@ export class Reports {
     return { type: "patience-learned", patienceMs, atMs: nowMs };
   }
 
-  /** Goodput collapsed, or came back. */
+  /** Goodput collapsed or recovered. */
   goodput(
     figures: ReturnType<GoodputWatch["look"]>,
     active: Station,

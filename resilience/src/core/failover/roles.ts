@@ -1,10 +1,11 @@
 /**
- * Which station is active, and which could be: it has every station assessed when that may have
- * changed, asks the machine in `failover.ts` what follows, and keeps what is planned. It changes
- * who is active; what becomes of the calls then is the dispatcher's business (`dispatch.ts`).
+ * Decides which station is active and which could be. It has every station assessed when something
+ * may have changed, asks the machine in `failover.ts` what follows, and keeps the planned changes.
+ * It changes the active station; the dispatcher decides what happens to the calls then
+ * (`dispatch.ts`).
  *
- * It decides nothing while nobody supervises (`isRunning`), while this process has just been
- * stopped, or while the lease is somebody else's.
+ * It decides nothing while no supervisor runs (`isRunning`), just after this process was paused, or
+ * while another process holds the lease.
  */
 import { Failback, type UsualLoad } from "./failback.ts";
 import type { Assessment, FailoverDecision, FailoverMachine, PlannedCause, Promotion } from "./failover.ts";
@@ -14,21 +15,21 @@ import type { Station } from "./station.ts";
 export interface RolesOptions {
   readonly stations: readonly Station[];
   readonly machine: FailoverMachine;
-  /** When a station was last heard from; undefined where the detector does not tell. */
+  /** When a station was last heard from; undefined if the detector does not say. */
   readonly lastHeardMs: (name: string) => number | undefined;
-  /** Until when this process may decide and send; undefined where it needs no lease. */
+  /** Until when this process may decide and send; undefined if it needs no lease. */
   readonly leaseEndsMs?: (() => number) | undefined;
-  /** Does failback happen by itself? */
+  /** True if failback is automatic. */
   readonly automatic: boolean;
-  /** Is there something that probes idle stations? */
+  /** True if something probes idle stations. */
   readonly probes: boolean;
-  /** For how long a failback waits for a repeatable call before it takes any. */
+  /** How long a failback waits for a repeatable call before it takes any call. */
   readonly quietMs: number;
 }
 
 /**
- * How soon to look again where nothing tells of a change: a heartbeat of a candidate, the lease
- * coming back.
+ * How soon to check again if nothing signals a change: a heartbeat of a candidate
+ * (`CONFIRM_INTERVAL_MS`), or the lease becoming free (`LEASE_INTERVAL_MS`).
  */
 const CONFIRM_INTERVAL_MS = 10;
 const LEASE_INTERVAL_MS = 250;
@@ -40,9 +41,9 @@ export class Roles {
   readonly #byName: ReadonlyMap<string, Station>;
   #active: Station;
   isRunning = false;
-  /** Failures until then are our own doing: this process was stopped, and answers wait unread. */
+  /** Failures until then are this process's own fault: it was paused, and answers wait unread. */
   distrustUntilMs: number = Number.NEGATIVE_INFINITY;
-  /** The planned return that is under way. */
+  /** The planned handover that is under way. */
   failback: Failback | undefined = undefined;
 
   constructor(options: RolesOptions) {
@@ -78,9 +79,9 @@ export class Roles {
   }
 
   /**
-   * Is there a station besides `station` that may take calls and is not in doubt? One of which a
-   * single call finds out just now whether it serves at all is none, where `station` at least
-   * answers: that call may take long, and all others would wait for it.
+   * Is there another station that may take calls and is not in doubt? A station that is being
+   * tested with a single call does not count, if `station` at least answers: that call may take
+   * long, and all others would wait for it.
    */
   hasAlternative(station: Station, nowMs: number): boolean {
     const isMute = station.evidence.isSilent || station.evidence.isRefusing;
@@ -91,7 +92,7 @@ export class Roles {
     return false;
   }
 
-  /** Is anything at all held against a station besides `station`? Asked with every answer. */
+  /** Does anything count against any station other than `station`? Asked with every answer. */
   isAnyBlamedBeside(station: Station): boolean {
     for (let place = 0; place < this.stations.length; place++) {
       const other = this.stations[place] as Station;
@@ -100,7 +101,7 @@ export class Roles {
     return false;
   }
 
-  /** Has every station assessed, and says what follows from it, if anything. */
+  /** Assesses every station and returns what follows, if anything. */
   decide(nowMs: number): FailoverDecision | undefined {
     if (!this.isRunning) return undefined;
     for (const station of this.stations) {
@@ -121,8 +122,8 @@ export class Roles {
   }
 
   /**
-   * Begins to return to `name`, or to race it for being `slowness` the cause; does nothing while
-   * that is under way.
+   * Begins to hand over to `name`; if the cause is `slowness`, begins a race with it. Does nothing
+   * while a handover is under way.
    */
   beginFailback(name: string, cause: PlannedCause, reason: string, usualInFlight: number, nowMs: number): boolean {
     if (this.failback !== undefined) return false;
@@ -135,13 +136,13 @@ export class Roles {
     return true;
   }
 
-  /** Why what is under way cannot go on; undefined where it can, or where nothing is. */
+  /** Why the handover that is under way cannot go on; undefined if it can, or if there is none. */
   failbackRefusal(): string | undefined {
     const { failback } = this;
     return failback && this.machine.refusal(failback.to.name, failback.cause);
   }
 
-  /** Makes the promoted station active, and tells both. */
+  /** Makes the promoted station active, and informs both stations. */
   carryOut(
     { from, station, atMs, cause }: Promotion,
     usualInFlight: number,
@@ -152,13 +153,13 @@ export class Roles {
     old.demoted(atMs, cause === "failure");
     active.slowness.restart(cause === "switchover", atMs);
     old.slowness.wasReplaced = cause === "slowness";
-    // As planned, it has borne a share of the calls already.
+    // In a planned change, the station has already served a share of the calls.
     const borne = cause === "failure" ? 0 : active.admission.borne;
     active.promoted(Math.max(usualInFlight, borne), atMs, usualLoad(old, usualInFlight).perMs);
     return { from: old, to: active };
   }
 
-  /** Idle stations whose command path is to be tried. */
+  /** Idle stations whose command path is to be probed. */
   toProbe(): Station[] {
     if (!this.#options.probes || !this.isRunning) return [];
     return this.stations.filter((station) => {
@@ -167,7 +168,7 @@ export class Roles {
     });
   }
 
-  /** When {@link decide} could say something new by time alone. */
+  /** When time alone could change the result of {@link decide}. */
   nextWakeMs(nowMs: number): number {
     if (!this.isRunning) return Number.POSITIVE_INFINITY;
     let nextMs = this.#nextDecisionMs(nowMs);
@@ -179,7 +180,7 @@ export class Roles {
     if (!this.isLeaseHeld(nowMs)) return nowMs + LEASE_INTERVAL_MS;
     if (nowMs < this.distrustUntilMs) return this.distrustUntilMs;
     if (this.#active.assessment?.eligible === false && this.#someUnconfirmed()) return nowMs + CONFIRM_INTERVAL_MS;
-    // What is due and under way is not asked for twice.
+    // A handover that is due and under way is not requested twice.
     return this.failback === undefined ? this.machine.nextWakeMs() : Number.POSITIVE_INFINITY;
   }
 

@@ -1,32 +1,41 @@
 /**
- * Where a call goes: to the active station, unless that one is in doubt or ineligible and another
- * can take it; to the station that a failback tries out; where nobody is usable, to one that may
- * have become well again, one call at a time. A failed call goes on to another station at once. The
- * active role is another question (`roles.ts`): routing reacts to three overdue attempts, a role
- * change needs proof.
+ * Decides where a call goes:
+ * - to the active station, unless it is in doubt or ineligible and another station can take the
+ *   call;
+ * - to the station that a failback is trying out;
+ * - if no station is usable, to one that may have recovered, one call at a time.
+ *
+ * A failed call goes to another station at once. Which station is active is decided elsewhere
+ * (`roles.ts`): routing reacts to three overdue attempts, and a role change needs proof.
  */
 import type { Call } from "./call.ts";
 import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
 
-/** A station in doubt is tried again this often, with a repeatable call, while another serves. */
+/**
+ * Interval at which a station in doubt is tried again, with a repeatable call, while another
+ * station serves.
+ */
 const TRIAL_INTERVAL_MS = 250;
 /**
- * A new call is compared at another station this often, one at a time, while the active one does
- * not serve its kind.
+ * While the active station fails calls of a source, a new call of that source is compared at
+ * another station at this interval, one at a time.
  */
 const COMPARISON_INTERVAL_MS = 250;
 /**
- * A station that refuses connections is tried this often where nobody else serves: a refused
- * connection costs nothing.
+ * Interval at which a station that refuses connections is tried if no other station serves. It is
+ * short because a refused connection costs nothing.
  */
 const REFUSED_TRIAL_INTERVAL_MS = 50;
 /**
- * A station that nobody would call usable, but that served within this time, is given more than one
- * call at a time.
+ * A station that is not usable but served a call within this time is given more than one call at a
+ * time.
  */
 const SERVED_LATELY_MS = 1_000;
-/** A lease says nothing when it is renewed: calls that wait for that look again this soon. */
+/**
+ * A lease gives no signal when it is renewed, so calls that wait for it are checked again after
+ * this long.
+ */
 const LEASE_RECHECK_MS = 10;
 
 export class Router {
@@ -37,11 +46,11 @@ export class Router {
     this.#roles = roles;
   }
 
-  /** The station that takes `call` now; undefined where it has to wait. */
+  /** The station that takes `call` now; undefined if the call has to wait. */
   route(call: Call, nowMs: number): Station | undefined {
     const { active, failback } = this.#roles;
     if (!this.#roles.isLeaseHeld(nowMs)) return undefined;
-    // So it is for nearly every call; what follows otherwise is for the others.
+    // Nearly every call ends here.
     if (failback === undefined && active.isWell(nowMs) && active.admits(nowMs)) return active;
     return this.#routeWithCare(call, nowMs);
   }
@@ -58,7 +67,8 @@ export class Router {
         const other = active.evidence.hasUncompared ? this.#toCompare(call, nowMs) : undefined;
         if (other !== undefined) return other;
         if (active.admits(nowMs)) return active;
-        // It serves nothing and asked to be left alone: others need not wait for that.
+        // While the station serves nothing and has asked for a pause, other stations may take the
+        // call.
         if (nowMs >= active.admission.pausedUntilMs) return undefined;
       }
       if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
@@ -66,25 +76,22 @@ export class Router {
     }
     const isAnyTrusted = this.#isAnyTrusted(nowMs);
     for (const station of roles.stations) {
-      // Where all that are usable are in doubt, nobody is better: a doubt that nothing was sent to
-      // could never end.
+      // If all usable stations are in doubt, none is better. Without calls, a doubt could never
+      // end.
       if (station === active || (station.isDoubted && isAnyTrusted) || !roles.isUsable(station, nowMs)) continue;
       if (station.admits(nowMs)) return station;
     }
-    // The others have no room: what this one can take it may have.
+    // The other stations have no room, so this one gets the calls that it can take.
     if (isActiveUsable && active.evidence.isDoubtedForLoad && active.admits(nowMs)) return active;
     return this.isAnyUsable(nowMs) ? undefined : this.#failOpen(call, nowMs);
   }
 
-  /** Is a station usable and not in doubt? */
+  /** Is any station usable and not in doubt? */
   #isAnyTrusted(nowMs: number): boolean {
     return this.#roles.stations.some((station) => !station.isDoubted && this.#roles.isUsable(station, nowMs));
   }
 
-  /**
-   * Another station than those where `call` has been, for a call that failed; undefined where none
-   * can take it now.
-   */
+  /** For a call that failed: a station that it has not tried. Undefined if none can take it now. */
   next(call: Call, nowMs: number): Station | undefined {
     const roles = this.#roles;
     if (!roles.isLeaseHeld(nowMs)) return undefined;
@@ -96,13 +103,13 @@ export class Router {
   }
 
   /**
-   * Is there another usable station where `call` has not been, whether it can take it now or not?
+   * Is there a usable station that `call` has not tried, whether or not it can take the call now?
    */
   hasNext(call: Call, nowMs: number): boolean {
     return this.#roles.stations.some((station) => this.#isFresh(call, station, nowMs));
   }
 
-  /** A station that could take calls of `station`, and has none. */
+  /** A station without calls that could take calls of `station`. */
   idleBeside(station: Station, nowMs: number): Station | undefined {
     return this.#roles.stations.find((other) => {
       if (other === station || other.isDoubted || other.inFlight > 0) return false;
@@ -114,9 +121,7 @@ export class Router {
     return this.#roles.stations.some((station) => this.#roles.isUsable(station, nowMs));
   }
 
-  /**
-   * When time alone lets a waiting call go; `Infinity` where something else has to happen first.
-   */
+  /** When time alone lets a waiting call go; `Infinity` if something else has to happen first. */
   opensAtMs(nowMs: number): number {
     const roles = this.#roles;
     if (!roles.isLeaseHeld(nowMs)) return nowMs + LEASE_RECHECK_MS;
@@ -136,7 +141,7 @@ export class Router {
     return Math.max(opensMs, nowMs);
   }
 
-  /** A call that was sent to find out whether `station` serves came back without success. */
+  /** A call that tested whether `station` serves came back without success. */
   trialFailed(station: Station, refused: boolean, nowMs: number): void {
     station.nextTrialMs = nowMs + (refused ? REFUSED_TRIAL_INTERVAL_MS : TRIAL_INTERVAL_MS);
   }
@@ -147,8 +152,8 @@ export class Router {
   }
 
   /**
-   * The station that shows whether calls like this one, which the active one did not serve, are
-   * served elsewhere.
+   * An idle station for a call of a source that the active station does not serve: it shows whether
+   * such calls are served elsewhere.
    */
   #toCompare(call: Call, nowMs: number): Station | undefined {
     const { active } = this.#roles;
@@ -167,8 +172,8 @@ export class Router {
   }
 
   /**
-   * Nobody is usable: each station that is not out of service on purpose is tried, those that are
-   * heard first.
+   * No station is usable. Tries each station that is not in maintenance; stations whose heartbeats
+   * arrive come first.
    */
   #failOpen(call: Call, nowMs: number): Station | undefined {
     const { active, stations } = this.#roles;
@@ -178,10 +183,10 @@ export class Router {
       const isKept = this.#isKept(station);
       if ((station.maintenance !== undefined && !isKept) || !station.admits(nowMs)) continue;
       if (isKept || this.#servedLately(station, nowMs)) return station;
-      // A command without a key is not spent on finding out whether a station lives that was
-      // declared down: its heartbeats tell. Of one that sends heartbeats, and has not answered
-      // commands, nothing else tells. A command that is out there already would find out nothing
-      // new.
+      // If a station was declared down, its heartbeats tell when it lives again, so a command
+      // without a key is not risked to find that out. If a station sends heartbeats but has not
+      // answered commands, only a command can show whether it serves. A command that is already out
+      // there would show nothing new.
       if (nowMs < station.nextTrialMs || station.admission.working > 0 || call.isOutAt(station)) continue;
       if (station.liveness === "down" && !call.terms.isRepeatable && !station.evidence.isRefusing) continue;
       station.nextTrialMs = nowMs + TRIAL_INTERVAL_MS;
@@ -191,7 +196,8 @@ export class Router {
   }
 
   /**
-   * Is it the active one, well but for its maintenance? Where nobody can replace it, it serves on.
+   * Is this the active station, well except for its maintenance? It goes on serving if no other
+   * station can replace it.
    */
   #isKept(station: Station): boolean {
     if (station !== this.#roles.active || station.maintenance === undefined) return false;

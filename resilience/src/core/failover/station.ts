@@ -1,11 +1,12 @@
 /**
- * All that is known of one station, and what follows from it: what its heartbeats say, what its
- * calls show (`evidence.ts`), how long it takes to answer, how much it is given (`admission.ts`),
- * its circuit and retry budget. An assessment always comes with the sentences that explain it.
+ * Everything known about one station: what its heartbeats say, what its calls show (`evidence.ts`),
+ * how long it takes to answer, how much load it is given (`admission.ts`), its circuit and its
+ * retry budget. Every assessment comes with the sentences that explain it.
  *
- * Three questions are asked of it, from cheap to dear. *May a call go there now?* (admission.) *Is
- * it usable, and is it in doubt?* (decides where one call goes.) *Is it eligible?* (decides who is
- * active.)
+ * The code asks three questions about a station, from cheap to expensive:
+ * - May a call go there now? (admission)
+ * - Is it usable, and is it in doubt? (decides where one call goes)
+ * - Is it eligible? (decides which station is active)
  */
 
 import type { Liveness, LivenessChange } from "../detection/supervisor.ts";
@@ -27,53 +28,53 @@ import { Slowness } from "./learned/slowness.ts";
 /** Why a station is out of service on purpose, and until when. */
 export interface Maintenance {
   readonly reason: string;
-  /** Instant at which it ends by itself; `Infinity` for when it is ended by hand. */
+  /** Instant at which the maintenance ends by itself; `Infinity` if an operator ends it. */
   readonly untilMs: number;
 }
 
-/** What a station consists of. */
+/** The parts of a station. */
 export interface StationParts {
   readonly name: string;
   readonly role: "primary" | "backup";
-  /** Its place in the order of priority, the primary's is 0. */
+  /** Its place in the order of priority; the primary is 0. */
   readonly number: number;
   readonly evidence: StationEvidence;
   readonly admission: Admission;
-  /**
-   * Calls that were out for several times as long as at leisure when their callers left, in a row.
-   */
+  /** Counts calls in a row whose callers hung up after several times the answer time at leisure. */
   readonly left: Accidents;
   readonly breaker: BreakerMachine | undefined;
   readonly budget: RetryBudgetMachine | undefined;
   /**
-   * Slots that others take from as well; undefined where the station has its own bound
+   * Slots that are shared with other users; undefined if the station has its own limit
    * (`admission`).
    */
   readonly sharedSlots: Slots | undefined;
   readonly backoff: Backoff;
-  /** Attempts that one call may make there, the first included. */
+  /** Attempts that one call may make at this station, including the first. */
   readonly maxAttempts: number;
   readonly timeoutMs: number;
   readonly minTimeLeftMs: number;
-  /** The longest hint of the station that a call waits for. */
+  /** Maximum `Retry-After` of the station that a call waits for. */
   readonly maxRetryAfterMs: number;
-  /** How long a station that was replaced for failing calls stays ineligible at first. */
+  /** First cooldown: how long a station that was replaced for failing calls stays ineligible. */
   readonly cooldownMs: number;
-  /** Must a probe succeed before a station that was replaced for failing counts as healthy? */
+  /**
+   * True if a station that was replaced for failing needs a successful probe to count as healthy.
+   */
   readonly needsProof: boolean;
-  /** What the operator should read beside its heartbeats, such as its last answer to a probe. */
+  /** Extra text for the operator beside the heartbeats, such as the last answer to a probe. */
   readonly heartbeatNote: (() => string | undefined) | undefined;
 }
 
 /**
- * A station that fails again within this many times its cooldown is replaced for twice as long, so
- * many times.
+ * If a station fails again within `COOLDOWN_MEMORY` cooldowns, the next cooldown is twice as long,
+ * up to `MAX_DOUBLINGS` times.
  */
 const COOLDOWN_MEMORY = 6;
 const MAX_DOUBLINGS = 4;
 /**
- * One that serves so many calls in its cooldown, sent there because nobody else was usable, serves
- * again.
+ * A station in cooldown gets calls only if no other station is usable. If it serves this many of
+ * them, its cooldown ends.
  */
 const SERVES_AGAIN = 8;
 
@@ -89,19 +90,25 @@ export class Station {
   readonly quotas: Quotas = new Quotas();
   readonly slowness: Slowness = new Slowness();
   readonly givenUp: GivenUp;
-  /** A call that takes longer is slow for its circuit; `Infinity` where none is. */
+  /**
+   * A call that takes longer than this is slow for the circuit; `Infinity` if there is no circuit
+   * or no bound.
+   */
   readonly slowMs: number;
-  /** Attempts that are out there; kept by `attempts-out.ts`. */
+  /** Attempts that are out at this station; kept by `attempts-out.ts`. */
   inFlight = 0;
-  /** Attempts that were sent there since the start. */
+  /** Attempts sent to this station since the start. */
   sent: number = 0;
   maintenance: Maintenance | undefined = undefined;
   liveness: Liveness = "unknown";
-  /** Since when it has been suspected of silence, or worse; undefined while it is heard. */
+  /** Since when it has been suspected or down; undefined while its heartbeats arrive. */
   silentSinceMs: number | undefined = undefined;
-  /** Must a probe succeed, because it was replaced for failing calls, or failed a probe? */
+  /**
+   * True if a probe must succeed, because the station was replaced for failing calls or failed a
+   * probe.
+   */
   needsProbe = false;
-  /** The next call that finds out whether it serves again may go from this instant on. */
+  /** Earliest instant of the next call that tests whether the station serves again. */
   nextTrialMs: number = Number.NEGATIVE_INFINITY;
   /** The last assessment. */
   assessment: Assessment | undefined = undefined;
@@ -109,10 +116,10 @@ export class Station {
   #cooldownUntilMs: number = Number.NEGATIVE_INFINITY;
   #doublings = -1;
   #replacedFor = "";
-  /** Its cooldown began while it was idle, and not because it was replaced. */
+  /** True if its cooldown began while it was idle, and not because it was replaced. */
   #wasSetAside = false;
   #servedInCooldown = 0;
-  /** What spoke against it when it was assessed, as {@link Station.#against} has it. */
+  /** The value of {@link Station.#against} at the last assessment. */
   #assessedAgainst = 0;
 
   constructor(parts: StationParts) {
@@ -125,7 +132,7 @@ export class Station {
     this.admission = parts.admission;
   }
 
-  /** May a call go there now? Takes no permit. */
+  /** May a call go to this station now? Takes no permit. */
   admits(nowMs: number): boolean {
     const { sharedSlots } = this.parts;
     if (sharedSlots !== undefined && sharedSlots.running >= sharedSlots.maxConcurrent) return false;
@@ -133,10 +140,10 @@ export class Station {
     return this.admission.admits(nowMs);
   }
 
-  /** When time alone could make {@link admits} true; `Infinity` where a call has to end first. */
+  /** When time alone could make {@link admits} true; `Infinity` if a call has to end first. */
   admitsAtMs(nowMs: number): number {
     const { sharedSlots } = this.parts;
-    // Nobody tells when another user of the slots leaves one.
+    // There is no signal when another user of the slots releases one.
     if (sharedSlots !== undefined && sharedSlots.running >= sharedSlots.maxConcurrent) return nowMs + SLOT_RECHECK_MS;
     const opensMs = this.admission.nextMs(nowMs);
     const { usualMs } = this.answerTimes;
@@ -144,8 +151,8 @@ export class Station {
   }
 
   /**
-   * May calls be sent there at all, as far as is known? The active one is, until something is held
-   * against it.
+   * May calls be sent to this station at all, as far as is known? The active station may be, until
+   * something counts against it.
    */
   isUsable(isActive: boolean, nowMs: number): boolean {
     const { liveness } = this;
@@ -156,15 +163,15 @@ export class Station {
   }
 
   /**
-   * Is nothing held against it, as the active one? Then it is usable and not in doubt. Most calls
-   * need no other answer, and this one is cheaper.
+   * True if nothing counts against this station as the active one. It is then usable and not in
+   * doubt. Most calls need no other answer, and this check is cheaper.
    */
   isWell(nowMs: number): boolean {
     if (!this.evidence.isClear || this.liveness === "down" || this.maintenance !== undefined) return false;
     return nowMs >= this.#cooldownUntilMs && this.parts.breaker?.isClosed !== false;
   }
 
-  /** Should new calls go elsewhere for the moment, if they can? */
+  /** True if new calls should go to another station for the moment, if they can. */
   get isDoubted(): boolean {
     return this.evidence.isDoubted;
   }
@@ -175,9 +182,9 @@ export class Station {
   }
 
   /**
-   * It has become active: it starts afresh, and with a few calls, or as many as were in flight at
-   * the one before, which served `perMs` calls a ms. A cooldown is over: what it failed before
-   * speaks against making it active, and not, once it is, for replacing it.
+   * The station has become active. It starts afresh with a few calls, or with as many as were in
+   * flight at the previous station, which served `perMs` calls a ms. Its cooldown ends: earlier
+   * failures count against promoting it, but are no reason to replace it once it is active.
    */
   promoted(inFlightBefore: number, nowMs: number, perMs = 0): void {
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
@@ -188,9 +195,9 @@ export class Station {
   }
 
   /**
-   * It is no longer active. Starts its cooldown if calls were failing; requires a probe if it was
-   * replaced for a failure (`failed`). What calls showed is forgotten: an idle station has no
-   * success to outweigh it.
+   * The station is no longer active. Starts its cooldown if calls were failing; requires a probe if
+   * it was replaced for a failure (`failed`). Resets the call history, because an idle station has
+   * no successes to outweigh it.
    */
   demoted(nowMs: number, failed: boolean): void {
     this.crowding.end();
@@ -201,9 +208,9 @@ export class Station {
   }
 
   /**
-   * It is idle, and the calls that it was given show that it fails. As after a replacement, it
-   * starts its cooldown and begins anew: without calls, no success could ever outweigh what they
-   * showed.
+   * The station is idle, and the calls that it was given show that it fails. It starts its cooldown
+   * and a new call history, as after a replacement: without calls, no success could outweigh the
+   * failures.
    */
   setAsideIfFailing(nowMs: number): void {
     const failing = this.evidence.failing(nowMs);
@@ -215,9 +222,9 @@ export class Station {
   }
 
   /**
-   * It failed calls: it is not promoted again for a while, longer each time that this happens soon
-   * again. What it fails during that while, because nobody else is usable and it is tried, is
-   * nothing new.
+   * The station failed calls. It is not promoted for a while, longer if this happens again soon.
+   * During the cooldown it may be tried because no other station is usable; failures of these calls
+   * do not extend the cooldown.
    */
   startCooldown(reason: string, nowMs: number): void {
     this.evidence.forgetService();
@@ -229,11 +236,12 @@ export class Station {
     this.#replacedFor = reason;
     this.#wasSetAside = false;
     this.#servedInCooldown = 0;
-    // Time alone does not mend it: what is sent there after that finds out first whether it serves.
+    // The passing of time does not repair the station: the next call sent to it tests first whether
+    // it serves.
     this.admission.beginTrial(nowMs);
   }
 
-  /** It served a call while another station was active. True if that ends its cooldown. */
+  /** The station served a call while another one was active. True if that ends its cooldown. */
   servedInCooldown(nowMs: number): boolean {
     if (nowMs >= this.#cooldownUntilMs || ++this.#servedInCooldown < SERVES_AGAIN || !this.evidence.isClear)
       return false;
@@ -241,7 +249,7 @@ export class Station {
     return true;
   }
 
-  /** A probe of its command path succeeded, while it was idle. */
+  /** A probe of the command path succeeded while the station was idle. */
   probeSucceeded(nowMs: number): void {
     this.needsProbe = false;
     this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, nowMs);
@@ -260,14 +268,13 @@ export class Station {
     else this.silentSinceMs ??= atMs;
     if (from !== "down" || to !== "alive") return;
     this.evidence.startAfresh(atMs);
-    // While it was idle calls failed because it was going down: that does not say that it will fail
-    // now.
+    // It failed calls while idle because it was going down; that does not predict failures now.
     if (this.#wasSetAside) this.#cooldownUntilMs = Math.min(this.#cooldownUntilMs, atMs);
     this.parts.breaker?.reset(atMs);
     this.nextTrialMs = atMs;
   }
 
-  /** Everything that is known, weighed, with the sentences that explain it. Changes nothing. */
+  /** Weighs everything known, with the sentences that explain it. Changes nothing. */
   assess(isActive: boolean, confirmed: boolean, distrustUntilMs: number, nowMs: number): Assessment {
     const { liveness } = this;
     const heard = liveness === "alive" || liveness === "suspected" || (isActive && liveness === "unknown");
@@ -298,34 +305,34 @@ export class Station {
     return { eligible, silent: !heard, proven, confirmed, isProbed, evidence };
   }
 
-  /** Takes `assessment` for the verdict from now on. */
+  /** Makes `assessment` the current one. */
   assessed(assessment: Assessment, nowMs: number): void {
     this.assessment = assessment;
     this.#assessedAgainst = this.#against(nowMs);
   }
 
-  /** Is anything held against it, or was something when it was assessed? */
+  /** Does anything count against the station now, or did anything at the last assessment? */
   get isQuestioned(): boolean {
     return this.#assessedAgainst > 0 || this.evidence.isSuspect || this.parts.breaker?.isClosed === false;
   }
 
   /**
-   * Is neither anything held against it, nor was something when it was assessed? Most answers leave
-   * it so.
+   * True if nothing counts against the station, neither now nor at the last assessment. This holds
+   * after most answers.
    */
   get isUnsuspected(): boolean {
     return this.evidence.isClear && this.#assessedAgainst === 0 && this.parts.breaker?.isClosed !== false;
   }
 
   /**
-   * Could the assessment be another one than the last, by what calls have shown since? Cheap: asked
-   * after every failure.
+   * Could calls since the last assessment have changed the result? Cheap, because it is asked after
+   * every failure.
    */
   hasNews(nowMs: number): boolean {
     return this.#against(nowMs) !== this.#assessedAgainst;
   }
 
-  /** When {@link assess} could say something else by time alone; `Infinity` where it could not. */
+  /** When time alone could change the result of {@link assess}; `Infinity` if never. */
   nextWakeMs(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
     const provenMs = this.evidence.nextWakeMs;
@@ -343,7 +350,8 @@ export class Station {
   }
 
   /**
-   * What speaks against it, one bit each: its calls, its circuit, and that a probe of that is out.
+   * What counts against the station, one bit each: its calls, its open circuit, and a circuit probe
+   * that is out.
    */
   #against(nowMs: number): number {
     const ofCalls = this.evidence.isFailing(nowMs) ? 1 : 0;
@@ -351,7 +359,7 @@ export class Station {
     return ofCalls | ofCircuit | (this.#isProbed(nowMs) ? 4 : 0);
   }
 
-  /** Is its circuit half-open, and a probe out? */
+  /** Is its circuit half-open, with a probe out? */
   #isProbed(nowMs: number): boolean {
     const { breaker } = this.parts;
     return breaker !== undefined && !breaker.isClosed && !breaker.peek(nowMs) && breaker.state(nowMs) === "half-open";

@@ -1,7 +1,7 @@
 /**
- * What a caller is told of a call that has failed: an answer that there was, or that nobody can say
- * whether it ran; never that it failed where it may have run (rule F4). Only words and types; when
- * to say them is decided in `dispatch.ts`.
+ * What the caller of a failed call is told: the station's answer, or that the call may have run. It
+ * is never told that a call failed if the call may have run (rule F4). This file has only words and
+ * types; `dispatch.ts` decides when to use them.
  */
 
 import { AmbiguousOutcomeError, AttemptTimeoutError, NoEligibleStationError } from "../errors.ts";
@@ -12,10 +12,12 @@ import type { Evidence } from "./failover.ts";
 import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
 
-/** The reason of an attempt that is ended because its call is over, or goes on elsewhere. */
+/**
+ * The reason of an attempt that is ended because its call is over or goes on at another station.
+ */
 export const GIVEN_UP: NoEligibleStationError = new NoEligibleStationError("the call was given up");
 
-/** What a call that has failed is told. */
+/** The result that the caller of a failed call gets. */
 export function verdictOn(call: Call): Settlement {
   const visits = call.visits ?? [];
   const lost = visits.find((visit) => visit.last === "lost");
@@ -30,7 +32,8 @@ export function verdictOn(call: Call): Settlement {
 }
 
 /**
- * What came of its attempts: the last answer, or how the last attempt ended where there was none.
+ * The result of the call's attempts: the last answer, or, if there was none, how the last attempt
+ * ended.
  */
 export function lastOf({ visits = [] }: Call): Settlement | undefined {
   const answer = visits.findLast((visit) => visit.last === "failed" || visit.last === "overloaded");
@@ -38,8 +41,7 @@ export function lastOf({ visits = [] }: Call): Settlement | undefined {
 }
 
 /**
- * What speaks against a station, in a word or two: the whole evidence is in the status and in the
- * events.
+ * What counts against a station, in a few words. The status and the events have the whole evidence.
  */
 const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
   heartbeats: "not heard",
@@ -52,8 +54,8 @@ const AGAINST: Readonly<Record<Evidence["kind"], string>> = {
 };
 
 /**
- * No station took the call; `why` is the bound that was reached, `lastRefusal` how its last attempt
- * ended, if it had one.
+ * No station took the call. `why`: the limit that was reached. `lastRefusal`: how its last attempt
+ * ended, if there was one.
  */
 export function noStationFit(why: string, { stations, active }: Roles, lastRefusal: unknown): NoEligibleStationError {
   const states = stations.map((station) => `${station.name}: ${stateOf(station, station === active)}`);
@@ -71,12 +73,12 @@ function stateOf({ assessment, liveness }: Station, isActive: boolean): string {
   return isActive ? "active, takes no more now" : "in reserve";
 }
 
-/** Its station is silent, and nothing has come back of it so far. */
+/** The call's station is silent, and there is no result so far. */
 export function unknownAt({ name }: Station): AmbiguousOutcomeError {
   return new AmbiguousOutcomeError(`${name} was lost while it had this call: it may have run or not`);
 }
 
-/** Sent to `station`, and not answered; `cause` is how the wait for an answer ended. */
+/** The call was sent to `station` and not answered. `cause`: how the wait for an answer ended. */
 function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): AmbiguousOutcomeError {
   const name = station?.name ?? "the station";
   const details = cause === undefined ? {} : { cause };
@@ -88,7 +90,7 @@ function lostAt(station: Station | undefined, { terms }: Call, cause: unknown): 
 }
 
 /**
- * The newest epoch that a station has seen, by its refusal; 0 where the error says nothing of it.
+ * The newest epoch that a station has seen, from its refusal; 0 if the error does not contain it.
  */
 export function seenEpochOf(error: unknown): number {
   const seen = propertyOf(staleEpochIn(error), "seenEpoch");

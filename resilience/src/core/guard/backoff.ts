@@ -1,26 +1,27 @@
 /**
- * How long to wait before trying again. Exponential growth keeps a struggling service from being
- * asked at a constant rate; jitter keeps callers that failed together from coming back together.
- * Forms and names after Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015),
- * who measured full jitter to need the fewest calls.
+ * How long to wait before trying again. With exponential growth, an overloaded service is not
+ * called at a constant rate. With jitter, callers that failed together do not come back together.
+ * Forms and names are those of Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog,
+ * 2015), who measured that full jitter needs the fewest calls.
  */
 import { ConfigurationError } from "../errors.ts";
 import { checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
 import type { Random } from "../random.ts";
 
+/** Options of the waits between attempts. */
 export interface BackoffOptions {
   /**
-   * Upper bound of the first wait. In ms, above 0 and below 2^31. Default 100: most failures of a
-   * moment are over by then, and a caller hardly notices it.
+   * Upper bound of the first wait. In ms, above 0 and below 2^31. Default 100: most short failures
+   * are over by then, and a caller hardly notices it.
    */
   readonly baseMs?: number | undefined;
   /**
    * Upper bound of every wait that the backoff chooses itself; a hint of the service may be longer.
-   * In ms, from `baseMs`, below 2^31. Default 10,000, or `baseMs` where that is more: longer waits
-   * outlast most callers.
+   * In ms, from `baseMs`, below 2^31. Default 10,000, or `baseMs` if that is more: most callers do
+   * not wait longer.
    */
   readonly capMs?: number | undefined;
-  /** Growth from one wait's bound to the next; 1 … 100. Default 2, the custom. */
+  /** Growth from one wait's bound to the next; 1 … 100. Default 2, the usual factor. */
   readonly factor?: number | undefined;
   /**
    * `full`: uniform in [0, bound]. `equal`: half fixed, half uniform. `decorrelated`: uniform
@@ -30,9 +31,26 @@ export interface BackoffOptions {
   readonly jitter?: "full" | "equal" | "decorrelated" | "none" | undefined;
 }
 
-/** @internal Also for those who take these options among others. */
+/**
+ * @internal Also for parts that accept these options among others.
+ */
 export const BACKOFF_NAMES: Names<BackoffOptions> = { baseMs: true, capMs: true, factor: true, jitter: true };
 
+/**
+ * How long to wait before each retry.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { Backoff } from "ground-station-failover/core";
+ *
+ * const backoff = new Backoff({ baseMs: 100, capMs: 1_000 }, seededRandom(7));
+ * const bounds = [1, 2, 3, 4, 5].map((attempt) => backoff.boundMs(attempt));
+ * console.log(bounds.join()); // 100,200,400,800,1000
+ * const waitMs = backoff.delayMs(3, 0);
+ * console.log(waitMs >= 0 && waitMs <= 400); // true
+ * ```
+ */
 export class Backoff {
   readonly #baseMs: number;
   readonly #capMs: number;
@@ -53,7 +71,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** The longest possible wait before the retry that follows attempt number `attempt` (1 …). */
+  /** The maximum wait before the retry that follows attempt number `attempt` (1 …). */
   boundMs(attempt: number): number {
     if (this.#jitter === "decorrelated") return Math.min(this.#capMs, this.#baseMs * 3 ** attempt);
     return Math.min(this.#capMs, this.#baseMs * this.#factor ** (attempt - 1));

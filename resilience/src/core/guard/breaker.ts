@@ -1,7 +1,8 @@
 /**
- * The circuit breaker as a pure machine. It rates failures over a sliding time window, with a floor
- * of calls under which it does not judge: fifty failures are a day at one station and a second at
- * another, but half of all calls is half of all calls (incident CN-2702-003 tripped on a count).
+ * The circuit breaker as a pure machine. It compares the failure rate over a sliding time window
+ * with a threshold, once the window holds a minimum number of calls. A rate works for any traffic:
+ * fifty failures are a day's at one station and a second's at another (the circuit of incident
+ * CN-2702-003 tripped on a count).
  *
  *                       failure rate or slow rate reached, floor reached
  *            ┌────────┐ ─────────────────────────────────────────────────► ┌──────┐
@@ -12,14 +13,15 @@
  *                                  └────────────── │ half-open │ ──────────────────────┘
  *                                                  └───────────┘
  *
- * Where nobody else can serve, calls are made past an open circuit; enough of them that succeed end
- * its wait as well.
+ * If no other station can serve, calls are made past an open circuit. If enough of them succeed,
+ * they end its open duration too.
  *
- * Every permit is stamped with the breaker's generation, which each transition raises; a result of
- * an older generation changes nothing. A probe holds a lease under a number of its own, so that one
- * that hangs cannot wedge the breaker, and one that reports twice or too late cannot answer for
- * another. Excess callers are refused and told when the next probe is due; nobody is parked. There
- * is no timer: time is looked at when asked. It is one file because it is one state machine.
+ * Every permit carries the breaker's generation, which each transition raises; a result of an older
+ * generation changes nothing. A probe holds a lease with a number of its own. So a probe that hangs
+ * cannot block the breaker, and a probe that reports twice or too late cannot answer for another.
+ * Excess callers are refused and told when the next probe is due; none is made to wait. There is no
+ * timer: the machine checks the time when it is asked. It is one file because it is one state
+ * machine.
  *
  * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly
  * and resilience4j.
@@ -27,8 +29,12 @@
 import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** State of a circuit breaker. */
 export type BreakerState = "closed" | "open" | "half-open";
 
+/**
+ * Options of a circuit breaker: when it opens, for how long, and how it tries the service again.
+ */
 export interface BreakerOptions {
   /**
    * Share of failed calls in the window at which the circuit opens; above 0, at most 1. Default
@@ -46,13 +52,13 @@ export interface BreakerOptions {
    */
   readonly slowCallDurationMs?: number | undefined;
   /**
-   * Calls that the window must hold before it is judged; a whole number from 1, below 2^31. Default
-   * 20: 5 failures of 5 are an accident, 10 of 20 are not.
+   * Minimum number of calls in the window before its rates are judged; a whole number from 1, below
+   * 2^31. Default 20: 5 failures of 5 may be chance, 10 of 20 are not.
    */
   readonly minimumVolume?: number | undefined;
   /**
-   * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long against a
-   * burst, short against a take-over.
+   * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long compared with
+   * a burst, short compared with a takeover.
    */
   readonly windowMs?: number | undefined;
   /**
@@ -61,8 +67,8 @@ export interface BreakerOptions {
    */
   readonly openDurationMs?: number | undefined;
   /**
-   * How many probes may be out at once while half-open; a whole number, 1 … 1,000. Default 1: one
-   * question, not a herd.
+   * Maximum number of probes out at once while half-open; a whole number, 1 … 1,000. Default 1: one
+   * probe tests the service without a herd of calls.
    */
   readonly halfOpenProbes?: number | undefined;
   /**
@@ -79,8 +85,8 @@ export interface BreakerOptions {
 }
 
 /**
- * A permit to call: the generation it was given in; a probe's is a number of its own.
- * {@link REFUSED} where there is none.
+ * A permit to call: the generation in which it was given; a probe has a number of its own.
+ * {@link REFUSED} if there is none.
  */
 export type Permit = number;
 
@@ -92,11 +98,11 @@ export interface BreakerTransition {
   readonly from: BreakerState;
   readonly to: BreakerState;
   readonly atMs: number;
-  /** Which rule moved it, in a sentence with its numbers. */
+  /** The rule that caused it, in a sentence with its numbers. */
   readonly rule: string;
 }
 
-/** What the window holds and what follows; a copy, for status pages and logs. */
+/** The counts of the window and the resulting state; a copy, for status pages and logs. */
 export interface BreakerStatus {
   readonly state: BreakerState;
   readonly calls: number;
@@ -104,7 +110,7 @@ export interface BreakerStatus {
   readonly slow: number;
   readonly failureRate: number;
   /**
-   * Which rule brought it into this state, in a sentence with its numbers; empty before the first
+   * The rule that led to this state, in a sentence with its numbers; empty before the first
    * transition.
    */
   readonly rule: string;
@@ -135,6 +141,23 @@ const CALLS = 0;
 const FAILURES = 1;
 const SLOW = 2;
 
+/**
+ * The circuit breaker as a pure machine: gives permits, and takes them back with what became of the
+ * call.
+ *
+ * @example
+ * ```ts
+ * import { REFUSED } from "ground-station-failover";
+ * import { BreakerMachine } from "ground-station-failover/core";
+ *
+ * const machine = new BreakerMachine({ minimumVolume: 2, openDurationMs: 5_000 });
+ * for (let nowMs = 0; nowMs < 2; nowMs++) machine.failure(machine.acquire(nowMs), nowMs);
+ * console.log(machine.state(10), machine.acquire(10) === REFUSED); // open true
+ * const probe = machine.acquire(6_000);
+ * machine.success(probe, 6_010);
+ * console.log(machine.state(6_010)); // closed
+ * ```
+ */
 export class BreakerMachine {
   readonly #failureRateThreshold: number;
   readonly #slowCallRateThreshold: number;
@@ -146,21 +169,21 @@ export class BreakerMachine {
   readonly #window: RateWindow;
 
   #state: BreakerState = "closed";
-  /** The last number given out, to a generation or to a probe: no two ever share one. */
+  /** The last number issued, to a generation or to a probe; numbers are never reused. */
   #issued: Permit = 1;
   #generation: Permit = 1;
   #rule = "";
   #openUntilMs = 0;
   /**
-   * While half-open: the probes that are out, the one whose lease ends first in front, and how the
-   * others went.
+   * While half-open: the probes that are out, with the earliest lease end first, and the results of
+   * the others.
    */
   #leases: Lease[] = [];
   #probeSuccesses = 0;
   #probeFailures = 0;
   /**
-   * Since it opened: calls without a permit that have ended, and how many of them failed or were
-   * slow.
+   * Since the circuit opened: calls without a permit that have ended, and how many of them failed
+   * or were slow.
    */
   #bypassed = 0;
   #bypassedFailures = 0;
@@ -202,14 +225,14 @@ export class BreakerMachine {
     return this.#state;
   }
 
-  /** Is it closed, as far as was looked? Reading costs nothing. */
+  /** Is it closed, as of the last check? Cheap: does not check the time. */
   get isClosed(): boolean {
     return this.#state === "closed";
   }
 
   /**
-   * Closes it at once, and forgets its window: the service behind it has begun a new life. Permits
-   * of the old one count no more, also where it was closed.
+   * Closes the circuit at once and clears its window, because the service was restarted. Older
+   * permits no longer count, even if the circuit was closed already.
    */
   reset(nowMs: number): void {
     this.#window.clear();
@@ -217,12 +240,12 @@ export class BreakerMachine {
     else this.#generation = ++this.#issued;
   }
 
-  /** Does a success have to say when it ended? While closed, only where slow calls are rated. */
+  /** Does a success need its end time? While closed, only if slow calls are rated. */
   get timesCalls(): boolean {
     return this.#state !== "closed" || this.slowCallDurationMs < Number.POSITIVE_INFINITY;
   }
 
-  /** Would a permit be given at `nowMs`? Changes nothing and takes nothing. */
+  /** Would a permit be given at `nowMs`? Takes no permit. */
   peek(nowMs: number): boolean {
     if (this.#state === "closed") return true;
     this.#lookAtTime(nowMs);
@@ -245,16 +268,16 @@ export class BreakerMachine {
   }
 
   /**
-   * The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or left waiters
-   * starving.
+   * The call succeeded. `slow`: it took longer than {@link slowCallDurationMs}, or made waiting
+   * calls time out in the queue.
    */
   success(permit: Permit, nowMs: number, slow = false): void {
     if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
     const calls = this.#window.count(nowMs);
     if (slow) this.#window.add(SLOW, nowMs);
-    // A success can reach the floor of calls, and so be what lets earlier failures be judged.
-    // Beyond the floor it can not: older successes that slide out of the window must not open the
-    // circuit in the middle of newer ones.
+    // A success can bring the window to its minimum number of calls, so that earlier failures are
+    // judged. Beyond the minimum it is not judged: when older successes leave the window, the
+    // circuit must not open in the middle of newer ones.
     if (slow || calls === this.#minimumVolume) this.#judge(nowMs);
   }
 
@@ -278,9 +301,9 @@ export class BreakerMachine {
   }
 
   /**
-   * A call that got no permit was made at `startedMs` all the same, because nobody else could serve
-   * it, and has ended. What it shows counts: as many as would be judged while closed, of which
-   * fewer fail and are slow than open the circuit, end its wait.
+   * A call without a permit was made at `startedMs`, because no other station could serve it, and
+   * has ended. After as many such calls as the window needs while closed, the open duration ends if
+   * their rates of failed and slow calls are below the thresholds.
    */
   bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
     if (this.state(nowMs) !== "open" || startedMs < this.#openUntilMs - this.#openDurationMs) return;
@@ -295,15 +318,15 @@ export class BreakerMachine {
   }
 
   /**
-   * The call says nothing about the service (aborted, refused locally, ignored): the permit goes
-   * back unjudged.
+   * The call says nothing about the service (aborted, refused locally, ignored): the permit is
+   * returned without a verdict.
    */
   release(permit: Permit, nowMs: number): void {
     if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
   }
 
   /**
-   * The lease of the probe that holds `permit` begins anew: its caller stood still, and could not
+   * The lease of the probe with `permit` starts again, because its caller was paused and could not
    * report.
    */
   renewLease(permit: Permit, nowMs: number): void {
@@ -313,7 +336,7 @@ export class BreakerMachine {
     this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
   }
 
-  /** Is `permit` a probe's that is out? */
+  /** Is `permit` that of a probe that is out? */
   isProbe(permit: Permit): boolean {
     return this.#leases.some((lease) => lease.permit === permit);
   }
@@ -336,6 +359,7 @@ export class BreakerMachine {
     return nowMs;
   }
 
+  /** Numbers of the window at `nowMs`. */
   status(nowMs: number): BreakerStatus {
     const state = this.state(nowMs);
     const calls = this.#window.total(CALLS, nowMs);
@@ -351,12 +375,12 @@ export class BreakerMachine {
     };
   }
 
-  /** True where {@link takeTransitions} has something to tell. */
+  /** True if {@link takeTransitions} has something to return. */
   get hasTransitions(): boolean {
     return this.#hasTransitions;
   }
 
-  /** Transitions since this was last asked, oldest first. */
+  /** Transitions since the last call of this, oldest first. */
   takeTransitions(): readonly BreakerTransition[] {
     const taken = this.#transitions;
     this.#transitions = [];
@@ -369,8 +393,8 @@ export class BreakerMachine {
   }
 
   /**
-   * Moves on what time alone moves: the end of the open duration, and leases of probes that never
-   * reported.
+   * Makes the changes that time alone causes: the end of the open duration, and expired leases of
+   * probes that never reported.
    */
   #lookAtTime(nowMs: number): void {
     if (this.#state === "open" && nowMs >= this.#openUntilMs) {
@@ -440,5 +464,5 @@ export class BreakerMachine {
   }
 }
 
-/** Nobody may be asking: what is kept for them is bounded. */
+/** The transitions may never be taken, so their number is bounded. */
 const MOST_TRANSITIONS_KEPT = 64;

@@ -1,25 +1,40 @@
 /**
- * Counts over a sliding time window, as a ring of buckets. Time is cut into buckets of equal width;
- * a count goes into the bucket of its instant, and reading first empties every bucket that has left
- * the window, all of them, also after an hour without a call (a ring that only moves on when
- * written to still shows the failures of an hour ago). The window therefore covers between
- * `windowMs` minus one bucket and `windowMs`; totals of all buckets but the newest are kept beside
- * the ring, so that reading is O(1) and counting writes to one place. An instant before the newest
- * bucket counts in the newest: the axis is monotonic, and a clock that went back can neither revive
- * old counts nor lose new ones.
+ * Counts over a sliding time window, as a ring of buckets. Time is cut into buckets of equal width,
+ * and a count goes into the bucket of its instant. Reading first empties all buckets that have left
+ * the window, even after an hour without a call. (A ring that moves only when it is written to
+ * still shows the failures of an hour ago.) So the window covers between `windowMs` minus one
+ * bucket and `windowMs`. The totals of all buckets but the newest are kept separately, so that
+ * reading is O(1) and counting writes to one place. An instant before the newest bucket counts in
+ * the newest: the axis is monotonic, and a clock that went back can neither restore old counts nor
+ * lose new ones.
  */
 import { COUNT, checked, DURATION_MS } from "../options.ts";
 
+/**
+ * Counts events of several kinds over a sliding window of time.
+ *
+ * @example
+ * ```ts
+ * import { RateWindow } from "ground-station-failover/core";
+ *
+ * const [CALLS, FAILURES] = [0, 1];
+ * const window = new RateWindow(10_000, 10, 2);
+ * for (let nowMs = 0; nowMs < 1_000; nowMs += 10) window.add(CALLS, nowMs);
+ * window.add(FAILURES, 500, 5);
+ * console.log(window.total(FAILURES, 1_000) / window.total(CALLS, 1_000)); // 0.05
+ * console.log(window.total(CALLS, 3_600_000)); // 0
+ * ```
+ */
 export class RateWindow {
   readonly #bucketMs: number;
   readonly #buckets: number;
   readonly #series: number;
   readonly #counts: Float64Array;
-  /** Of all buckets but the newest. */
+  /** Totals of all buckets but the newest. */
   readonly #older: Float64Array;
   /**
-   * What every call counts is the first series: its newest bucket, and the sum of its older ones,
-   * are kept here, so that counting it touches no array.
+   * The first series is what every call counts. Its newest bucket and the sum of its older ones are
+   * kept in fields, so that counting it touches no array.
    */
   #firstNewest = 0;
   #firstOlder = 0;
@@ -28,10 +43,10 @@ export class RateWindow {
    */
   #newest = Number.NEGATIVE_INFINITY;
   #offset = 0;
-  /** Instant at which the newest bucket ends: until then nothing has to be worked out. */
+  /** Instant at which the newest bucket ends; until then the ring does not move. */
   #newestEndsMs = Number.NEGATIVE_INFINITY;
 
-  /** `series`: how many kinds of things are counted, addressed 0 … series − 1. */
+  /** `series`: the number of things that are counted, numbered 0 … series − 1. */
   constructor(windowMs: number, buckets: number, series: number) {
     this.#buckets = checked("RateWindow", "buckets", buckets, { ...COUNT, max: 10_000 });
     this.#series = checked("RateWindow", "series", series, { ...COUNT, max: 100 });
@@ -47,13 +62,13 @@ export class RateWindow {
     else this.#counts[this.#offset + series] = (this.#counts[this.#offset + series] as number) + amount;
   }
 
-  /** Counts one more of the first series at `nowMs`; returns how many of it the window holds. */
+  /** Counts one more of the first series at `nowMs`; returns its total in the window. */
   count(nowMs: number): number {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
     return this.#firstOlder + ++this.#firstNewest;
   }
 
-  /** How many of `series` the window holds at `nowMs`. */
+  /** The total of `series` in the window at `nowMs`. */
   total(series: number, nowMs: number): number {
     if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
     if (series === 0) return this.#firstOlder + this.#firstNewest;

@@ -1,17 +1,17 @@
 /**
- * The retry budget: how many extra attempts a struggling service may be sent. A service at its
- * limit fails half of its calls; every caller retries three times; the service now gets two and a
- * half times the load that broke it, and stays broken long after the cause is gone. A backoff
- * spreads that load, only a budget bounds it.
+ * The retry budget: how many extra attempts may be sent to an overloaded service. A service at its
+ * limit fails half of its calls. If every caller retries three times, the service gets two and a
+ * half times the load that overloaded it, and stays overloaded long after the cause is gone. A
+ * backoff spreads that load; only a budget bounds it.
  *
- * It counts over a sliding window, per downstream and not per caller, and an extra attempt has
- * three moments: *withdrawn* before the backoff (so that sleeping retries are not forgotten),
- * *sent* after it, or *refunded* when it is never sent. At the instant at which any extra attempt
- * is sent, the extra attempts of the window that ends there are at most max(ratio × calls,
- * reserve): checked again at that instant, because traffic may have ebbed while it slept. Slices
- * are counted in its disfavour on both sides (calls a little too few, extra attempts a little too
- * many), so that the bound holds at the downstream's door for the exact window and not only for the
- * ring's.
+ * It counts over a sliding window, per downstream and not per caller. An extra attempt is
+ * *withdrawn* before the backoff (so that retries that are backing off count), then *sent*, or
+ * *refunded* if it is never sent. At the instant at which an extra attempt is sent, the extra
+ * attempts of the window that ends there are at most max(ratio × calls, reserve). This is checked
+ * again at that instant, because the traffic may have decreased during the backoff. The slices of
+ * the window are counted on the safe side (slightly too few calls, slightly too many extra
+ * attempts). So the bound holds for the exact window at the downstream's door, and not only for the
+ * slices.
  *
  * Sources: Google SRE book, ch. 21 ("Handling Overload"); Finagle's and tower's retry budgets.
  */
@@ -19,15 +19,16 @@ import { invariant } from "../invariant.ts";
 import { checked, checkNames, DURATION_MS, type Names } from "../options.ts";
 import { RateWindow } from "./rate-window.ts";
 
+/** Options of a retry budget. */
 export interface RetryBudgetOptions {
   /**
-   * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, an
-   * ill one for no more.
+   * Extra attempts per call; 0 … 1. Default 0.1: a healthy service has room for a tenth more, and
+   * an overloaded one must not get more than that.
    */
   readonly ratio?: number | undefined;
   /**
    * Length of the sliding window. In ms, above 0 and below 2^31. Default 10,000: long enough to
-   * hold the failures of a moment against the calls of a minute before, short enough that an outage
+   * compare the failures of a moment with the calls before it, and short enough that an outage
    * cannot spend at once what was saved in quiet minutes.
    */
   readonly windowMs?: number | undefined;
@@ -43,7 +44,7 @@ export interface RetryBudgetOptions {
   readonly reserve?: number | undefined;
 }
 
-/** What a budget holds; a copy, for status pages and error messages. */
+/** The counts of a budget; a copy, for status pages and error messages. */
 export interface RetryBudgetStatus {
   readonly calls: number;
   readonly sent: number;
@@ -56,25 +57,41 @@ export interface RetryBudgetStatus {
 const NAMES: Names<RetryBudgetOptions> = { ratio: true, windowMs: true, reserve: true };
 const SLICES = 20;
 const MAX_RESERVE = 1_000_000;
-/** Callers of fewer calls a second are quiet: the reserve is theirs. */
+/** Callers with fewer calls a second are quiet: the reserve is for them. */
 const QUIET_CALLS_PER_SECOND = 10;
 
 /**
- * What the ratio gives at {@link QUIET_CALLS_PER_SECOND}, so that from there on the ratio rules.
+ * The extra attempts that the ratio gives at {@link QUIET_CALLS_PER_SECOND}, so that the ratio
+ * rules from there on.
  */
 function defaultReserve(ratio: number, windowMs: number): number {
   if (ratio === 0) return 0;
-  // Rounded first: 0.07 of 10 s are 7, and not a hair less.
+  // Rounded first: 0.07 of 10 s must give 7, and not slightly less.
   return Math.max(1, Math.floor(Number(((ratio * QUIET_CALLS_PER_SECOND * windowMs) / 1_000).toPrecision(12))));
 }
 
+/**
+ * The retry budget as a pure machine: each extra attempt is withdrawn, and then sent or refunded.
+ *
+ * @example
+ * ```ts
+ * import { RetryBudgetMachine } from "ground-station-failover/core";
+ *
+ * const budget = new RetryBudgetMachine({ ratio: 0.1, reserve: 1 });
+ * for (let call = 0; call < 20; call++) budget.deposit(0);
+ * console.log(budget.withdraw(0), budget.withdraw(0), budget.withdraw(0)); // true true false
+ * console.log(budget.send(50)); // true
+ * budget.refund(); // the second one's caller has gone
+ * console.log(budget.status(50).sent, budget.pending); // 1 0
+ * ```
+ */
 export class RetryBudgetMachine {
   readonly ratio: number;
   readonly windowMs: number;
   readonly reserve: number;
-  /** Covers at most the window: calls are counted a little too few. */
+  /** Covers at most the window: counts slightly too few calls. */
   readonly #calls: RateWindow;
-  /** Covers at least the window: extra attempts are counted a little too many. */
+  /** Covers at least the window: counts slightly too many extra attempts. */
   readonly #sent: RateWindow;
   #pending = 0;
   #refused = 0;
@@ -101,7 +118,8 @@ export class RetryBudgetMachine {
   }
 
   /**
-   * An attempt booked at this same instant (`extra`: as an extra one) was stopped before it left.
+   * An attempt that was recorded at this same instant was stopped before it was sent. `extra`: it
+   * was recorded as an extra one.
    */
   retract(extra: boolean, nowMs: number): void {
     (extra ? this.#sent : this.#calls).add(0, nowMs, -1);
@@ -119,8 +137,8 @@ export class RetryBudgetMachine {
   }
 
   /**
-   * A withdrawn attempt is about to be sent: false where the window no longer has room for it (and
-   * it is refunded).
+   * A withdrawn attempt is about to be sent. False, with a refund, if the window no longer has room
+   * for it.
    */
   send(nowMs: number): boolean {
     this.refund();
@@ -136,6 +154,7 @@ export class RetryBudgetMachine {
     this.#pending--;
   }
 
+  /** What the budget holds at `nowMs`. */
   status(nowMs: number): RetryBudgetStatus {
     return {
       calls: this.#calls.total(0, nowMs),

@@ -1,9 +1,9 @@
 /**
- * A retry that the budget refused leaves what happened as it is: the caller gets the error, or the
- * result, that asked for the retry, and can still branch on it. That a retry was due and refused is
- * written on it, under a registered symbol that neither logs nor copies show, so it is found across
- * copies of this library too. Something that takes no property (text, a number, a frozen object) is
- * delivered all the same; the event of the client says it in any case.
+ * If the budget refuses a retry, the caller still gets the error or the result that asked for the
+ * retry, and can branch on it. The refusal is written on that object, under a registered symbol
+ * that logs and copies do not show; because it is registered, other copies of this library find it
+ * too. A value that takes no property (text, a number, a frozen object) is delivered without it;
+ * the client's event reports the refusal in any case.
  */
 import { RetryBudgetExhaustedError } from "../errors.ts";
 import { propertyOf, readOf } from "../unknown-value.ts";
@@ -11,12 +11,12 @@ import type { RetryBudgetStatus } from "./retry-budget.ts";
 
 const REFUSAL: unique symbol = Symbol.for("ground-station-failover/retry-refusal");
 
-/** How a call failed: with an error, or with a result that was judged a failure. */
+/** How a call failed: with an error, or with a result that was classified as a failure. */
 type Failure = { readonly error: unknown } | { readonly value: unknown };
 
 /**
- * The refusal of a retry at the downstream `name`, with the numbers of its budget; an error that
- * asked for it is its cause.
+ * The refusal of a retry at the downstream `name`, with the numbers of its budget. If an error
+ * asked for the retry, that error is the cause.
  */
 export function retryRefusal(
   name: string,
@@ -32,24 +32,24 @@ export function retryRefusal(
 }
 
 /**
- * How many refusals have been written by this copy of the library, and which was the latest on each
+ * How many refusals this copy of the library has written, and the number of the latest one on each
  * object.
  */
 let written = 0;
 const numbers: WeakMap<object, number> = new WeakMap();
 
 /**
- * How many refusals have been written so far: kept at a call's start, it tells older ones from its
- * own.
+ * How many refusals have been written so far. If this is read at a call's start, it distinguishes
+ * older refusals from the call's own.
  */
 export function refusalsWritten(): number {
   return written;
 }
 
 /**
- * Takes a refusal off `given`, the error or result of a call that began when `before` had been
- * written: an object that an operation hands out again and again would answer for an earlier call.
- * One that an inner call wrote meanwhile stays.
+ * Removes an older refusal from `given`, the error or result of a call that began when `before`
+ * refusals had been written. Without this, an object that an operation returns again and again
+ * would report the refusal of an earlier call. A refusal that an inner call wrote meanwhile stays.
  */
 export function forgetOlderRefusal(given: unknown, before: number): void {
   if (before === 0 || typeof given !== "object" || given === null) return;
@@ -59,11 +59,11 @@ export function forgetOlderRefusal(given: unknown, before: number): void {
   readOf(() => Reflect.deleteProperty(given, REFUSAL));
 }
 
-/** Writes `refusal` on the error or result that a caller is given. */
+/** Writes `refusal` on the error or result that the caller gets. */
 export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhaustedError): void {
   const given = "value" in failure ? failure.value : failure.error;
   if (typeof given !== "object" || given === null) return;
-  // A proxy may refuse by throwing; it is the caller's, and delivered as it is.
+  // A proxy may refuse by throwing. It belongs to the caller and is delivered as it is.
   readOf(() => Reflect.defineProperty(given, REFUSAL, { value: refusal, configurable: true }));
   numbers.set(given, ++written);
 }
@@ -72,6 +72,18 @@ export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhausted
  * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the
  * result it resolved with. Its message has the budget's numbers. Undefined where no retry was
  * refused. Of an object that is handed out again and again, it is that of the latest call.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, retryRefusalOf } from "ground-station-failover";
+ *
+ * const retry = { budget: { ratio: 0, reserve: 0 } };
+ * const client = new ResilientClient({ name: "north", retry });
+ * const fail = () => Promise.reject(new Error("connection lost"));
+ * const error = await client.call(fail, { idempotent: true }).catch((reason: Error) => reason);
+ * console.log((error as Error).message); // connection lost
+ * console.log(retryRefusalOf(error)?.code); // RETRY_BUDGET_EXHAUSTED
+ * ```
  */
 export function retryRefusalOf(failure: unknown): RetryBudgetExhaustedError | undefined {
   const refusal = propertyOf(failure, REFUSAL);

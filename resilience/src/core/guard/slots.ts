@@ -1,15 +1,31 @@
 /**
- * Admission to a bounded number of slots, as a pure machine: who runs, who waits, who is next. A
- * slot that is given back goes straight to the first waiter inside the same step, so a newcomer can
- * never take it from under somebody who was already accepted, and the number of running calls never
- * passes the bound. Waiters leave in FIFO order within a priority, higher priorities first; the
- * queue is bounded; any waiter can leave early in O(1).
+ * Admission to a bounded number of slots, as a pure machine: which calls run, which wait, and which
+ * is next. A slot that is given back goes to the first waiter in the same step. So a new call can
+ * never take the slot of a call that was accepted before, and the number of running calls never
+ * exceeds the limit. Waiters leave in FIFO order within a priority, higher priorities first. The
+ * queue is bounded. Any waiter can leave early in O(1).
  */
 
 import { invariant } from "../invariant.ts";
 import { COUNT, checked, PRIORITY } from "../options.ts";
 
-/** A place in the queue. Whoever waits extends this; the links belong to {@link Slots}. */
+/**
+ * A place in the queue. Whoever waits extends this; the links belong to {@link Slots}.
+ *
+ * @example
+ * ```ts
+ * import { Slots, Waiter } from "ground-station-failover/core";
+ *
+ * class Caller extends Waiter {
+ *   override granted(): void {}
+ * }
+ * const slots = new Slots(1, 10);
+ * slots.tryTake();
+ * const [telemetry, command] = [new Caller(0), new Caller(5)];
+ * console.log(slots.enqueue(telemetry), slots.enqueue(command)); // true true
+ * console.log(slots.giveBack() === command); // true
+ * ```
+ */
 export abstract class Waiter {
   /** Higher goes first. */
   readonly priority: number;
@@ -25,13 +41,13 @@ export abstract class Waiter {
   }
 
   /**
-   * The slot is this waiter's from now on: called by the runtime, in the step in which another gave
-   * it back.
+   * This waiter owns the slot from now on. The runtime calls this in the step in which the slot was
+   * given back.
    */
   abstract granted(): void;
 }
 
-/** What is taken, and how much there is; a copy, for status pages. */
+/** Slots taken and slots available; a copy, for status pages. */
 export interface SlotsStatus {
   readonly running: number;
   readonly maxConcurrent: number;
@@ -46,11 +62,29 @@ interface Level {
 }
 
 /**
- * Empty levels kept for the next waiter; beyond these they go, so that priorities without end cost
- * no memory.
+ * Maximum number of empty levels kept for the next waiter; others are removed, so that any number
+ * of priorities costs no memory.
  */
 const MOST_EMPTY_LEVELS = 8;
 
+/**
+ * A bounded number of slots and a bounded queue. A slot that is given back goes to the first
+ * waiter.
+ *
+ * @example
+ * ```ts
+ * import { Slots, Waiter } from "ground-station-failover/core";
+ *
+ * class Caller extends Waiter {
+ *   override granted(): void {}
+ * }
+ * const slots = new Slots(1, 10);
+ * console.log(slots.tryTake(), slots.tryTake()); // true false
+ * const waiter = new Caller(0);
+ * slots.enqueue(waiter);
+ * console.log(slots.giveBack() === waiter, slots.running); // true 1
+ * ```
+ */
 export class Slots {
   readonly maxConcurrent: number;
   readonly maxQueue: number;
@@ -81,14 +115,14 @@ export class Slots {
     };
   }
 
-  /** Takes a slot if one is free. Where somebody waits, none is. */
+  /** Takes a slot if one is free. While calls wait, none is free. */
   tryTake(): boolean {
     if (this.#running >= this.maxConcurrent) return false;
     this.#running++;
     return true;
   }
 
-  /** Queues `waiter`; false where the queue is at its bound. */
+  /** Queues `waiter`; false if the queue is full. */
   enqueue(waiter: Waiter): boolean {
     invariant(waiter.level === undefined, "a waiter stands in one queue, once");
     if (this.#waiting >= this.maxQueue) return false;
@@ -102,7 +136,7 @@ export class Slots {
     return true;
   }
 
-  /** Takes `waiter` out of the queue; false where it is not in it (any more). */
+  /** Removes `waiter` from the queue; false if it is not in the queue. */
   remove(waiter: Waiter): boolean {
     const level = waiter.level;
     if (level === undefined) return false;
@@ -120,9 +154,7 @@ export class Slots {
     return true;
   }
 
-  /**
-   * Gives a slot back where nobody waits for it; false where somebody does, and nothing was done.
-   */
+  /** Gives a slot back if no call waits for it. Returns false, and does nothing, if one waits. */
   release(): boolean {
     invariant(this.#running > 0, "a slot that is given back was taken");
     if (this.#waiting > 0) return false;
@@ -131,8 +163,7 @@ export class Slots {
   }
 
   /**
-   * Gives a slot back; returns the waiter that owns it from now on, or undefined where the slot
-   * became free.
+   * Gives a slot back. Returns the waiter that owns it from now on; undefined if the slot is free.
    */
   giveBack(): Waiter | undefined {
     if (this.release()) return undefined;

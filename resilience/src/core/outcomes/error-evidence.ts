@@ -1,26 +1,27 @@
 /**
- * What an error proves about the request that it ended: that the request was never sent, that this
- * machine lacked something, that the connection was lost and nobody knows, or that the operation
- * itself has a bug. Clients wrap what the system said, so the whole chain of causes is read, and
- * the members of an `AggregateError`.
+ * What an error proves about the request that it ended: the request was never sent, this machine
+ * lacked a resource, the connection was lost and the outcome is unknown, or the operation itself
+ * has a bug. Clients wrap the system's error, so the whole chain of causes is read, and the members
+ * of an `AggregateError`.
  *
- * Errors are read by their properties and never by `instanceof`: one made in another realm (Jest, a
- * `vm` context, a frame) has another `Error`, and every client and engine has its own classes.
- * Node, undici and Bun say a code; Deno says a name, or a sentence of its HTTP client (hyper) that
- * ends in the system's number; browsers say a sentence and no cause. What is not understood here
- * proves nothing: it counts as a failure, and is not taken for safe to send again. So does what
- * cannot even be read: no error, however made, throws out of here (`unknown-value.ts`).
+ * Errors are read by their properties and never by `instanceof`: an error from another realm (Jest,
+ * a `vm` context, a frame) has another `Error`, and every client and engine has its own classes.
+ * Node, undici and Bun give a code. Deno gives a name, or a sentence of its HTTP client (hyper)
+ * that ends in the system's number. Browsers give a sentence and no cause. An error that is not
+ * understood here proves nothing: it counts as a failure, and is not assumed to be safe to send
+ * again. The same holds for an error that cannot be read: no error makes this code throw
+ * (`unknown-value.ts`).
  */
 import { ResilienceError, StaleEpochError } from "../errors.ts";
 import { hasProperty, itemsOf, propertyOf, readOf, textOf } from "../unknown-value.ts";
 
-/** How far down a chain of causes, or of errors in errors, we look. */
+/** Maximum depth in a chain of causes, or of errors in errors. */
 const MAX_DEPTH = 5;
-/** How many errors are looked at in all: aggregates of aggregates prove nothing beyond that. */
+/** Maximum number of errors read in total: aggregates of aggregates prove nothing beyond that. */
 const MAX_LINKS = 256;
 /**
- * An aggregate of more errors than this proves nothing. A name has a few addresses, and a call a
- * few attempts.
+ * An aggregate of more errors than this proves nothing: a name has only a few addresses, and a call
+ * only a few attempts.
  */
 const MAX_MEMBERS = 64;
 
@@ -35,16 +36,16 @@ const NEVER_SENT_CODES = new Set([
   "FailedToOpenSocket",
 ]);
 /**
- * System calls that come before the first byte. `EHOSTUNREACH` of a `read` proves nothing: the
- * request was out by then.
+ * System calls that come before the first byte. An `EHOSTUNREACH` of a `read` proves nothing,
+ * because the request was out by then.
  */
 const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
-/** Hyper, which Deno's `fetch` is built on: the connection, TLS included, did not come about. */
+/** Hyper, the base of Deno's `fetch`: the connection, TLS included, could not be made. */
 const NEVER_SENT_SENTENCE = /\bclient error \(Connect\)|\berror trying to connect\b/;
 
 /**
  * Codes of resources that this machine has run out of: descriptors, buffers, memory, ports, or the
- * name server that knew the address. What the service does has no part in them.
+ * name server that knew the address. The service is not involved.
  */
 const LOCAL_SHORTAGE_CODES = new Set([
   "EMFILE",
@@ -83,7 +84,7 @@ const CONNECTION_LOST_CODES = new Set([
 const CONNECTION_LOST_SENTENCE =
   /\bclient error \(SendRequest\)|\bconnection closed before message completed\b|\berror reading a body\b/;
 
-/** Deno's classes for what the system said, by their names. */
+/** Deno's class names for system errors. */
 const CODE_OF_NAME: ReadonlyMap<string, string> = new Map([
   ["ConnectionRefused", "ECONNREFUSED"],
   ["ConnectionReset", "ECONNRESET"],
@@ -114,14 +115,14 @@ const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map(
   ).flatMap(([code, ...numbers]) => numbers.map((number) => [number, code] as const)),
 );
 
-/** Names of the errors that the language itself throws at a bug. */
+/** Names of the errors that the language itself throws for a bug. */
 const BUGS = new Set(["TypeError", "ReferenceError", "RangeError", "SyntaxError", "EvalError"]);
-/** What engines say of a failed fetch, where they give it no cause. */
+/** What engines say about a failed fetch if they give it no cause. */
 const FETCH_FAILED = /fetch|network|load failed|connection|connect to|error sending request|client error|terminated/i;
 
 /**
- * True for an error of any realm. A plain object with a `code` is none, for it may be the body of
- * an answer: a service that reports `{"code": "ECONNREFUSED"}` was reached.
+ * True for an error of any realm. A plain object with a `code` is no error, because it may be the
+ * body of an answer: a service that reports `{"code": "ECONNREFUSED"}` was reached.
  */
 export function isError(value: unknown): value is Error {
   if (typeof value !== "object" || value === null) return false;
@@ -134,6 +135,15 @@ export function isError(value: unknown): value is Error {
  * proof for an operation that sends one request; one that sends several must classify its errors
  * itself. Our own errors are no proof, whatever caused them: an *ambiguous outcome* may be caused
  * by a refused connection of its last attempt.
+ *
+ * @example
+ * ```ts
+ * import { wasNeverSent } from "ground-station-failover";
+ *
+ * const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+ * const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+ * console.log(wasNeverSent(refused), wasNeverSent(reset)); // true false
+ * ```
  */
 export function wasNeverSent(error: unknown): boolean {
   return proves(error, saysNeverSent);
@@ -151,6 +161,15 @@ function saysNeverSent(error: Error): boolean | undefined {
  * True where `error`, or what caused it, is a shortage of this machine that kept the request from
  * being sent: no descriptor, port, memory or name. Retrying elsewhere does not help; it says
  * nothing about the service.
+ *
+ * @example
+ * ```ts
+ * import { wasLocalShortage } from "ground-station-failover";
+ *
+ * const error = Object.assign(new Error("too many open files"), { code: "EMFILE" });
+ * console.log(wasLocalShortage(error)); // true
+ * console.log(wasLocalShortage(new Error("HTTP 503"))); // false
+ * ```
  */
 export function wasLocalShortage(error: unknown): boolean {
   return proves(error, saysLocalShortage);
@@ -159,8 +178,8 @@ export function wasLocalShortage(error: unknown): boolean {
 function saysLocalShortage(error: Error): boolean | undefined {
   if (error instanceof ResilienceError) return false;
   const code = systemCodeOf(error);
-  // A file that could not be opened for want of a descriptor was opened by the operation itself: it
-  // is as local.
+  // If the operation could not open a file because no descriptor was left, the shortage is just as
+  // local.
   if (code !== undefined && LOCAL_SHORTAGE_CODES.has(code)) return !AFTER_SENDING.has(textOf(error, "syscall") ?? "");
   return LOCAL_SHORTAGE_SENTENCE.test(textOf(error, "message") ?? "") ? true : undefined;
 }
@@ -168,6 +187,15 @@ function saysLocalShortage(error: Error): boolean | undefined {
 /**
  * True where `error`, or what caused it, says that there was no answer: the request may have been
  * executed or not.
+ *
+ * @example
+ * ```ts
+ * import { wasConnectionLost } from "ground-station-failover";
+ *
+ * const error = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+ * console.log(wasConnectionLost(error)); // true
+ * console.log(wasConnectionLost(new Error("fetch failed", { cause: error }))); // true
+ * ```
  */
 export function wasConnectionLost(error: unknown): boolean {
   return linksOf(error).some(saysConnectionLost);
@@ -184,13 +212,21 @@ function saysConnectionLost(error: Error): boolean {
  * `SyntaxError` that nothing caused. It is a bug of the caller, thrown at once: it says nothing
  * about the service, and no retry mends it. `fetch` throws a `TypeError` for a lost connection too;
  * that one has a cause, or says so in its message.
+ *
+ * @example
+ * ```ts
+ * import { isProgrammingError } from "ground-station-failover";
+ *
+ * console.log(isProgrammingError(new TypeError("undefined is not a function"))); // true
+ * console.log(isProgrammingError(new Error("connection lost"))); // false
+ * ```
  */
 export function isProgrammingError(error: unknown): boolean {
   if (!isError(error) || !isOfLanguage(error)) return false;
   const message = textOf(error, "message");
-  // The language's own can be read: this one was made, or changed, by somebody else.
+  // An error of the language can be read; this one was made or changed by other code.
   if (message === undefined || textOf(error, "name") === undefined) return false;
-  // Node says so at once, and keeps what the parser said as the cause.
+  // Node throws this before sending, and keeps the parser's error as the cause.
   if (message.startsWith("Failed to parse URL")) return true;
   if (propertyOf(error, "cause") !== undefined) return false;
   if (hasProperty(error, "code")) return textOf(error, "code")?.startsWith("ERR_") === true;
@@ -198,15 +234,14 @@ export function isProgrammingError(error: unknown): boolean {
 }
 
 /**
- * Is it one of the language's own, by the name that its prototype or a prototype of that has, in
- * whatever realm?
+ * Is it an error of the language? Checked by the name that its prototype chain has, in any realm.
  */
 function isOfLanguage(error: object): boolean {
   let at = readOf(() => Object.getPrototypeOf(error));
   for (let depth = 0; typeof at === "object" && at !== null && depth < MAX_DEPTH; depth++) {
     const type = at;
-    // By its descriptor: some prototypes have a getter that refuses to be asked (a
-    // `DOMException`'s).
+    // Read through the descriptor: some prototypes have a getter that throws (that of
+    // `DOMException`).
     const name = readOf(() => Object.getOwnPropertyDescriptor(type, "name")?.value);
     if (BUGS.has(name as string)) return true;
     at = readOf(() => Object.getPrototypeOf(type));
@@ -215,8 +250,8 @@ function isOfLanguage(error: object): boolean {
 }
 
 /**
- * True for a refusal of ours (`LocalRejection`), and for an error that was caused by nothing else:
- * an operation that uses a client of ours may wrap what it refuses.
+ * True for a refusal of this library (`LocalRejection`), and for an error that was caused only by
+ * one: an operation that uses a client of this library may wrap its refusals.
  */
 export function wasRefusedLocally(error: unknown): boolean {
   return proves(error, (link) =>
@@ -224,12 +259,12 @@ export function wasRefusedLocally(error: unknown): boolean {
   );
 }
 
-/** A station's refusal of an old epoch, in `error` or in what caused it. */
+/** A station's refusal of an old epoch, in `error` or in its causes. */
 export function staleEpochIn(error: unknown): StaleEpochError | undefined {
   return linksOf(error).find((link): link is StaleEpochError => link instanceof StaleEpochError);
 }
 
-/** The code of the error, or of what caused it; "UNKNOWN" where there is none. */
+/** The code of the error or of its causes; "UNKNOWN" if there is none. */
 export function codeIn(error: unknown): string {
   for (const link of linksOf(error)) {
     const code = systemCodeOf(link) ?? propertyOf(link, "code");
@@ -239,8 +274,8 @@ export function codeIn(error: unknown): string {
 }
 
 /**
- * What the error itself says, else what its members all say, else what its cause says; false where
- * nothing is said.
+ * The verdict on the error itself; else the verdict that all its members share; else that on its
+ * cause; false if there is none.
  */
 function proves(error: unknown, says: (error: Error) => boolean | undefined): boolean {
   return provesWithin({ links: MAX_LINKS }, error, says, 0);
@@ -260,28 +295,32 @@ function provesWithin(
   return members.length <= MAX_MEMBERS && members.every((member) => provesWithin(left, member, says, depth + 1));
 }
 
-/** The error and what it was made of, the outermost first: its members, its cause, and theirs. */
+/**
+ * The error and the errors that it contains, the outermost first: its members, its cause, and
+ * theirs.
+ */
 function linksOf(error: unknown): readonly Error[] {
   const links: Set<Error> = new Set();
   const add = (values: readonly unknown[]): void => {
     for (const value of values) if (isError(value) && links.size < MAX_MEMBERS) links.add(value);
   };
   add([error]);
-  // A set goes on with what is added to it meanwhile, and holds each error once, so a ring ends.
+  // The loop continues with what is added to the set meanwhile. A set holds each error once, so a
+  // ring of causes ends.
   for (const link of links) add([...(membersOf(link) ?? []), propertyOf(link, "cause")]);
   return [...links];
 }
 
 /**
- * The errors in an `AggregateError`, of whatever realm. Other lists of that name (a form's
- * mistakes) are none.
+ * The errors in an `AggregateError` of any realm. Other lists named `errors` (a form's mistakes) do
+ * not count.
  */
 export function membersOf(error: unknown): readonly Error[] | undefined {
   const members = itemsOf(propertyOf(error, "errors"), MAX_MEMBERS + 1);
   return members !== undefined && members.length > 0 && members.every(isError) ? members : undefined;
 }
 
-/** What the system said: a code, or a name or a number that stands for one. */
+/** The system's code: a code, or a name or number that stands for one. */
 function systemCodeOf(error: Error): string | undefined {
   const code = textOf(error, "code");
   if (code !== undefined) return code;

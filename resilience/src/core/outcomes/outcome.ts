@@ -1,8 +1,8 @@
 /**
- * What an attempt's end means. An exception is not the only way to fail (HTTP 503 is a value, and
- * so is HTTP 200 with `{"error": …}` in it), and not every exception is a failure of the service (a
- * caller's 404 proves that it is alive). A classifier says which it is; breaker, budget and
- * failover act on its word and on nothing else.
+ * Classifies how attempts end. An exception is not the only failure: HTTP 503 is a value, and so is
+ * HTTP 200 with `{"error": …}` in it. And not every exception is a failure of the service: a
+ * caller's 404 proves that the service is alive. A classifier decides; breaker, budget and failover
+ * act only on its result.
  */
 
 import { ConfigurationError, type ErrorDetails } from "../errors.ts";
@@ -13,23 +13,25 @@ import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally }
 import { retryAfterMs } from "./retry-after.ts";
 import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
 
-/** What a classifier may ask besides: the caller's clock. */
+/** What a classifier may ask for in addition: the caller's calendar. */
 export interface Calendar {
-  /** Milliseconds since 1970; absent where there is no calendar. */
+  /** Milliseconds since 1970; absent if there is no calendar. */
   wallMs?(): number;
 }
 
 /**
- * Says what results and errors mean, as a word or a {@link Classification}; saying nothing
- * (undefined) means the default: every result is a success, every error a failure. A bug in a
- * classifier is no failure of the service: what `result` throws is delivered in the result's place,
- * counts as nothing and is not retried, and what `error` throws changes nothing, the error is
- * judged as without it. What is none of the outcomes (a misspelt word, a boolean, a promise) is
- * refused with {@link ConfigurationError}, delivered in the place of result or error; its `cause`
- * is the error.
+ * Says what results and errors mean, as a word or a {@link Classification}. Returning undefined
+ * means the default: every result is a success, every error a failure. A bug in a classifier is no
+ * failure of the service. If `result` throws, its error is delivered in place of the result, counts
+ * as nothing and is not retried. If `error` throws, the error is judged by the default. A value
+ * that is no outcome (a misspelt word, a boolean, a promise) is refused with
+ * {@link ConfigurationError}, which is delivered in place of the result or error; its `cause` is
+ * the error.
  */
 export interface Classifier<T> {
+  /** Says what a result means. */
   result?(value: T, calendar?: Calendar): Outcome | Classification;
+  /** Says what an error means. */
   error?(error: unknown, calendar?: Calendar): Outcome | Classification;
 }
 
@@ -43,8 +45,8 @@ const OUTCOMES: Readonly<Record<Outcome, Classification>> = {
 };
 
 /**
- * What a classifier said, as a judgement; throws {@link ConfigurationError} where it is none of the
- * outcomes, with `details`. Read here and nowhere else, because reading it may throw, too.
+ * The classifier's value as a classification. Throws {@link ConfigurationError} with `details` if
+ * it is no outcome. The value is read only here, because reading it may throw too.
  */
 export function classificationOf(said: Outcome | Classification, details?: ErrorDetails): Classification {
   const outcome = typeof said === "string" ? said : textOf(said, "outcome");
@@ -55,8 +57,7 @@ export function classificationOf(said: Outcome | Classification, details?: Error
   const retry = propertyOf(said, "retry") ?? undefined;
   if (hintMs !== undefined && typeof hintMs !== "number") throw badDetail("retryAfterMs", hintMs, details);
   if (retry !== undefined && typeof retry !== "boolean") throw badDetail("retry", retry, details);
-  // NaN and what is negative, as of a header that is missing or an instant that has passed, is no
-  // hint.
+  // NaN or a negative number, as from a missing header or a past instant, is no hint.
   const hint = hintMs !== undefined && hintMs >= 0 ? { retryAfterMs: hintMs } : undefined;
   return retry === undefined ? { ...judged, ...hint } : { ...judged, retry, ...hint };
 }
@@ -66,7 +67,8 @@ function unknownOutcome(said: unknown, details: ErrorDetails | undefined): Confi
   let is = shown(said);
   if (hasProperty(said, "then")) {
     is = "a promise";
-    // It is not waited for, so nobody else hears it reject: that would end the process.
+    // The promise is not awaited, so its rejection must be caught here; otherwise it would end the
+    // process.
     Promise.resolve(said).catch(() => undefined);
   } else if (hasProperty(said, "outcome")) {
     const outcome = propertyOf(said, "outcome");
@@ -83,8 +85,8 @@ function badDetail(name: string, value: unknown, details: ErrorDetails | undefin
 }
 
 /**
- * The classifier for errors where none is given: our own refusals and bugs of the operation count
- * as nothing, a shortage of this machine as one, a refused connection as never sent.
+ * The default classifier for errors. Refusals of this library and bugs of the operation are
+ * ignored; a shortage of this machine is a shortage; a refused connection was never sent.
  */
 export function judgeError(error: unknown): Outcome {
   if (wasRefusedLocally(error) || isProgrammingError(error)) return "ignored";
@@ -93,9 +95,9 @@ export function judgeError(error: unknown): Outcome {
 }
 
 /**
- * An HTTP answer as far as a classifier looks at it: `fetch`'s Response, undici's, Node's, or your
- * own. `status` or `statusCode`, whichever there is, is from 100 to 999; above 599 it is none of
- * HTTP's, and judged as a 5xx (RFC 9110, 15).
+ * The parts of an HTTP answer that a classifier reads: `fetch`'s Response, undici's, Node's, or
+ * your own. `status` or `statusCode`, whichever exists, is from 100 to 999. Above 599 it is no HTTP
+ * status and is judged as a 5xx (RFC 9110, 15).
  */
 export type HttpAnswer = { readonly headers?: unknown } & (
   | { readonly status: number }
@@ -103,23 +105,44 @@ export type HttpAnswer = { readonly headers?: unknown } & (
 );
 
 /**
- * Classifies by HTTP status: 5xx and 408 are failures (501 and 505 not worth a retry), 503 and 429
- * say that the service is overloaded, the rest proves life. Errors of clients that throw for a
- * status (axios, got, ky, superagent, the AWS SDK and others: see `thrown-answer.ts`) are judged by
- * it in the same way, and so is a thrown `Response`: a thrown 404 is delivered, and is no failure
- * of the service. A result without a status is refused with {@link ConfigurationError}.
+ * Classifies by HTTP status. 5xx and 408 are failures (501 and 505 are not worth a retry). 503 and
+ * 429 mean that the service is overloaded. All others prove that it is alive. Errors of clients
+ * that throw for a status (axios, got, ky, superagent, the AWS SDK and others: see
+ * `thrown-answer.ts`) are judged by that status in the same way, and so is a thrown `Response`: a
+ * thrown 404 is delivered, and is no failure of the service. A result without a status is refused
+ * with {@link ConfigurationError}.
+ *
+ * @example
+ * ```ts
+ * import { httpStatus, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 1_000, classify: httpStatus });
+ * const answer = await client.call(async ({ signal }) => {
+ *   const response = await fetch("http://127.0.0.1:9001/", { signal });
+ *   return { status: response.status, headers: response.headers, body: await response.text() };
+ * });
+ * console.log(answer.status); // 200
+ * ```
  */
 export const httpStatus: Classifier<HttpAnswer> = {
   result: judgeAnswer,
   error: judgeThrownAnswer,
 };
 
-/** An answer with its body, parsed: `body`, or `data` as axios names it. */
-type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
+/** An answer with its parsed body: `body`, or `data` as in axios. */
+export type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
 
 /**
- * {@link httpStatus}, and a 2xx whose parsed body reports an error is a failure too (see
+ * As {@link httpStatus}; in addition, a 2xx whose parsed body reports an error is a failure (see
  * {@link reportsError}).
+ *
+ * @example
+ * ```ts
+ * import { httpErrorBody } from "ground-station-failover";
+ *
+ * const answer = { status: 200, body: { error: "antenna is parked" } };
+ * console.log(httpErrorBody.result?.(answer)); // { outcome: 'failure' }
+ * ```
  */
 export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
   result: judgeErrorBody,
@@ -127,8 +150,17 @@ export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
 };
 
 /**
- * {@link httpErrorBody}, and any answer of type `application/problem+json` (RFC 9457) is judged by
- * the status in its body.
+ * As {@link httpErrorBody}; in addition, an answer of type `application/problem+json` (RFC 9457) is
+ * judged by the status in its body.
+ *
+ * @example
+ * ```ts
+ * import { problemJson } from "ground-station-failover";
+ *
+ * const headers = { "content-type": "application/problem+json" };
+ * const answer = { status: 200, headers, body: { title: "Antenna is parked", status: 503 } };
+ * console.log(problemJson.result?.(answer)); // { outcome: 'overloaded', retry: true }
+ * ```
  */
 export const problemJson: Classifier<HttpAnswerWithBody> = {
   result(answer, calendar) {
@@ -154,12 +186,12 @@ function judgeErrorBody(answer: HttpAnswerWithBody, calendar?: Calendar): Classi
   return reportsError(parsedBodyOf(answer)) && status < 300 ? { outcome: "failure" } : judged;
 }
 
-/** Of an error that was thrown for something else than the status of its answer. */
+/** For an error that was thrown for another reason than the status of its answer. */
 const NOT_FOR_STATUS: Classification = { outcome: "failure" };
 
 /**
- * By the status of the answer that an error was thrown for, where there was one: below 300 it was
- * thrown for something else.
+ * Judges by the status of the answer that an error was thrown for, if there was one. Below 300, the
+ * error was thrown for another reason.
  */
 function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Classification {
   const judged = judgeLinks(error, (link, isThrown) => {
@@ -170,10 +202,7 @@ function judgeThrownAnswer(error: unknown, calendar?: Calendar): Outcome | Class
   return judged === undefined || judged === NOT_FOR_STATUS ? judgeError(error) : judged;
 }
 
-/**
- * Judging what has no status would count every answer for or against the service, so that is said
- * loudly.
- */
+/** If an answer has no status, any verdict on it would be wrong, so a clear error is thrown. */
 function refuseWithoutStatus(answer: unknown): number {
   const status = statusOf(answer);
   if (status !== undefined) return status;
@@ -191,8 +220,8 @@ function keysOf(object: object): string {
 }
 
 /**
- * A body that nobody has read yet reports nothing: judging it would let every lie through, so that
- * is said loudly.
+ * A body that has not been read reports no error. Judging it would miss every error in a body, so a
+ * clear error is thrown.
  */
 function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
   const given = body === undefined ? data : body;
@@ -206,16 +235,29 @@ function parsedBodyOf({ body, data }: HttpAnswerWithBody): unknown {
 }
 
 /**
- * gRPC codes that speak against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
+ * gRPC codes that count against the service: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
  * INTERNAL, UNAVAILABLE, DATA_LOSS.
  */
 const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
-/** UNAUTHENTICATED. Other errors have numbers too: a `DOMException` for one. */
+/**
+ * UNAUTHENTICATED. The bound matters because other errors have numeric codes too, for example a
+ * `DOMException`.
+ */
 const LAST_GRPC_CODE = 16;
 
 /**
- * Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves
- * life, an UNAVAILABLE is a failure.
+ * Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves that
+ * the service is alive, an UNAVAILABLE is a failure.
+ *
+ * @example
+ * ```ts
+ * import { grpcStatus } from "ground-station-failover";
+ *
+ * const notFound = Object.assign(new Error("5 NOT_FOUND"), { code: 5 });
+ * const unavailable = Object.assign(new Error("14 UNAVAILABLE"), { code: 14 });
+ * console.log(grpcStatus.error?.(notFound)); // { outcome: 'success' }
+ * console.log(grpcStatus.error?.(unavailable)); // { outcome: 'failure', retry: true }
+ * ```
  */
 export const grpcStatus: Classifier<unknown> = {
   error: (error) => judgeLinks(error, judgeGrpcCode) ?? judgeError(error),
@@ -231,6 +273,14 @@ function judgeGrpcCode(link: object): Classification | undefined {
 /**
  * True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`,
  * `success` or `ok` false, `status` "error".
+ *
+ * @example
+ * ```ts
+ * import { reportsError } from "ground-station-failover/core";
+ *
+ * console.log(reportsError({ error: "antenna is parked" })); // true
+ * console.log(reportsError({ azimuth: 182.4 })); // false
+ * ```
  */
 export function reportsError(body: unknown): boolean {
   const object = asObject(body);
@@ -260,8 +310,8 @@ function hintOf(headers: unknown, calendar: Calendar | undefined): number | unde
 }
 
 /**
- * A field as it may come: undefined, a text, a number or (where it was sent several times) an array
- * of those.
+ * A header field in any form: undefined, a text, a number, or an array of those if it was sent
+ * several times.
  */
 function headerOf(headers: unknown, name: string): unknown {
   const bag = asObject(headers);
@@ -269,7 +319,7 @@ function headerOf(headers: unknown, name: string): unknown {
   return readOf(() => (typeof bag["get"] === "function" ? bag["get"].call(headers, name) : fieldOf(bag, name)));
 }
 
-/** So many values of one field are read. */
+/** Maximum number of values read from one field. */
 const MAX_VALUES = 8;
 
 function textsOf(field: unknown): string[] {
@@ -277,7 +327,7 @@ function textsOf(field: unknown): string[] {
   return values.filter((value) => typeof value === "string" || typeof value === "number").map(String);
 }
 
-/** Field names of HTTP have no case; a plain object's may be spelt in any. */
+/** HTTP field names are case-insensitive, so a plain object may spell them in any case. */
 function fieldOf(bag: Record<string, unknown>, name: string): unknown {
   if (name in bag) return bag[name];
   const spelt = Object.keys(bag).find((key) => key.toLowerCase() === name);

@@ -1,13 +1,13 @@
 /**
  * `Retry-After` (RFC 9110, 10.2.3): when the service asks to be tried again. It is a number of
- * seconds or an instant. An instant of the service's calendar means something only beside that same
- * calendar, so it is read against the answer's own `Date` (6.6.1): two machines whose calendars are
- * a minute apart agree on a difference. Only where an answer has no `Date` is our own calendar
- * asked. All three forms of an HTTP date are read (5.6.7); what is none of them is no hint.
+ * seconds or an instant. An instant of the service's calendar is only meaningful together with that
+ * calendar, so it is read relative to the answer's own `Date` (6.6.1): two machines whose calendars
+ * differ by a minute agree on a difference. Our own calendar is used only if an answer has no
+ * `Date`. All three forms of an HTTP date are read (5.6.7); any other text is no hint.
  *
- * There should be one of it. Where a service and a proxy before it both say one, they arrive as a
- * list (5.3), and the longest counts: before it is over, one of the two is known not to want the
- * retry.
+ * There should be only one value. If a service and a proxy in front of it both send one, they
+ * arrive as a list (5.3), and the longest counts: before it is over, one of the two does not want
+ * the retry.
  */
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -25,26 +25,26 @@ const FORMS = [
   new RegExp(`^${LONG_DAY}, (?<day>\\d\\d)-${MONTH}-(?<year>\\d\\d) ${TIME} GMT$`, "i"),
   new RegExp(`^${DAY} ${MONTH} (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`, "i"),
 ];
-/** A two-digit year is the one nearest to now: at most this many years away. */
+/** A two-digit year is the one nearest to now, at most this many years away. */
 const HALF_CENTURY = 50;
 const LONGEST_DATE = 40;
-/** A list of a few; a longer text is no hint. */
+/** The maximum length of a list; a longer text is no hint. */
 const LONGEST_LIST = 320;
 /**
  * A number of seconds may have any number of digits; one too large to handle means 2³¹ seconds (RFC
  * 9111, 1.2.2).
  */
 const MAX_SECONDS = 2 ** 31;
-/** A member of a list; the comma behind the name of a day is its own. */
+/** A member of a list; the comma after the name of a day belongs to the member. */
 const MEMBER = new RegExp(`\\s*(?:(?:${LONG_DAY}|${DAY}),)?[^,]+`, "gi");
 const DAY_MS = 86_400_000;
-/** Of the Gregorian calendar, on average. */
+/** Average year of the Gregorian calendar. */
 const YEAR_MS = 365.2425 * DAY_MS;
 
 /**
- * Milliseconds until the instant or for the time that `retryAfter` names, 0 where that has passed;
- * the longest where it is a list, undefined where it names none. `date` is the answer's own `Date`;
- * `wallMs` tells the milliseconds since 1970, and is asked where there is none.
+ * Milliseconds until the instant, or for the time, in `retryAfter`; 0 if that has passed. The
+ * longest if it is a list; undefined if it contains none. `date`: the answer's own `Date`.
+ * `wallMs`: returns the milliseconds since 1970; called if there is no `Date`.
  */
 export function retryAfterMs(
   retryAfter: string | undefined,
@@ -83,8 +83,8 @@ function hintIn(
 }
 
 /**
- * Milliseconds from 1970 to an HTTP date; undefined where `text` is none, or there is no such day.
- * A year of two digits is the one nearest to `nearMs`, or to 2000 where nothing is known of now.
+ * Milliseconds from 1970 to an HTTP date; undefined if `text` is none, or if there is no such day.
+ * A two-digit year is the one nearest to `nearMs`, or to 2000 if the present is unknown.
  */
 export function httpDateMs(text: string, nearMs?: () => number | undefined): number | undefined {
   if (text.length > LONGEST_DATE) return undefined;
@@ -104,13 +104,15 @@ function instantOf(parts: Record<string, string>, nearMs: (() => number | undefi
   ];
   const month = MONTHS.indexOf((parts["month"] as string).toLowerCase());
   const year = yearOf(parts["year"] as string, nearMs);
-  // A leap second is allowed, and is the first one of the next minute here.
+  // A leap second is allowed, and is read as the first second of the next minute.
   if (hour > 23 || minute > 59 || second > 60) return undefined;
   if (day < 1 || day > (Date.UTC(year, month + 1) - Date.UTC(year, month)) / DAY_MS) return undefined;
   return Date.UTC(year, month, day, hour, minute, second);
 }
 
-/** RFC 9110, 5.6.7: two digits that would lie more than 50 years ahead mean the century before. */
+/**
+ * RFC 9110, 5.6.7: if two digits would lie more than 50 years ahead, they mean the century before.
+ */
 function yearOf(digits: string, nearMs: (() => number | undefined) | undefined): number {
   if (digits.length > 2) return Number(digits);
   const near = 1970 + Math.floor((nearMs?.() ?? Date.UTC(2000, 0)) / YEAR_MS);

@@ -1,34 +1,34 @@
 /**
- * The HTTP answer that an error was thrown for. Clients that throw for a status say it in many
- * places: as `response.status` (axios, ky), `response.statusCode` (got), the error's own `status`
- * (superagent, SDKs), `$metadata.httpStatusCode` (the AWS SDK v3), `meta.statusCode`
+ * Finds the HTTP answer that an error was thrown for. Clients that throw for a status put it in
+ * many places: as `response.status` (axios, ky), `response.statusCode` (got), the error's own
+ * `status` (superagent, SDKs), `$metadata.httpStatusCode` (the AWS SDK v3), `meta.statusCode`
  * (Elasticsearch), `output.statusCode` (Boom), `data.httpStatus` (tRPC). Callers throw the
  * `Response` itself, wrap any of these as the `cause` of an error of their own, or get several at
- * once in an `AggregateError`. An object that is no error and has no headers is no answer, when it
- * is thrown: it may be a body.
+ * once in an `AggregateError`. If a thrown object is no error and has no headers, it is not taken
+ * for an answer, because it may be a body.
  */
 
 import { propertyOf } from "../unknown-value.ts";
 import type { Classification } from "./classification.ts";
 import { isError, membersOf } from "./error-evidence.ts";
 
-/** How far down a chain of causes, or of errors in errors, is looked. */
+/** Maximum depth in a chain of causes, or of errors in errors. */
 const MAX_DEPTH = 5;
-/** How many errors are looked at in all. */
+/** Maximum number of errors read in total. */
 const MAX_LINKS = 256;
 
-/** Where errors keep an answer, or what they know of it. */
+/** Properties in which errors keep an answer, or parts of it. */
 const PLACES = ["response", "res", "$response", "meta", "$metadata", "output"];
-/** What its status is called there, and on errors themselves. */
+/** Names of the status there, and on errors themselves. */
 const STATUS_NAMES = ["status", "statusCode", "httpStatusCode", "httpStatus"];
 
-/** An answer as far as it was found. */
+/** The parts of an answer that were found. */
 interface ThrownAnswer {
   readonly status: number;
   readonly headers: unknown;
 }
 
-/** The status of an answer, whichever of the usual names it has. */
+/** The status of an answer, under any of the usual names. */
 export function statusOf(answer: unknown): number | undefined {
   const status = propertyOf(answer, "status");
   if (isStatus(status)) return status;
@@ -36,14 +36,14 @@ export function statusOf(answer: unknown): number | undefined {
   return isStatus(statusCode) ? statusCode : undefined;
 }
 
-/** From 100 to 999: what RFC 9110, 15, takes for a status. */
+/** From 100 to 999: the range of a status by RFC 9110, 15. */
 export function isStatus(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 100 && value <= 999;
 }
 
 /**
- * The answer that `link` is, or was thrown for; undefined where it says nothing of one. `isThrown`:
- * as it is, and not as a cause.
+ * The answer that `link` is or was thrown for; undefined if there is none. `isThrown`: it was
+ * thrown itself, and is not a cause.
  */
 export function thrownAnswerOf(link: object, isThrown: boolean): ThrownAnswer | undefined {
   const own = propertyOf(link, "headers");
@@ -54,7 +54,7 @@ export function thrownAnswerOf(link: object, isThrown: boolean): ThrownAnswer | 
   }
   const hasHeaders = typeof own === "object" && own !== null;
   if (isThrown && !hasHeaders && !isError(link)) return undefined;
-  // A `code` means many things; beside headers it is the answer's (Kubernetes).
+  // `code` has many meanings; together with headers it is the status of an answer (Kubernetes).
   const status =
     thrownStatusOf(link) ??
     toStatus(propertyOf(propertyOf(link, "data"), "httpStatus")) ??
@@ -70,22 +70,22 @@ function thrownStatusOf(answer: unknown): number | undefined {
   return undefined;
 }
 
-/** Some clients hand on the text of the status line. */
+/** Some clients give the text of the status line. */
 function toStatus(value: unknown): number | undefined {
   const status = typeof value === "string" && /^\d{3}$/.test(value) ? Number(value) : value;
   return isStatus(status) ? status : undefined;
 }
 
 /**
- * What one link of a chain of errors says; undefined where it says nothing. `isThrown`: it is the
- * outermost one.
+ * The verdict on one link of a chain of errors; undefined if there is none. `isThrown`: it is the
+ * outermost link.
  */
 type Says = (link: object, isThrown: boolean) => Classification | undefined;
 
 /**
- * What `error` says itself, else what its members say where they agree, else what its cause says;
- * undefined where nothing is said. Members that disagree (one was refused, one answered 404) say
- * nothing together.
+ * The verdict on `error` itself; else the verdict that its members share; else that on its cause;
+ * undefined if there is none. Members that disagree (one was refused, one answered 404) give no
+ * verdict.
  */
 export function judgeLinks(error: unknown, says: Says): Classification | undefined {
   return new Chain(says).judge(error, 0);
@@ -112,7 +112,7 @@ class Chain {
     const judged = members.map((member) => this.judge(member, depth + 1));
     const first = judged[0];
     if (!judged.every((judgement) => judgement?.outcome === first?.outcome)) return undefined;
-    // One of them can be mended by trying again.
+    // If any member may be retried, a retry may help.
     return judged.find((judgement) => judgement?.retry !== false) ?? first;
   }
 }

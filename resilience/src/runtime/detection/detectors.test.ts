@@ -54,8 +54,8 @@ test("[D9] [D11] the adaptive model drives a supervisor's declaration by its dea
   const stop = new AbortController();
   const supervisor = new LivenessSupervisor({
     detector,
-    onLivenessChange: ({ to }) => (to === "down" ? declaredMs.push(clock.nowMs()) : undefined),
   });
+  supervisor.onLivenessChange(({ to }) => (to === "down" ? declaredMs.push(clock.nowMs()) : undefined));
   const running = supervisor.run(stop.signal);
   supervisor.watch("a");
   for (let sequence = 0; sequence < 1200; sequence++) {

@@ -1,8 +1,8 @@
 /**
- * The failure detectors bound to a clock: a heartbeat is stamped when it is noted, a level is asked
- * for as of now. Each is a thin face of the pure machine in `core`, which whoever reads the clock
- * anyway can ask with its own `nowMs`. They only measure; what follows from a level is a
- * supervisor's business, or the caller's.
+ * The failure detectors bound to a clock: a heartbeat gets the time at which it is noted, and a
+ * level is that of now. Each is a thin layer over the pure machine in `core`; a caller that has the
+ * time already can use the machine with its own `nowMs`. Detectors only measure; a supervisor or
+ * the caller decides what follows from a level.
  */
 import { brand } from "../../core/brand.ts";
 import type { DetectorMachine, Heartbeat, HeartbeatVerdict } from "../../core/detection/detector.ts";
@@ -18,35 +18,38 @@ import { checkNames, type Names, optionsOf, refusal } from "../../core/options.t
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
-/** What a detector of anybody's making has to offer. */
+/** What any detector, including your own, must offer. */
 export interface FailureDetector {
-  /** Takes in a heartbeat of `node` that has just arrived. */
+  /** Takes a heartbeat of `node` that has just arrived. */
   noteHeartbeat(node: string, beat?: Heartbeat): void;
   /**
-   * 0 … ∞: how suspicious the silence of `node` is by now; Infinity for a node never heard from.
+   * How suspicious the silence of `node` is by now, 0 … ∞; Infinity for a node never heard from.
    */
   suspicionLevel(node: string): number;
-  /** Whether the level is below `threshold`, which is each consumer's own. */
+  /** Is the level below `threshold`? Each consumer has its own threshold. */
   isAlive(node: string, threshold: number): boolean;
 }
 
 const BEAT_NAMES: Names<Heartbeat> = { sequence: true, sentAtMs: true, incarnation: true };
 /**
- * Names stand in the caller's code, so a wrong one shows at once; looking at all of every
- * heartbeat's would cost as much as taking it in.
+ * Field names are fixed in the caller's code, so a wrong one shows in the first heartbeats.
+ * Checking those of every heartbeat would cost as much as processing it.
  */
 const BEATS_CHECKED = 256;
 
-/** A pure machine and the clock it is asked by. */
+/** A pure machine and its clock. */
 export abstract class ClockedDetector<Machine extends DetectorMachine> implements FailureDetector {
   static {
     brand(ClockedDetector, "ClockedDetector");
   }
 
-  /** For readers who have the time at hand: same clock, or the levels mean nothing. */
+  /**
+   * For readers that have the time already. They must use the same clock, or the levels mean
+   * nothing.
+   */
   readonly machine: Machine;
   readonly clock: Clock;
-  /** Of how many more heartbeats the names are looked at. */
+  /** How many more heartbeats have their field names checked. */
   #beatsToCheck = BEATS_CHECKED;
 
   /** `clock` defaults to the system's monotonic one. */
@@ -57,10 +60,10 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   }
 
   /**
-   * Takes in a heartbeat that has just arrived and says what became of it; only `counted` proves
-   * life. Throws `ConfigurationError` where `beat` is no object, or has a field that is none of a
-   * {@link Heartbeat}'s; names are looked at in a detector's first heartbeats, and in all that have
-   * no number.
+   * Takes a heartbeat that has just arrived and returns the verdict; only `counted` proves life.
+   * Throws `ConfigurationError` if `beat` is no object, or has a field that a {@link Heartbeat}
+   * does not have. Names are checked in a detector's first heartbeats, and in all without a
+   * sequence number.
    */
   noteHeartbeat(node: string, beat?: Heartbeat): HeartbeatVerdict {
     checkNode("noteHeartbeat", node);
@@ -78,7 +81,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
 
   isAlive(node: string, threshold: number): boolean {
     checkNode("isAlive", node);
-    // Everything but NaN is a threshold; comparing with something else would be false, whatever the
+    // Everything but NaN is a threshold. A comparison with NaN would always be false, whatever the
     // node does.
     if (typeof threshold !== "number" || Number.isNaN(threshold)) throw noLevel("isAlive: threshold", threshold);
     return this.machine.isAlive(node, threshold, this.clock.nowMs());
@@ -94,18 +97,20 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
     return this.machine.whenLevel(node, level);
   }
 
+  /** When `node` was last heard from, on the clock's axis; undefined if never. */
   lastHeartbeatMs(node: string): number | undefined {
     return this.machine.lastHeartbeatMs(node);
   }
 
   /**
-   * How many nodes have been forgotten for want of room (`maxNodes`), the longest silent first.
+   * How many nodes have been forgotten because there was no room (`maxNodes`), the longest silent
+   * first.
    */
   get evictions(): number {
     return this.machine.evictions;
   }
 
-  /** Drops all memory of `node`. */
+  /** Forgets `node`. */
   forget(node: string): void {
     this.machine.forget(node);
   }
@@ -122,6 +127,22 @@ function noLevel(option: string, given: unknown): ConfigurationError {
 /**
  * Learns how regular each node's heartbeats are; levels are phi. See
  * `core/detection/phi-accrual.ts` for what it learns.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+ * for (let beat = 0; beat < 100; beat++) {
+ *   await clock.advanceBy(50);
+ *   detector.noteHeartbeat("north", { sequence: beat });
+ * }
+ * console.log(detector.isAlive("north", 8)); // true
+ * await clock.advanceBy(300);
+ * console.log(detector.isAlive("north", 8)); // false
+ * ```
  */
 export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
@@ -129,7 +150,7 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
     super(phiAccrualMachine(rules), clock);
   }
 
-  /** What is fitted to the gaps of `node` at present; undefined for a node never heard from. */
+  /** The present fit to the gaps of `node`; undefined for a node never heard from. */
   estimate(node: string): PhiEstimate | undefined {
     return this.machine.estimate(node);
   }
@@ -138,6 +159,20 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 /**
  * Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the
  * second.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, intervalMs: 50, timeoutMs: 150 });
+ * console.log(detector.status("north")); // unknown
+ * detector.noteHeartbeat("north");
+ * console.log(detector.status("north")); // alive
+ * await clock.advanceBy(150);
+ * console.log(detector.status("north")); // down
+ * ```
  */
 export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachine> {
   constructor(options: FixedHeartbeatOptions & { readonly clock?: Clock } = {}) {
@@ -145,6 +180,7 @@ export class FixedHeartbeatDetector extends ClockedDetector<FixedHeartbeatMachin
     super(new FixedHeartbeatMachine(rules), clock);
   }
 
+  /** What the detector says of `node` now; `unknown` for a node never heard from. */
   status(node: string): HeartbeatStatus {
     return this.machine.status(node, this.clock.nowMs());
   }

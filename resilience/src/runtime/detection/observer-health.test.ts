@@ -31,10 +31,10 @@ class Watch {
     this.detector = new PhiAccrualDetector({ clock, expectedIntervalMs, minDeviationMs, ceilingMs });
     this.supervisor = new LivenessSupervisor({
       detector: this.detector,
-      onLivenessChange: ({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`),
-      onAbstention: (abstention) => this.abstentions.push(abstention),
       ...options,
     });
+    this.supervisor.onLivenessChange(({ node, to, atMs }) => this.told.push(`${node} ${to} at ${Math.round(atMs)}`));
+    this.supervisor.onAbstention((abstention) => this.abstentions.push(abstention));
     for (const [place, node] of nodes.entries()) {
       this.supervisor.watch(node);
       const beat = (): void => {
@@ -145,9 +145,9 @@ test("[D7] slow beats too: who spoke less than an interval before all fell silen
     const told: string[] = [];
     const supervisor = new LivenessSupervisor({
       detector,
-      onLivenessChange: ({ node, to }) => told.push(`${node} ${to}`),
-      onAbstention: ({ reason }) => told.push(reason),
     });
+    supervisor.onLivenessChange(({ node, to }) => told.push(`${node} ${to}`));
+    supervisor.onAbstention(({ reason }) => told.push(reason));
     for (const [node, fromMs] of [
       ["a", 0],
       ["b", 1_000 * phase],

@@ -1,10 +1,9 @@
 /**
- * Whether this process can still hear: the heartbeats of all its supervisors together. A node that
- * dies is missed by the supervisors that watch it; an observer whose own network is cut misses all
- * nodes at once. Before a supervisor declares a node down it asks here whether any node was heard
- * since that one fell silent. If none was, the supervisor suspects itself first. This class
- * compares instants and keeps no heartbeats; who must wait, and for how long, is decided by the
- * supervisor.
+ * Whether this process can still hear heartbeats, from all its supervisors together. If a node
+ * dies, the supervisors that watch it miss it. If the observer's own network is cut, it misses all
+ * nodes at once. Before a supervisor declares a node down, it asks here whether any node was heard
+ * since that node fell silent. If none was, the supervisor suspects itself first. This class
+ * compares instants and keeps no heartbeats; the supervisor decides how long to wait.
  */
 
 import { checkMethods } from "../../core/options.ts";
@@ -19,9 +18,29 @@ export interface HeartbeatSource {
 
 /** Minimum number of nodes for detecting that the observer itself is isolated. */
 const SEVERAL = 2;
-/** With thousands of supervisors that ask at once, one pass over the sources answers them all. */
+/** Thousands of supervisors may ask at once; one pass over the sources answers them all. */
 const LOOK_EVERY_MS = 5;
 
+/**
+ * Remembers when this process last heard anything, from all its supervisors together, so that an
+ * observer which is cut off suspects itself and not its nodes. Give one to all supervisors and
+ * failovers of a process.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, LivenessSupervisor } from "ground-station-failover";
+ * import { ObserverHealth } from "ground-station-failover";
+ *
+ * const observer = new ObserverHealth(); // one for the whole process
+ * const [north, south] = ["north", "south"].map((node) => {
+ *   const detector = new FixedHeartbeatDetector({ timeoutMs: 150 });
+ *   const supervisor = new LivenessSupervisor({ detector, observer });
+ *   supervisor.watch(node);
+ *   return supervisor;
+ * });
+ * console.log(north?.liveness("north"), south?.liveness("south")); // unknown unknown
+ * ```
+ */
 export class ObserverHealth {
   readonly #sources: Set<HeartbeatSource> = new Set();
   #newestMs = Number.NEGATIVE_INFINITY;
@@ -37,7 +56,7 @@ export class ObserverHealth {
   }
 
   /**
-   * When anybody was last heard from, as far as `nowMs` goes; a few milliseconds may be missing.
+   * When any node was last heard from, as of `nowMs`; the newest few milliseconds may be missing.
    */
   newestMs(nowMs: number): number {
     if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return this.#newestMs;
@@ -48,7 +67,7 @@ export class ObserverHealth {
     return newestMs;
   }
 
-  /** Has nobody at all been heard after `sinceMs`, by `nowMs`, though several are counted on? */
+  /** Has no node at all been heard after `sinceMs`, by `nowMs`, although several are expected? */
   isSilentSince(sinceMs: number, nowMs: number): boolean {
     return !(this.#newestMs > sinceMs) && !(this.newestMs(nowMs) > sinceMs) && this.#severalExpected();
   }

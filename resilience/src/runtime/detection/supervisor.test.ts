@@ -45,9 +45,9 @@ function scene(clock: Clock, options: Partial<LivenessSupervisorOptions> = {}): 
   const stop = new AbortController();
   const supervisor = new LivenessSupervisor({
     detector,
-    onLivenessChange: (declaration) => seen.push(declaration),
     ...options,
   });
+  supervisor.onLivenessChange((declaration) => seen.push(declaration));
   return { detector, supervisor, seen, stop, running: supervisor.run(stop.signal) };
 }
 
@@ -135,11 +135,8 @@ test("it can be run again after it was stopped, but not twice at once", async ()
 test("[D7] after a stall of its own it abstains until the heartbeats that waited were read", async () => {
   const clock = new StoppableClock();
   const abstentions: Abstention[] = [];
-  const options = {
-    maxAbstentionMs: 50,
-    onAbstention: (abstention: Abstention) => abstentions.push(abstention),
-  };
-  const { detector, supervisor, seen, stop, running } = scene(clock, options);
+  const { detector, supervisor, seen, stop, running } = scene(clock, { maxAbstentionMs: 50 });
+  supervisor.onAbstention((abstention) => abstentions.push(abstention));
   supervisor.watch("a");
   await beat(detector, clock.inner, 100);
   clock.stopFor(400);
@@ -302,13 +299,11 @@ test("[D7] to watch somebody else does not hide that it stood still", async () =
 test("listeners are told after all changes are in force, and may watch, unwatch and ask", async () => {
   const clock = new VirtualClock();
   const seen: string[] = [];
-  const { supervisor, stop, running } = scene(clock, {
-    gracePeriodMs: 100,
-    onLivenessChange: ({ node, to }) => {
-      seen.push(`${node} ${to} (a ${supervisor.liveness("a")}, b ${supervisor.liveness("b")})`);
-      supervisor.unwatch(node);
-      if (node === "a") supervisor.watch("c");
-    },
+  const { supervisor, stop, running } = scene(clock, { gracePeriodMs: 100 });
+  supervisor.onLivenessChange(({ node, to }) => {
+    seen.push(`${node} ${to} (a ${supervisor.liveness("a")}, b ${supervisor.liveness("b")})`);
+    supervisor.unwatch(node);
+    if (node === "a") supervisor.watch("c");
   });
   supervisor.watch("a");
   supervisor.watch("b");
@@ -336,8 +331,8 @@ test("[D6] a detector of one's own needs the three methods only, and is polled",
     detector,
     clock,
     recheckMs: 20,
-    onLivenessChange: (one) => seen.push(one),
   });
+  supervisor.onLivenessChange((one) => seen.push(one));
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
   supervisor.watch("a");
@@ -361,9 +356,8 @@ test("a clock other than the detector's is refused", () => {
 test("who cannot ask, for want of something of its own, accuses nobody until it can have asked again, and says so once", async () => {
   const clock = new VirtualClock();
   const abstentions: Abstention[] = [];
-  const { detector, supervisor, seen, stop, running } = scene(clock, {
-    onAbstention: (abstention: Abstention) => abstentions.push(abstention),
-  });
+  const { detector, supervisor, seen, stop, running } = scene(clock);
+  supervisor.onAbstention((abstention) => abstentions.push(abstention));
   supervisor.watch("a");
   await beat(detector, clock, 20);
   const short = clock.nowMs();
@@ -399,21 +393,20 @@ test("[D7] a listener that throws surfaces, and the supervisor goes on", async (
   const clock = new StoppableClock();
   const seen: string[] = [];
   const surfaced = await surfacing(async () => {
-    const { detector, stop, running } = scene(clock, {
-      onLivenessChange: ({ to }) => {
-        seen.push(to);
-        throw new Error(to);
-      },
-      onAbstention: ({ reason }) => {
-        throw new Error(reason);
-      },
+    const { detector, supervisor, stop, running } = scene(clock);
+    supervisor.onLivenessChange(({ to }) => {
+      seen.push(to);
+      throw new Error(to);
+    });
+    supervisor.onAbstention(({ reason }) => {
+      throw new Error(reason);
     });
     const watching = new LivenessSupervisor({
       detector,
-      onLivenessChange: ({ to }) => {
-        seen.push(to);
-        throw new Error(to);
-      },
+    });
+    watching.onLivenessChange(({ to }) => {
+      seen.push(to);
+      throw new Error(to);
     });
     watching.watch("a");
     const watch = watching.run(stop.signal);
@@ -445,9 +438,9 @@ test("[D7] a detector that throws → nobody is accused, told once while it last
   const supervisor = new LivenessSupervisor({
     detector,
     clock,
-    onLivenessChange: (declaration) => seen.push(declaration),
-    onAbstention: (abstention) => told.push(abstention),
   });
+  supervisor.onLivenessChange((declaration) => seen.push(declaration));
+  supervisor.onAbstention((abstention) => told.push(abstention));
   supervisor.watch("a");
   const running = supervisor.run(stop.signal);
   await clock.advanceBy(100);
@@ -513,7 +506,8 @@ test("[D7] through a failover: a detector, a lease and a note that throw end no 
 test("[D7] short of something for long, then for a moment, again and again → told once while the longest lasts", async () => {
   const clock = new VirtualClock();
   const abstentions: Abstention[] = [];
-  const { supervisor, stop, running } = scene(clock, { onAbstention: (abstention) => abstentions.push(abstention) });
+  const { supervisor, stop, running } = scene(clock);
+  supervisor.onAbstention((abstention) => abstentions.push(abstention));
   supervisor.abstain(1_000);
   for (let time = 0; time < 8; time++) {
     await clock.advanceBy(100);
@@ -534,9 +528,9 @@ test("[D7] [D11] nobody is heard, and the ceiling comes before as long again →
   const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50, minDeviationMs: 50, ceilingMs: 400 });
   const supervisor = new LivenessSupervisor({
     detector,
-    onAbstention: (abstention) => abstentions.push(abstention),
-    onLivenessChange: (declaration) => seen.push(declaration),
   });
+  supervisor.onAbstention((abstention) => abstentions.push(abstention));
+  supervisor.onLivenessChange((declaration) => seen.push(declaration));
   const stop = new AbortController();
   const running = supervisor.run(stop.signal);
   for (const node of ["a", "b"]) supervisor.watch(node);

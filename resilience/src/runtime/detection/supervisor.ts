@@ -1,15 +1,18 @@
 /**
- * The supervisor at work: it watches nodes through a detector and tells of each change of liveness.
- * One timer waits for the next instant at which silence could lead to a declaration; there is no
- * polling where the detector can tell that instant, and no timer while nothing is watched.
+ * The supervisor at work: it watches nodes through a detector and reports each change of liveness.
+ * One timer waits for the next instant at which silence could lead to a declaration. There is no
+ * polling if the detector can predict that instant, and no timer while nothing is watched.
  *
- * It distrusts itself first, in three ways. A wake that comes much later than planned means that
- * this process, not the node, stood still: it abstains until every node has had its turn. Before
- * any accusation the event loop goes round once more, because timers run before sockets are read,
- * and a beat may wait there. And where nobody at all has been heard since the accused fell silent
- * (`observer-health.ts`), it waits as long again before it declares. It cannot tell a cut network
- * from lost stations; that wait is bounded, because they can be lost together. It is one file
- * because each of the three decides when the one timer fires next.
+ * It distrusts itself first, in three ways:
+ * - A wake that comes much later than planned means that this process, not the node, was paused.
+ *   The supervisor abstains until every node has had time for a beat.
+ * - Before any accusation, the event loop makes one more turn, because timers run before sockets
+ *   are read, and a beat may be waiting there.
+ * - If no node at all has been heard since the accused one fell silent (`observer-health.ts`), the
+ *   supervisor waits as long again before it declares. It cannot distinguish a cut network from
+ *   lost stations. That wait is bounded, because all stations may really be lost together.
+ *
+ * It is one file because each of the three decides when the one timer fires next.
  */
 import type { SuspicionSource } from "../../core/detection/detector.ts";
 import {
@@ -20,49 +23,44 @@ import {
   type SupervisorOptions,
 } from "../../core/detection/supervisor.ts";
 import { ConfigurationError } from "../../core/errors.ts";
-import {
-  checked,
-  checkFunction,
-  checkMethods,
-  checkName,
-  checkSignal,
-  DURATION_MS,
-  optionsOf,
-  refusal,
-} from "../../core/options.ts";
-import { guarded } from "../listeners.ts";
+import { checked, checkMethods, checkName, checkSignal, DURATION_MS, optionsOf, refusal } from "../../core/options.ts";
+import { checkListener, Listeners } from "../listeners.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
 import { ObserverHealth } from "./observer-health.ts";
 
-/** The supervisor has reason to distrust itself, and makes no accusation for a while. */
+/** The supervisor has reason to distrust itself, and accuses no node for a while. */
 export interface Abstention {
   /**
-   * `observer-stall`: its process stood still; nobody is suspected or declared down.
-   * `observer-isolated`: nobody at all is heard; nobody is declared down, unless somebody else is
-   * heard again before, which proves that it hears. `own-shortage`: its machine lacks what asking
-   * for heartbeats takes; nobody is suspected or declared down. `detector-error`: the detector
-   * throws; nobody is suspected or declared down until it has been asked without that.
+   * `observer-stall`: this process was paused; no node is suspected or declared down.
+   * `observer-isolated`: no node at all is heard; none is declared down, unless another node is
+   * heard before the end, which proves that this process hears. `own-shortage`: this machine lacks
+   * a resource to request heartbeats; no node is suspected or declared down. `detector-error`: the
+   * detector throws; no node is suspected or declared down until the detector has answered without
+   * an error.
    */
   readonly reason: "observer-stall" | "observer-isolated" | "own-shortage" | "detector-error";
   readonly atMs: number;
   /** How much later than planned it woke. */
   readonly lateByMs: number;
   /**
-   * Until when it accuses nobody, at the latest; for `detector-error`, until the detector is asked
-   * again.
+   * The latest instant until which no node is accused; for `detector-error`, until the detector is
+   * asked again.
    */
   readonly untilMs: number;
   /** What the detector threw; only for `detector-error`. */
   readonly error?: unknown;
 }
 
+/**
+ * Options of a supervisor: {@link SupervisorOptions}, and when it distrusts its own observation.
+ */
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
-   * Whose levels are read. One of this library is waited on by timers; one of your own with just
-   * the three methods of {@link FailureDetector} is polled every recheckMs. Where one throws, that
-   * is no evidence against a node: the supervisor abstains, reason `detector-error`, and asks again
+   * The detector to read. A detector of this library sets the timers; your own, with only the three
+   * methods of {@link FailureDetector}, is polled every recheckMs. If a detector throws, that is no
+   * evidence against a node: the supervisor abstains with reason `detector-error`, and asks again
    * after recheckMs.
    */
   readonly detector: FailureDetector;
@@ -72,37 +70,25 @@ export interface LivenessSupervisorOptions extends SupervisorOptions {
    */
   readonly clock?: Clock | undefined;
   /**
-   * Told of each change of liveness after all of them are in force; it may watch, unwatch and ask.
-   * `together`: all that were found in the same look, this one among them, for a listener that
-   * needs a consistent view. What it throws surfaces as an uncaught exception, and stops nothing.
-   * Default: nobody is told.
-   */
-  readonly onLivenessChange?: ((declaration: LivenessChange, together: readonly LivenessChange[]) => void) | undefined;
-  /**
-   * Told of each abstention. What it throws surfaces as an uncaught exception, and stops nothing.
-   * Default: nobody is told.
-   */
-  readonly onAbstention?: ((abstention: Abstention) => void) | undefined;
-  /**
    * How much later than planned a wake may come before the supervisor abstains, for as long as it
-   * was late. In ms, above 0 and below 2^31. Default 50: one beat of the fastest path planned for;
-   * what waits in the socket after a shorter stall is read before anybody is accused.
+   * was late. In ms, above 0 and below 2^31. Default 50: one beat of the fastest planned path.
+   * After a shorter pause, the beats that wait in the socket are read before any node is accused.
    */
   readonly stallToleranceMs?: number | undefined;
   /**
-   * For how long it abstains after a late wake at most. In ms, above 0 and below 2^31; `recheckMs`
-   * at least. Default 1,000: give the interval of the beats, so that each node has had its turn,
-   * and a real loss is declared one interval late.
+   * Maximum abstention after a late wake. In ms, above 0 and below 2^31; at least `recheckMs`.
+   * Default 1,000: set it to the interval of the beats, so that each node has time for one, and a
+   * real loss is declared one interval late.
    */
   readonly maxAbstentionMs?: number | undefined;
   /**
-   * What is heard in this process. Share one among all its supervisors. Default: what this one
-   * hears, which is right where there is no other.
+   * What this process hears. Share one among all its supervisors. Default: what this supervisor
+   * hears, which is right if there is no other.
    */
   readonly observer?: ObserverHealth | undefined;
 }
 
-/** Somebody accused of silence: since when, and when the detector's ceiling is reached. */
+/** A node that is accused of silence: since when, and when the detector's ceiling is reached. */
 interface Silent {
   readonly node: string;
   readonly lastMs: number;
@@ -110,11 +96,32 @@ interface Silent {
 }
 
 /**
- * Late wakes in a row that it abstains for. After them it judges, or a process that is always late
- * would never declare.
+ * Maximum number of late wakes in a row for which it abstains. After them it decides; otherwise a
+ * process that is always late would never declare.
  */
 const ABSTENTIONS_IN_A_ROW = 3;
 
+/**
+ * Turns levels of suspicion into declarations: `unknown`, `alive`, `suspected` or `down` for each
+ * watched node. Declares nothing from what this process missed while it stood still or was cut off.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, LivenessSupervisor } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, timeoutMs: 150 });
+ * const supervisor = new LivenessSupervisor({ detector });
+ * supervisor.watch("north");
+ * const stop = new AbortController();
+ * void supervisor.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(1_000); // silence
+ * console.log(supervisor.liveness("north")); // down
+ * stop.abort();
+ * ```
+ */
 export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
@@ -122,19 +129,23 @@ export class LivenessSupervisor {
   readonly #observer: ObserverHealth;
   readonly #stallToleranceMs: number;
   readonly #maxAbstentionMs: number;
-  readonly #onLivenessChange: LivenessSupervisorOptions["onLivenessChange"];
-  readonly #onAbstention: ((abstention: Abstention) => void) | undefined;
+  readonly #changes: Listeners<{ readonly change: LivenessChange; readonly together: readonly LivenessChange[] }> =
+    new Listeners();
+  readonly #abstained: Listeners<Abstention> = new Listeners();
   #isRunning = false;
   #timer: Disposable | undefined;
   #plannedMs: number = Number.POSITIVE_INFINITY;
-  /** The event loop goes round once more before somebody is accused. */
+  /** True while the event loop makes one more turn before a node is accused. */
   #reading = false;
-  /** The present doubt whether it hears at all: since when, and until when at most. */
+  /** The present doubt whether this process hears at all: since when, and until when at most. */
   #deaf: { readonly sinceMs: number; readonly untilMs: number } | undefined;
   #abstentionsInRow = 0;
   #abstentions = 0;
   #shortUntilMs: number = Number.NEGATIVE_INFINITY;
-  /** What the detector has thrown since it was last asked without that; and has that been told? */
+  /**
+   * The error that the detector has thrown since it last answered without one, and whether it has
+   * been reported.
+   */
   #detectorError: { readonly error: unknown; isTold: boolean } | undefined;
   readonly #wakeUp = (): void => this.#wake();
 
@@ -145,14 +156,10 @@ export class LivenessSupervisor {
       observer,
       stallToleranceMs = 50,
       maxAbstentionMs = 1_000,
-      onLivenessChange,
-      onAbstention,
       ...rules
     } = optionsOf("LivenessSupervisor", options);
     checkDetector("LivenessSupervisor", detector);
     checkClock("LivenessSupervisor", givenClock);
-    checkFunction("LivenessSupervisor", "onLivenessChange", onLivenessChange);
-    checkFunction("LivenessSupervisor", "onAbstention", onAbstention);
     checkMethods("LivenessSupervisor", "observer", observer, ["add", "isSilentSince"], "an ObserverHealth");
     const own = detector instanceof ClockedDetector ? detector.clock : undefined;
     if (own !== undefined && givenClock !== undefined && givenClock !== own) {
@@ -167,8 +174,22 @@ export class LivenessSupervisor {
     this.#observer = observer ?? new ObserverHealth();
     this.#stallToleranceMs = checked("LivenessSupervisor", "stallToleranceMs", stallToleranceMs, DURATION_MS);
     this.#maxAbstentionMs = checked("LivenessSupervisor", "maxAbstentionMs", maxAbstentionMs, DURATION_MS);
-    this.#onLivenessChange = onLivenessChange;
-    this.#onAbstention = onAbstention;
+  }
+
+  /**
+   * Calls `listener` for each change of liveness, after all changes of one evaluation are in force;
+   * the listener may watch, unwatch and read. `together`: all changes of the evaluation, for
+   * listeners that need a consistent view. Dispose to stop. An error that a listener throws becomes
+   * an uncaught exception and stops nothing.
+   */
+  onLivenessChange(listener: (change: LivenessChange, together: readonly LivenessChange[]) => void): Disposable {
+    checkListener("LivenessSupervisor.onLivenessChange", listener);
+    return this.#changes.add(({ change, together }) => listener(change, together));
+  }
+
+  /** Calls `listener` for each abstention; dispose to stop. */
+  onAbstention(listener: (abstention: Abstention) => void): Disposable {
+    return this.#abstained.add(listener);
   }
 
   /** How often it has abstained. */
@@ -177,9 +198,9 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Abstains for `forMs` from now (0 or more), reason `own-shortage`: heartbeats that are asked for
-   * could not be, for want of a descriptor, a port or memory. The caller says so at each such
-   * attempt; it is told as one abstention while it lasts.
+   * Abstains for `forMs` from now (0 or more), with reason `own-shortage`: heartbeats could not be
+   * requested, because this machine lacks a descriptor, a port or memory. Call this at each such
+   * attempt; while it lasts, it is reported as one abstention.
    */
   abstain(forMs: number): void {
     const nowMs = this.#clock.nowMs();
@@ -189,7 +210,7 @@ export class LivenessSupervisor {
     this.#machine.abstainUntil(untilMs);
     if (!begins) return;
     this.#abstentions++;
-    this.#tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
+    this.#abstained.tell({ reason: "own-shortage", atMs: nowMs, lateByMs: 0, untilMs });
   }
 
   /** Begins to watch `node`; its grace period starts now. */
@@ -200,21 +221,22 @@ export class LivenessSupervisor {
     this.#arm(nowMs);
   }
 
+  /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#machine.unwatch(node);
     this.#arm(this.#clock.nowMs());
   }
 
   /**
-   * What was last declared of `node`; `unknown` before that, and for a node that is not watched.
+   * The last declaration about `node`; `unknown` before that, and for a node that is not watched.
    */
   liveness(node: string): Liveness {
     return this.#machine.liveness(node);
   }
 
   /**
-   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects where
-   * `signal` is none, or it is running already.
+   * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects if
+   * `signal` is no signal, or if the supervisor is running already.
    */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#isRunning) {
@@ -242,7 +264,7 @@ export class LivenessSupervisor {
 
   #arm(nowMs: number): void {
     if (!this.#isRunning) return;
-    // Overdue: that it comes late is yet to be noticed.
+    // The timer is overdue: the wake has to find out that it is late.
     if (this.#timer !== undefined && this.#plannedMs < nowMs) return;
     const wakeMs = this.#machine.nextWakeMs(nowMs);
     if (wakeMs === this.#plannedMs && this.#timer !== undefined) return;
@@ -274,21 +296,21 @@ export class LivenessSupervisor {
       return;
     }
     this.#reading = false;
-    // A row ends where it could judge, not with any wake on time: the look that would accuse may be
-    // the late one each time.
+    // A row of late wakes ends only when the supervisor could decide, not with any wake on time:
+    // the check that would accuse may be the late one each time.
     if (late === undefined && !this.#machine.isAbstaining(nowMs)) this.#abstentionsInRow = 0;
     const abstention = late ?? this.#doubtObserver(accusations, lateByMs, nowMs);
-    const declarations = this.#machine.evaluate(nowMs);
-    // It was asked twice without throwing.
+    const together = this.#machine.evaluate(nowMs);
+    // It answered twice without throwing.
     if (this.#detectorError === failedBefore) this.#detectorError = undefined;
     this.#arm(nowMs);
-    if (abstention !== undefined) this.#tell(abstention);
+    if (abstention !== undefined) this.#abstained.tell(abstention);
     this.#tellDetectorError(nowMs);
-    for (const declaration of declarations) guarded(() => this.#onLivenessChange?.(declaration, declarations));
+    for (const change of together) this.#changes.tell({ change, together });
   }
 
   /**
-   * A detector that throws says nothing of a node: nobody is accused before it has been asked
+   * A detector that throws says nothing about a node: no node is accused before it has been asked
    * again.
    */
   #noteDetectorError(error: unknown): void {
@@ -296,18 +318,14 @@ export class LivenessSupervisor {
     this.#detectorError = { error, isTold: this.#detectorError?.isTold === true };
   }
 
-  /** Told once, for as long as it throws whenever it is asked. */
+  /** Reported once, for as long as the detector throws every time. */
   #tellDetectorError(nowMs: number): void {
     if (this.#detectorError === undefined || this.#detectorError.isTold) return;
     const { error } = this.#detectorError;
     this.#detectorError.isTold = true;
     this.#abstentions++;
     const untilMs = nowMs + this.#machine.options.recheckMs;
-    this.#tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
-  }
-
-  #tell(abstention: Abstention): void {
-    guarded(() => this.#onAbstention?.(abstention));
+    this.#abstained.tell({ reason: "detector-error", atMs: nowMs, lateByMs: 0, untilMs, error });
   }
 
   #abstainIfLate(lateByMs: number, nowMs: number): Abstention | undefined {
@@ -322,9 +340,10 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Withholds declarations while nobody at all is heard: for as long again as the last of the
-   * accused to fall silent has been silent, not past the detector's ceiling. One wait for all, once
-   * for each time that everybody falls silent; whoever is heard ends it. Says so when it begins.
+   * Withholds declarations while no node at all is heard: for as long again as the accused node
+   * that fell silent last has been silent, but not past the detector's ceiling. This is one wait
+   * for all nodes, once for each time that all fall silent. Any node that is heard ends it.
+   * Reported when it begins.
    */
   #doubtObserver(accusations: readonly PendingChange[], lateByMs: number, nowMs: number): Abstention | undefined {
     const accused = this.#lastToFallSilent(accusations, nowMs);
@@ -336,7 +355,7 @@ export class LivenessSupervisor {
       this.#deaf = silent ? { sinceMs: nowMs, untilMs: Math.min(nowMs + (nowMs - lastMs), ceilingMs) } : undefined;
     }
     const { recheckMs } = this.#machine.options;
-    // Looked at again in between: whoever is heard meanwhile ends the wait.
+    // Checked again in between: any node that is heard meanwhile ends the wait.
     this.#machine.withholdUntil(this.#deaf === undefined ? nowMs : Math.min(nowMs + recheckMs, this.#deaf.untilMs));
     if (!begins || this.#deaf === undefined) return undefined;
     this.#abstentions++;
@@ -344,8 +363,8 @@ export class LivenessSupervisor {
   }
 
   /**
-   * Of those who are to be declared down; who has reached the detector's ceiling is declared
-   * without doubt.
+   * Only nodes that are to be declared down count; a node that has reached the detector's ceiling
+   * is declared without doubt.
    */
   #lastToFallSilent(accusations: readonly PendingChange[], nowMs: number): Silent | undefined {
     let last: Silent | undefined;
@@ -358,9 +377,10 @@ export class LivenessSupervisor {
   }
 
   /**
-   * By when others like `node`, silent since `lastMs`, would have spoken once more if they lived.
-   * If all fell silent together, each had spoken for the last time within one interval of that one;
-   * an interval is over when its next beat was clearly missing, and at half of its silence anyway.
+   * When other nodes like `node`, which has been silent since `lastMs`, would have sent another
+   * beat if they were alive. If all fell silent together, the last beat of each came within one
+   * interval of that of `node`. An interval is over when the next beat of `node` was clearly
+   * missing, and at half of its silence in any case.
    */
   #wouldHaveSpokenMs(node: string, lastMs: number, nowMs: number): number {
     const missingMs = this.#detector.whenLevel?.(node, this.#machine.options.clearThreshold) ?? lastMs;
@@ -368,7 +388,7 @@ export class LivenessSupervisor {
   }
 }
 
-/** Throws `ConfigurationError` where `detector`, an option of `part`, is none. */
+/** Throws `ConfigurationError` if `detector`, an option of `part`, is no detector. */
 export function checkDetector(part: string, detector: unknown): void {
   const methods = ["noteHeartbeat", "suspicionLevel", "isAlive"];
   const what = "a FailureDetector, which has noteHeartbeat, suspicionLevel and isAlive: new PhiAccrualDetector()";
@@ -377,8 +397,9 @@ export function checkDetector(part: string, detector: unknown): void {
 }
 
 /**
- * One that cannot tell when anybody was last heard is taken to hear, so that it never doubts that.
- * `failed` is told what one of somebody else's making throws; it knows nothing then.
+ * The source for the supervisor. A detector that cannot say when any node was last heard is assumed
+ * to hear, so its hearing is never doubted. `failed` is called with what a detector written by
+ * others throws; it knows nothing then.
  */
 function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): SuspicionSource {
   if (detector instanceof ClockedDetector) return detector.machine;
@@ -395,13 +416,13 @@ function sourceOf(detector: FailureDetector, failed: (error: unknown) => void): 
 }
 
 /**
- * The level that `detector` says; throws what it throws, and `ConfigurationError` where it says
- * none, or promises one.
+ * The level that `detector` returns. Throws what the detector throws, and `ConfigurationError` if
+ * it returns no level, or a promise of one.
  */
 export function levelOf(detector: FailureDetector, node: string): number {
   const level: unknown = detector.suspicionLevel(node);
   if (typeof level === "number" && !Number.isNaN(level)) return level;
-  // Nobody else hears it reject.
+  // Otherwise its rejection would be unhandled.
   if (level instanceof Promise) level.catch(() => undefined);
   throw refusal("detector", `suspicionLevel("${node}")`, level, "a number, and no promise of one");
 }

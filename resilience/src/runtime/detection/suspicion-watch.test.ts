@@ -12,10 +12,9 @@ test("[D6] each consumer is told when its own threshold is reached, to the milli
   const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: INTERVAL_MS });
   const told: Crossing[] = [];
   const stop = new AbortController();
-  const watches = [3, 5, 8].map(
-    (threshold) => new SuspicionWatch({ detector, threshold, onCrossing: (crossing) => told.push(crossing) }),
-  );
+  const watches = [3, 5, 8].map((threshold) => new SuspicionWatch({ detector, threshold }));
   const running = watches.map((watch) => {
+    watch.onCrossing((crossing) => told.push(crossing));
     watch.watch("north");
     return watch.run(stop.signal);
   });
@@ -52,5 +51,5 @@ test("[D6] each consumer is told when its own threshold is reached, to the milli
 
 test("a clear level that is not below the threshold is refused", () => {
   const detector = new PhiAccrualDetector({ clock: new VirtualClock() });
-  assert.throws(() => new SuspicionWatch({ detector, threshold: 3, clearThreshold: 3, onCrossing: () => undefined }));
+  assert.throws(() => new SuspicionWatch({ detector, threshold: 3, clearThreshold: 3 }));
 });

@@ -1,14 +1,16 @@
 /**
- * One consumer of a detector with a threshold of its own: told when a node's level of suspicion has
- * reached it, and when the node is clearly heard again. So several of them can read one detector,
- * each acting at its own level: log at 3, send no new traffic at 5, and leave declaring, which is
- * dear, to a supervisor at 8. It sleeps until the instant at which the level could be reached, and
- * distrusts itself after a stall, as a supervisor does. It declares nothing: no dwell, no flap
- * damping, no grace period; a node never heard from is not told of.
+ * One consumer of a detector, with a threshold of its own. It is informed when a node's level of
+ * suspicion has reached the threshold, and when the node is clearly heard again. So several
+ * consumers can read one detector, each with its own level: log at 3, send no new traffic at 5, and
+ * leave the declaration, which has large effects, to a supervisor at 8. The watch sleeps until the
+ * instant at which the level could be reached, and distrusts itself after a pause of this process,
+ * as a supervisor does. It declares nothing: there is no dwell, no flap damping and no grace
+ * period, and a node never heard from is not reported.
  */
 
 import type { LivenessChange } from "../../core/detection/supervisor.ts";
-import { checked, checkNames, type Names, refusal } from "../../core/options.ts";
+import { checked, checkNames, type Names } from "../../core/options.ts";
+import { Listeners } from "../listeners.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FailureDetector } from "./detectors.ts";
 import { checkDetector, LivenessSupervisor } from "./supervisor.ts";
@@ -26,8 +28,9 @@ export interface Crossing {
   readonly atMs: number;
 }
 
+/** Options of a watch. */
 export interface SuspicionWatchOptions {
-  /** Whose levels are read; it may be shared with a supervisor and other watches. No default. */
+  /** The detector to read; it may be shared with a supervisor and other watches. No default. */
   readonly detector: FailureDetector;
   /**
    * The clock that it waits on. Default: the detector's clock if it has one, otherwise the
@@ -35,30 +38,25 @@ export interface SuspicionWatchOptions {
    */
   readonly clock?: Clock | undefined;
   /**
-   * The level at which this consumer wants to be told, above 0. Default 3: one silence in a
-   * thousand, worth a line in a log.
+   * The level at which this consumer is informed, above 0. Default 3: one silence in a thousand
+   * reaches it, which is worth a line in a log.
    */
   readonly threshold?: number | undefined;
   /**
    * Below this level a node is clearly heard again; above 0, below `threshold`. Default half of it,
-   * so that the consumer is not told of each twitch.
+   * so that small changes are not reported.
    */
   readonly clearThreshold?: number | undefined;
   /**
-   * How often a node that is missed is looked at for its return. In ms, above 0 and below 2^31.
-   * Default 50: one beat of the fastest path planned for.
+   * How often a missing node is checked for its return. In ms, above 0 and below 2^31. Default 50:
+   * one beat of the fastest planned path.
    */
   readonly recheckMs?: number | undefined;
   /**
-   * For how long nobody is told of after this process stood still, at most. In ms, above 0 and
+   * Maximum time for which no node is reported after a pause of this process. In ms, above 0 and
    * below 2^31. Default 1,000: see LivenessSupervisor.
    */
   readonly maxAbstentionMs?: number | undefined;
-  /**
-   * Told of each crossing. What it throws surfaces as an uncaught exception, and stops nothing. No
-   * default: a watch that tells nobody is none.
-   */
-  readonly onCrossing: (crossing: Crossing) => void;
 }
 
 const NAMES: Names<SuspicionWatchOptions> = {
@@ -68,41 +66,69 @@ const NAMES: Names<SuspicionWatchOptions> = {
   clearThreshold: true,
   recheckMs: true,
   maxAbstentionMs: true,
-  onCrossing: true,
 };
 
+/**
+ * Tells one consumer when the level of a node reaches that consumer's own threshold, and when the
+ * node is heard again. Several watches can read one detector.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector, SuspicionWatch } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new PhiAccrualDetector({ clock, expectedIntervalMs: 50 });
+ * const watch = new SuspicionWatch({ detector, threshold: 3 });
+ * watch.watch("north");
+ * const stop = new AbortController();
+ * void watch.run(stop.signal);
+ * detector.noteHeartbeat("north");
+ * await clock.advanceBy(500); // silence
+ * console.log(watch.isReached("north")); // true
+ * stop.abort();
+ * ```
+ */
 export class SuspicionWatch {
   readonly threshold: number;
   readonly #supervisor: LivenessSupervisor;
-  readonly #onCrossing: (crossing: Crossing) => void;
+  readonly #crossings: Listeners<Crossing> = new Listeners();
 
   constructor(options: SuspicionWatchOptions) {
     checkNames("SuspicionWatch", options, NAMES);
-    const { threshold = 3, clearThreshold = threshold / 2, onCrossing, detector, ...others } = options;
+    const { threshold = 3, clearThreshold = threshold / 2, detector, ...others } = options;
     checkDetector("SuspicionWatch", detector);
-    if (typeof onCrossing !== "function") throw refusal("SuspicionWatch", "onCrossing", onCrossing, "a function");
     checked("SuspicionWatch", "threshold", threshold, { min: 0, aboveMin: true, max: Number.MAX_VALUE });
     checked("SuspicionWatch", "clearThreshold", clearThreshold, { min: 0, aboveMin: true, max: threshold });
     this.threshold = threshold;
-    this.#onCrossing = onCrossing;
     this.#supervisor = new LivenessSupervisor({
       ...others,
       detector,
       suspectThreshold: threshold,
       clearThreshold,
-      // What a supervisor suspects is told; what it declares, at the detector's ceiling, is no
-      // news.
+      // A supervisor's suspicion is reported; its declaration, at the detector's ceiling, is no
+      // further news.
       declareThreshold: Number.MAX_VALUE,
       minDwellMs: 0,
       gracePeriodMs: Number.POSITIVE_INFINITY,
-      onLivenessChange: (declaration) => this.#tell(declaration),
     });
+    this.#supervisor.onLivenessChange((change) => this.#tell(change));
   }
 
+  /**
+   * Calls `listener` for each crossing; dispose to stop. An error that it throws becomes an
+   * uncaught exception and stops nothing.
+   */
+  onCrossing(listener: (crossing: Crossing) => void): Disposable {
+    return this.#crossings.add(listener);
+  }
+
+  /** Watches `node` from now on. */
   watch(node: string): void {
     this.#supervisor.watch(node);
   }
 
+  /** Stops watching `node`. */
   unwatch(node: string): void {
     this.#supervisor.unwatch(node);
   }
@@ -122,7 +148,7 @@ export class SuspicionWatch {
     const missed = from === "suspected" || from === "down";
     const misses = to === "suspected" || to === "down";
     if (missed === misses) return;
-    this.#onCrossing({
+    this.#crossings.tell({
       node,
       to: misses ? "reached" : "cleared",
       threshold: this.threshold,

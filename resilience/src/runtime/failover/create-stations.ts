@@ -1,8 +1,7 @@
 /**
- * From a failover's options to its stations: the machine of each, and what the driver needs beside
- * it. Stations that cannot be told apart are refused here, and so are parts that two stations would
- * share by accident: a breaker or bulkhead common to both would let a failing primary shut the
- * backup out.
+ * Creates a failover's stations from its options: the machine of each, and the parts that the
+ * driver needs. It refuses stations that cannot be distinguished, and parts that two stations would
+ * share by accident: with a common breaker or bulkhead, a failing primary would block the backup.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { Admission } from "../../core/failover/admission/admission.ts";
@@ -18,22 +17,25 @@ import type { Clock } from "../time/clock.ts";
 import { checkedClient, checkedRamp, PART } from "./option-checks.ts";
 import type { FailoverOptions, NamedStation, StationClientOptions } from "./options.ts";
 
-/** A station as the driver sees it. */
+/** A station as the driver uses it. */
 export interface StationHandle<S extends NamedStation> {
   readonly station: S;
   readonly role: "primary" | "backup";
   readonly machine: Station;
-  /** Its breaker, bulkhead, budget and classifier, with a client's defaults filled in. */
+  /** Its breaker, bulkhead, budget and classifier, with a client's defaults. */
   readonly parts: ClientParts<unknown>;
 }
 
-/** What goes wrong while all stations are well: calls that are late, and callers who leave. */
+/**
+ * How often things go wrong while all stations are well: calls that are late, and callers who hang
+ * up.
+ */
 interface UsualShares {
   readonly late: UsualShare;
   readonly left: UsualShare;
 }
 
-/** How long a station's circuit stays open where nothing else is said. */
+/** How long a station's circuit stays open by default. */
 const OPEN_DURATION_MS = 5_000;
 
 /** Every station in order of priority, the primary first. */
@@ -105,8 +107,7 @@ function createStation<S extends NamedStation>(
 }
 
 /**
- * What is to be read beside a station's heartbeats: nothing where asking for it throws, or what is
- * said is no text.
+ * Extra text beside a station's heartbeats; undefined if the function throws or returns no text.
  */
 function noteOf(heartbeatNote: (station: string) => string | undefined, station: string): string | undefined {
   let note: string | undefined;
@@ -117,15 +118,12 @@ function noteOf(heartbeatNote: (station: string) => string | undefined, station:
   return note;
 }
 
-/**
- * A client makes the parts and refuses settings that contradict each other; calls do not go through
- * it.
- */
+/** A client creates the parts and refuses contradictory settings; calls do not go through it. */
 function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: S, clock: Clock): ResilientClient {
   const given = checkedClient(typeof options.client === "function" ? options.client(station) : (options.client ?? {}));
   const { breaker } = given;
   return new ResilientClient({
-    // The failover's deadline is its stations' too: a timeout that would outlast it is refused.
+    // The failover's deadline applies to its stations too, so a timeout that is longer is refused.
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     ...given,
     ...(breaker === undefined || isOptions(breaker)
@@ -137,12 +135,12 @@ function clientOf<S extends NamedStation>(options: FailoverOptions<S>, station: 
   });
 }
 
-/** Options for a breaker, and not one, or none; anything else is for the client to refuse. */
+/** Are these options for a breaker? (Not a breaker itself; the client refuses anything else.) */
 function isOptions(breaker: StationClientOptions["breaker"]): breaker is CircuitBreakerOptions {
   return typeof breaker === "object" && breaker !== null && !(breaker instanceof CircuitBreaker);
 }
 
-/** Words that a caller without types could have mistyped, and numbers that would mean "never". */
+/** Refuses words that a caller without types could have mistyped, and invalid numbers. */
 function refuseNonsense<S extends NamedStation>(options: FailoverOptions<S>): void {
   const words = [
     ["ambiguousKeyed", options.ambiguousKeyed ?? "resend", ["resend", "report"]],

@@ -1,9 +1,9 @@
 /**
  * Drives the dispatcher (`core/failover/dispatch.ts`): one queue of inputs, one drain, one timer.
- * Whatever happens (a call, the end of an attempt, an abort, a declaration) becomes an input;
- * inputs are taken one after the other, and what follows from each is done before the next:
- * operations are run, promises settled, listeners told. All of these may call back in; what they
- * cause is queued, so no input ever arrives in the middle of another.
+ * Every occurrence (a call, the end of an attempt, an abort, a declaration) becomes an input.
+ * Inputs are taken one after the other, and the actions of each are done before the next:
+ * operations are run, promises settled, listeners called. All of these may call back into the
+ * driver; such inputs are queued, so no input arrives in the middle of another.
  */
 
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
@@ -29,11 +29,11 @@ import { FailoverAttempt, type FailoverRequest, type RequestOwner } from "./requ
 export interface DriverOptions<S extends NamedStation> {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
-  /** By the machines' numbers. */
+  /** Indexed by station number. */
   readonly stations: readonly StationHandle<S>[];
   readonly query: OutcomeQueries<S> | undefined;
   readonly listeners: Listeners<FailoverEvent>;
-  /** To be kept for as long as the driver is. */
+  /** Objects to keep for as long as the driver exists. */
   readonly examples: readonly unknown[];
 }
 
@@ -49,19 +49,19 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
   readonly #breakers: readonly CircuitBreaker[];
-  /** Their machines, in the same order: asked after every step. */
+  /** The machines of the breakers, in the same order; checked after every step. */
   readonly #circuits: readonly BreakerMachine[];
-  /** Does any station say that a result may be a failure? */
+  /** True if any station has a classifier for results. */
   readonly #judgesResults: boolean;
-  /** How many more results are looked at for a body that nobody has read. */
+  /** How many more results are checked for an unread body. */
   #unlookedResults = RESULTS_LOOKED_AT;
   #inputs: Input[] = [];
   #isBusy = false;
-  /** When to look next; the timer is set for then, or for an earlier instant. */
+  /** When the next tick is due; the timer is set for then or earlier. */
   #wakeAtMs: number = Number.POSITIVE_INFINITY;
   #timer: Disposable | undefined = undefined;
   #timerAtMs: number = Number.POSITIVE_INFINITY;
-  /** Id of the call whose caller is on the stack: its first attempt runs right there. */
+  /** Id of the call whose caller is on the stack: its first attempt runs in the same step. */
   #entering = NOBODY;
   readonly #onTimer = (): void => this.#wake();
   /** @internal See `examples.ts`. */
@@ -79,13 +79,15 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.examples = [...options.examples, ...callExamples<S>(this)];
   }
 
-  /** Takes an input, and does what follows; later, if something is being done already. */
+  /**
+   * Takes an input and does its actions; if another input is being handled, this happens after it.
+   */
   input(input: Input): void {
     this.#inputs.push(input);
     if (!this.#isBusy) this.#goOn(this.clock.nowMs());
   }
 
-  /** A new call, in its caller's step; `nowMs` was read in it. */
+  /** Takes a new call in its caller's step, in which `nowMs` was read. */
   submit(call: Call, nowMs: number): void {
     if (this.#isBusy) return this.input({ type: "submit", call });
     this.#entering = call.id;
@@ -100,7 +102,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.#entering = NOBODY;
   }
 
-  /** An attempt was served. In a microtask of its own, so nothing is being done meanwhile. */
+  /**
+   * An attempt was served. This runs in a microtask of its own, so no other input is being handled.
+   */
   #served(attempt: Attempt, value: unknown): void {
     const nowMs = this.clock.nowMs();
     const isAnswer = this.#dispatcher.served(attempt, value, nowMs);
@@ -120,19 +124,17 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input({ type: "uploading", attempt, isUploading });
   }
 
-  /** Something that time alone does not tell of has changed (a circuit, for one). */
+  /** Something has changed that time alone does not signal (a circuit, for example). */
   look(): void {
     this.input(TICK);
   }
 
-  /**
-   * Does what else follows, if anything does, and then takes the inputs that have come meanwhile.
-   */
+  /** Does the remaining actions, if any, and then takes the inputs that have arrived meanwhile. */
   #goOn(nowMs: number): void {
     this.#arm(this.#isQuiet() ? nowMs : this.#doAll(nowMs));
   }
 
-  /** Is there nothing more to do? So it is after most steps of most calls. */
+  /** Is there nothing more to do? This is the case after most steps of most calls. */
   #isQuiet(): boolean {
     if (this.#dispatcher.hasActions || this.#inputs.length > 0) return false;
     for (let place = 0; place < this.#circuits.length; place++) {
@@ -142,7 +144,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   /**
-   * Does what follows, and takes the inputs that have come meanwhile, one after the other; returns
+   * Does the actions and takes the inputs that have arrived meanwhile, one after the other; returns
    * when it took the last one.
    */
   #doAll(startedMs: number): number {
@@ -156,7 +158,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     }
   }
 
-  /** Takes all inputs, those that come meanwhile too; returns when it took the last one. */
+  /** Takes all inputs, including those that arrive meanwhile; returns when it took the last one. */
   #takeInputs(): number {
     let nowMs = 0;
     try {
@@ -185,8 +187,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   }
 
   /**
-   * One look, at the next instant at which something falls due. One that comes too early does no
-   * harm.
+   * Sets one wake, for the next instant at which something is due. A wake that comes too early does
+   * no harm.
    */
   #arm(nowMs: number): void {
     let nextMs = this.#dispatcher.nextWakeMs(nowMs);
@@ -200,9 +202,9 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   #wakeAt(nextMs: number): void {
     this.#wakeAtMs = nextMs;
-    // Left as it is where it fires before that, and is set again then: most calls end long before
-    // anything falls due. Where nobody supervises, it would hold a process that has nothing else to
-    // do.
+    // The timer stays as it is if it fires earlier, and is set again then: most calls end long
+    // before anything is due. While no supervisor runs, such a timer could keep a process alive
+    // that has nothing else to do, so it is set exactly.
     if (nextMs < this.#timerAtMs || !this.#dispatcher.roles.isRunning) this.#setTimer(nextMs);
   }
 
@@ -242,16 +244,15 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
       case "leave-slot":
         return this.#handle(action.station.number).parts.bulkhead?.leave();
       case "event":
-        // A circuit's change is told after what it follows from, and before the decision that it
-        // leads to.
+        // A circuit's change is reported after its cause and before the decision that it leads to.
         if (action.event.type === "promoted" || action.event.type === "no-eligible-station") this.#announce();
         return this.#listeners.tell(action.event);
     }
   }
 
   /**
-   * Whatever the operation does (return a value, throw, return a foreign thenable), its end comes
-   * in a later microtask.
+   * Whatever the operation does (return a value, throw, return a foreign thenable), its end is
+   * handled in a later microtask.
    */
   #send(attempt: Attempt): void {
     const handle = this.#handle(attempt.station.number);
@@ -280,8 +281,8 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
 
   #runLater(request: FailoverRequest<S, unknown>, context: FailoverAttempt<S>): unknown {
     const { deadline } = context;
-    // Started by another call's end or by a timer, an attempt still belongs to its own caller, and
-    // is under no deadline but its own.
+    // An attempt that another call's end or a timer starts still belongs to its own caller, and is
+    // under no deadline but its own.
     return request.runInAsyncScope(() =>
       ambientDeadline() < deadline ? runUnder(deadline, () => request.operation(context)) : request.operation(context),
     );

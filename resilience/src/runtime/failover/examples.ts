@@ -1,11 +1,10 @@
 /**
- * Objects that are made for V8 alone, so that calls stay as quick as they have become. It compiles
- * code for the classes that the code has met, and throws it away where one of them turns out to be
- * another: when a field that has held only whole numbers gets a fraction (some do after half a
- * second, some at the first promotion), or when a full collection finds no object of a class alive,
- * which is so of calls whenever none is in flight. The next calls would be several times as slow,
- * and take half as much memory again. So one object of each class is kept, and the numbers in it
- * are fractions.
+ * Objects that exist only for V8, so that calls stay as quick as they have become. V8 compiles code
+ * for the classes that it has met. It discards that code if one of them changes: when a field that
+ * has held only whole numbers gets a fraction (for some fields after half a second, for some at the
+ * first promotion), or when a full collection finds no live object of a class, which happens to
+ * calls whenever none is in flight. The next calls would then be several times as slow, and take
+ * half as much memory again. So one object of each class is kept, and its numbers are fractions.
  */
 import { Admission } from "../../core/failover/admission/admission.ts";
 import { Crowding } from "../../core/failover/admission/crowding.ts";
@@ -21,10 +20,10 @@ import { FailoverAttempt, FailoverRequest, type RequestOwner } from "./request.t
 /** No call has this id. */
 export const NOBODY = 0;
 
-/** One object of each class that calls are made of. */
+/** One object of each class that a call needs. */
 export function callExamples<S extends NamedStation>(owner: RequestOwner): readonly unknown[] {
   const source = new CallSource(1);
-  // Answer times that differ much: the number of answers that a mean is of is a fraction then.
+  // The answer times differ much, so that the number of answers in a mean is a fraction.
   for (let answer = 0; answer < 100; answer++) {
     const tookMs = answer % 2 === 0 ? 0.5 : 50.5;
     source.noteServed(0, tookMs, answer + 0.5);
@@ -40,8 +39,9 @@ export function callExamples<S extends NamedStation>(owner: RequestOwner): reado
 }
 
 /**
- * What a station is judged by, after a few calls that were served and refused at odd times. To be
- * made before the stations, which are then of the same classes to V8 from the first.
+ * The objects by which a station is judged, after a few calls that were served and refused at odd
+ * times. They must be created before the stations, so that V8 gives the stations the same classes
+ * from the start.
  */
 export function stationExamples(): readonly unknown[] {
   const admission = new Admission();
@@ -53,7 +53,7 @@ export function stationExamples(): readonly unknown[] {
   crowding.restart(0.5);
   for (let nowMs = 0.5; nowMs < 5_000; nowMs += 150.25) {
     admission.note("finished", 10.25, nowMs, crowding);
-    // Twice: only the first refusal makes its measurements begin anew.
+    // Twice, because only the first refusal restarts its measurements.
     if (nowMs < 1_000)
       for (let refusal = 0; refusal < 2; refusal++) admission.note("overloaded", 10.25, nowMs, crowding);
     crowding.noteSent();

@@ -1,13 +1,12 @@
 /**
- * Primary and backups behind one `call`. Heartbeats and the results of calls are weighed as they
- * come in, the machines in `core/failover` decide who is active and what becomes of each call, and
- * the driver does it. This is the face of all that: it reads options, makes the parts and connects
- * them.
+ * Primary and backups behind one `call`. Heartbeats and results of calls are evaluated as they
+ * arrive, the machines in `core/failover` decide which station is active and what happens to each
+ * call, and the driver does it. This file is the public face of that: it reads options, creates the
+ * parts and connects them.
  *
  * Calls that arrive while no station can take them wait in one queue, bounded in number and time.
- * It guards one process's decisions: several gateways need a shared lease (`lease`), and no caller
- * can tell what a killed station did with a call that it had in hand (`core/failover/dispatch.ts`
- * says what happens then).
+ * It controls one process: several gateways need a shared lease (`lease`). If a station is killed,
+ * its calls have an unknown outcome (`core/failover/dispatch.ts` says what happens then).
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoEligibleStationError } from "../../core/errors.ts";
@@ -37,9 +36,32 @@ import { Prober } from "./prober.ts";
 import { FailoverRequest } from "./request.ts";
 
 const NO_OPTIONS: CallOptions = {};
-/** The take-over objective. */
+/** The objective for a takeover. */
 const DEFAULT_MAX_WAIT_MS = 30_000;
 
+/**
+ * Sends calls to the active one of a primary and its backups, and promotes another station when the
+ * active one fails. It decides while `run` runs; `call` sends.
+ *
+ * @example
+ * ```ts
+ * import { FixedHeartbeatDetector, PrimaryBackupFailover } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const detector = new FixedHeartbeatDetector({ clock, timeoutMs: 150 });
+ * const stations = { primary: { name: "north" }, backup: { name: "south" } };
+ * const failover = new PrimaryBackupFailover({ ...stations, detector });
+ * const stop = new AbortController();
+ * void failover.run(stop.signal);
+ * for (let beat = 0; beat < 40; beat++, await clock.advanceBy(50)) {
+ *   detector.noteHeartbeat("south");
+ *   if (beat < 20) detector.noteHeartbeat("north"); // then it falls silent
+ * }
+ * console.log(await failover.call(({ station }) => station.name), failover.epoch); // south 2
+ * stop.abort();
+ * ```
+ */
 export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #clock: Clock;
   readonly #options: FailoverOptions<S>;
@@ -50,7 +72,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #supervisor: LivenessSupervisor;
   readonly #listeners: Listeners<FailoverEvent> = new Listeners();
   readonly #sources: CallSources;
-  /** Calls that name no source. */
+  /** The source of calls that name none. */
   readonly #noSource: CallSource;
   readonly #deadlineMs: number;
   readonly #hasWholeInstants: boolean;
@@ -84,7 +106,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     }
   }
 
-  /** Which role serves now: `primary`, or `backup` for any of the others. */
+  /** The role that serves now: `primary`, or `backup` for any other station. */
   get currentActive(): "primary" | "backup" {
     return this.#roles.active.parts.role;
   }
@@ -94,12 +116,12 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     return (this.#stations[this.#roles.active.number] as StationHandle<S>).station;
   }
 
-  /** Raised by every promotion; travels with every command. */
+  /** Every promotion raises it, and every command carries it. */
   get epoch(): number {
     return this.#roles.epoch;
   }
 
-  /** Numbers and reasons of the moment, for status pages. Looking changes nothing. */
+  /** The present numbers and reasons, for status pages. Reading it changes nothing. */
   get status(): FailoverStatus {
     const nowMs = this.#clock.nowMs();
     const { active, machine, failback } = this.#roles;
@@ -120,8 +142,8 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   /**
-   * Supervises until `signal` is aborted, then resolves. Without it calls work, but nothing is ever
-   * promoted.
+   * Supervises until `signal` is aborted, then resolves. Without it calls work, but no station is
+   * ever promoted.
    */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#roles.isRunning)
@@ -138,14 +160,14 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   /**
-   * Runs `operation` on the active station. It may be run again, on the same or another station,
-   * only where that is safe (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with
-   * the operation's own error, or with one of ours (table in `errors.ts`): `NoEligibleStationError`
-   * when no station could take it in time, `OverloadedError` when it could not be answered in time,
-   * `AmbiguousOutcomeError` when nobody can say whether it ran. Never throws.
+   * Runs `operation` on the active station. It may run again, on the same or another station, only
+   * if that is safe (`idempotencyKey`, `idempotent`, or provably never sent). Rejects with the
+   * operation's own error, or with an error of this library (table in `errors.ts`):
+   * `NoEligibleStationError` if no station could take it in time, `OverloadedError` if it could not
+   * be answered in time, `AmbiguousOutcomeError` if it is unknown whether it ran. Never throws.
    */
   call<R extends T = T>(operation: FailoverOperation<S, R>, options: CallOptions = NO_OPTIONS): Promise<R> {
-    // The executor's own throw (a bad argument) rejects.
+    // If the executor throws (for a bad argument), the promise rejects.
     return new Promise<R>((resolve, reject) => this.#submit(operation, options, resolve, reject));
   }
 
@@ -158,7 +180,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     if (typeof operation !== "function") throw noOperation(PART, operation);
     if (options !== NO_OPTIONS) checkCallOptions(PART, options);
     const { signal, deadline, source } = options;
-    // An empty key names nothing.
+    // An empty key identifies nothing.
     const key = options.idempotencyKey === "" ? undefined : options.idempotencyKey;
     const isIdempotent = options.idempotent === true;
     const nowMs = this.#clock.nowMs();
@@ -182,8 +204,8 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
 
   /**
    * Makes `name` active on request; calls that are out at the old station may finish there.
-   * Resolves with the new epoch; rejects with a sentence where the station is not eligible.
-   * Failback returns to `name` from then on.
+   * Resolves with the new epoch; rejects with the reason if the station is not eligible. Failback
+   * returns to `name` from then on.
    */
   async switchover(name: string, reason: string): Promise<number> {
     this.#handle(name);
@@ -200,8 +222,8 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   /**
-   * Takes `name` out of service until `untilMs` (default: until it is put back by calling this with
-   * `reason` undefined). An active one is replaced if another is eligible; calls that are out there
+   * Takes `name` out of service until `untilMs` (default: until this is called again with `reason`
+   * undefined). An active station is replaced if another one is eligible; calls that are out there
    * may finish.
    */
   setMaintenance(name: string, reason: string | undefined, untilMs: number = NO_DEADLINE): void {
@@ -212,24 +234,24 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   /**
-   * Heartbeats that are asked for could not be, for want of a descriptor, a port or memory on this
-   * machine: for `forMs` no silence counts against a station. Say so at each attempt that fails so,
-   * for as long as the next one may take.
+   * Heartbeats could not be requested, because this machine lacks a descriptor, a port or memory:
+   * for `forMs` no silence counts against a station. Call this at each attempt that fails in this
+   * way, with the time that the next attempt may take.
    */
   noteOwnShortage(forMs: number): void {
     this.#supervisor.abstain(forMs);
   }
 
   /**
-   * A station reports the newest epoch that it has seen. Where that is not one under which this
-   * process may have sent, ours goes above it: a restarted sender is not refused for ever, and what
-   * the one before it still has under way is refused.
+   * A station reports the newest epoch that it has seen. If this process cannot have sent under
+   * that epoch, its own epoch is raised above it. So a restarted sender is not refused for ever,
+   * and commands of the earlier run that are still under way are refused.
    */
   noteEpochSeen(epoch: number): void {
     if (!this.#roles.machine.isEpochKnown(epoch)) this.#driver.input({ type: "epoch-seen", epoch });
   }
 
-  /** Tells `listener` what happens, with numbers and evidence; dispose to stop. */
+  /** Calls `listener` for each event, with numbers and evidence; dispose to stop. */
   onEvent(listener: (event: FailoverEvent) => void): Disposable {
     return this.#listeners.add(listener);
   }
@@ -265,7 +287,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     };
   }
 
-  /** A detector of somebody else's making that throws knows nothing; the supervisor says so. */
+  /** A detector written by others that throws knows nothing; the supervisor reports that. */
   #levelOf(name: string): number {
     try {
       return levelOf(this.#options.detector, name);
@@ -317,18 +339,17 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
       ...this.#options.supervisor,
       detector: this.#options.detector,
       clock: this.#clock,
-      onLivenessChange: (declaration, together) => {
-        // Nothing is weighed before all of it is known: half of it can name a station that fell
-        // silent, too.
-        if (declaration === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
-      },
-      onAbstention: (abstention) => {
-        this.#listeners.tell({ type: "abstention", ...abstention });
-        // Missing heartbeats do not invalidate call results.
-        if (abstention.reason === "observer-stall")
-          this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
-        else this.#driver.look();
-      },
+    });
+    supervisor.onLivenessChange((change, together) => {
+      // Nothing is decided before all changes are known: half of them may name a station that fell
+      // silent, too.
+      if (change === together.at(-1)) this.#driver.input({ type: "declared", declarations: together });
+    });
+    supervisor.onAbstention((abstention) => {
+      this.#listeners.tell({ type: "abstention", ...abstention });
+      // Missing heartbeats do not invalidate call results.
+      if (abstention.reason === "observer-stall") this.#driver.input({ type: "stalled", untilMs: abstention.untilMs });
+      else this.#driver.look();
     });
     for (const { station } of this.#stations) supervisor.watch(station.name);
     return supervisor;
@@ -336,8 +357,8 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
 }
 
 /**
- * Until when `lease` may be used. One that throws, or names no instant, is not held: nothing is
- * sent on the word of nobody.
+ * Until when `lease` may be used. A lease that throws, or returns no instant, is not held: without
+ * a valid lease nothing is sent.
  */
 function endOf(lease: Lease): number {
   let untilMs = Number.NEGATIVE_INFINITY;

@@ -1,7 +1,7 @@
 /**
- * What a failover refuses for callers without types: names that are no option, and values of
- * another kind. Numbers are checked where they are used, stations and words that contradict each
- * other in `create-stations.ts`.
+ * What a failover refuses for callers without types: unknown option names, and values of the wrong
+ * kind. Numbers are checked where they are used; stations and contradictory words are checked in
+ * `create-stations.ts`.
  */
 
 import { SUPERVISOR_NAMES } from "../../core/detection/supervisor-options.ts";
@@ -21,7 +21,7 @@ import { CLIENT_NAMES } from "../guard/client.ts";
 import { checkClock } from "../time/clock.ts";
 import type { FailoverOptions, Lease, NamedStation, RampOptions, StationClientOptions } from "./options.ts";
 
-/** As what errors speak of the failover. */
+/** The failover's name in errors. */
 export const PART = "PrimaryBackupFailover";
 
 const NAMES: Names<FailoverOptions<NamedStation>> = {
@@ -78,8 +78,8 @@ const SUPERVISION_NAMES: Names<NonNullable<FailoverOptions<NamedStation>["superv
 const LEASE_NAMES: Names<Lease> = { validUntilMs: true, marginMs: true };
 
 /**
- * Throws `ConfigurationError` where `options` are none, or hold what is no option, or a value of
- * another kind.
+ * Throws `ConfigurationError` if `options` is no object, or has an unknown name or a value of the
+ * wrong kind.
  */
 export function checkFailoverOptions<S extends NamedStation>(options: FailoverOptions<S>): void {
   checkNames(PART, options, NAMES);
@@ -105,15 +105,15 @@ export function checkFailoverOptions<S extends NamedStation>(options: FailoverOp
   if (lease !== undefined) checkLease(lease);
 }
 
-/** What a station may be given; throws `ConfigurationError` where it is no such thing. */
+/** The load options of a station; throws `ConfigurationError` if they are invalid. */
 export function checkedRamp(ramp: RampOptions): RampOptions {
   checkNames(PART, ramp, RAMP_NAMES, "ramp");
   return optionsOf(PART, ramp, "ramp");
 }
 
 /**
- * How a station is called; throws `ConfigurationError` where it is no such thing, or what the
- * failover says itself.
+ * How a station is called; throws `ConfigurationError` if it is invalid, or sets what the failover
+ * sets itself.
  */
 export function checkedClient(client: StationClientOptions): StationClientOptions {
   const options = optionsOf(PART, client, "client");
@@ -128,7 +128,7 @@ function checkBackups(backups: unknown): void {
 
 function checkLease(lease: Lease): void {
   checkObject(PART, lease, "lease");
-  // It may be an instance of a class of its holder's: other fields are its own business.
+  // The lease may be an instance of its holder's own class, with other fields.
   if (Object.getPrototypeOf(lease) === Object.prototype) checkNames(PART, lease, LEASE_NAMES, "lease");
   checkMethods(PART, "lease", lease, ["validUntilMs"], "a Lease, which has validUntilMs");
 }

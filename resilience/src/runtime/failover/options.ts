@@ -1,7 +1,4 @@
-/**
- * What a failover is given, what it tells, and what it shows: options with their ranges and
- * reasons, events with the numbers and evidence behind them, and the status of the moment.
- */
+/** The options of a failover, with ranges and reasons, and its status. */
 
 import type { Liveness, SupervisorOptions } from "../../core/detection/supervisor.ts";
 import type { AdmissionOptions } from "../../core/failover/admission/admission.ts";
@@ -20,147 +17,155 @@ import type { ClientOptions } from "../guard/client.ts";
 import type { Clock } from "../time/clock.ts";
 import type { OutcomeQuery } from "./outcome-query.ts";
 
-/** A station is whatever you need to reach it, with a name of its own. */
+/** A station is any object that you need to reach it, with a name of its own. */
 export interface NamedStation {
   readonly name: string;
 }
 
 /**
- * How a station is called; name, clock and chance are the failover's. One default differs from a
- * client's: a breaker made from options stays open for 5,000 ms, because here an open circuit is a
- * reason to go elsewhere, and where there is no elsewhere a short outage should not become a long
- * one. A bulkhead bounds what is in flight; calls wait in the failover's own queue.
+ * How a station is called; name, clock and random numbers come from the failover. One default
+ * differs from a client's: a breaker made from options stays open for 5,000 ms. Here an open
+ * circuit is a reason to use another station; if there is no other, a short outage should not
+ * become a long one. A bulkhead limits the calls in flight; calls wait in the failover's own queue.
  */
 export type StationClientOptions<T = unknown> = Omit<ClientOptions<T>, "name" | "clock" | "random">;
 
-/** What a station that has just become active is given, and what it can take at all. */
+/**
+ * The load that a station gets when it has just become active, and the maximum that it can take.
+ */
 export type RampOptions = Omit<AdmissionOptions, "maxConcurrent">;
 
-/** The right to decide, granted by somebody else for a time: what several gateways share. */
+/** The right to decide, granted by another system for a time, and shared by several gateways. */
 export interface Lease {
   /**
-   * Instant on the failover's clock until which it is ours; nothing is sent after it, less the
-   * margin.
+   * Instant on the failover's clock until which this process holds the lease. Nothing is sent after
+   * it, less the margin.
    */
   validUntilMs(): number;
   /**
-   * Stop this long before it ends, for clocks that run apart. In ms, from 0. Default 0: how far
-   * they run apart is yours to know.
+   * Stop this long before the lease ends, because clocks drift apart. In ms, from 0. Default 0:
+   * only you know how far your clocks drift.
    */
   readonly marginMs?: number;
 }
 
 /**
- * `S`: what a station is; its name is all that the failover reads of it. `T`: what operations
- * return, for `client.classify`.
+ * `S`: the type of a station; the failover reads only its name. `T`: what operations return, for
+ * `client.classify`.
  */
 export interface FailoverOptions<S extends NamedStation, T = unknown> {
   /** The station that serves by design. No default. */
   readonly primary: S;
-  /** The station that takes over. No default: without it there is nothing that could take over. */
+  /** The station that takes over. No default: without it there is nothing to fail over to. */
   readonly backup: S;
-  /** Further ones, in order of priority. Default: none. */
+  /** Further backups, in order of priority. Default: none. */
   readonly backups?: readonly S[] | undefined;
-  /** Who reads the stations' heartbeats; note them there under the stations' names. */
+  /** Reads the stations' heartbeats; note them there under the stations' names. */
   readonly detector: FailureDetector;
   /**
    * When silence becomes a declaration, and when the observer distrusts itself. Defaults: see
-   * {@link SupervisorOptions} and {@link LivenessSupervisorOptions}; failovers that share a process
-   * should share its `observer`.
+   * {@link SupervisorOptions} and {@link LivenessSupervisorOptions}. Failovers in the same process
+   * should share their `observer`.
    */
   readonly supervisor?:
     | (SupervisorOptions & Pick<LivenessSupervisorOptions, "stallToleranceMs" | "maxAbstentionMs" | "observer">)
     | undefined;
   /**
    * How each station is called: breaker, bulkhead, timeout, retry, classification. Default: a
-   * client's defaults, but that a circuit stays open for 5 s.
+   * client's defaults, except that a circuit stays open for 5 s.
    */
   readonly client?: (StationClientOptions<T> | ((station: S) => StationClientOptions<T>)) | undefined;
   /**
-   * What a station that has just become active is given, and what it can take at all. Default:
-   * nothing is declared, and what it takes is learned.
+   * The load that a station gets when it has just become active, and the maximum that it can take.
+   * Default: nothing is declared, and the maximum is learned.
    */
   readonly ramp?: (RampOptions | ((station: S) => RampOptions)) | undefined;
   /**
-   * When failing calls are proof against a station although it beats. Default: see {@link
-   * CommandPathOptions}.
+   * When failing calls are proof against a station whose heartbeats arrive. Default: see
+   * {@link CommandPathOptions}.
    */
   readonly commandPath?: CommandPathOptions | undefined;
   /**
-   * Returning to a better-placed station: with one repeatable call first, then a growing share,
-   * then all. `canaryWaitMs`: how long it waits for a repeatable call before it takes any; in ms,
-   * from 0, below 2^31. Default 2,000: most traffic has one by then.
+   * How a station of higher priority becomes active again: first one repeatable call, then a
+   * growing share of the calls, then all. `canaryWaitMs`: how long it waits for a repeatable call
+   * before it takes any call; in ms, from 0, below 2^31. Default 2,000: most traffic has a
+   * repeatable call by then.
    */
   readonly failback?: FailbackOptions & { readonly canaryWaitMs?: number };
   /**
    * How long a station that was replaced for failing calls is not promoted again, unless a probe
-   * proves it well before; doubled, up to four times, when it fails again soon after. In ms, from
-   * 0. Default 5,000: short, because it matters only where the other station fails as well.
+   * proves before that it is healthy; doubled, up to four times, if it fails again soon after. In
+   * ms, from 0. Default 5,000: short, because it matters only if the other station fails as well.
    */
   readonly cooldownMs?: number | undefined;
   /**
-   * Tries the command path of an idle station that was replaced for failing, or to which failback
-   * would return; resolving proves it well. Default: none, and heartbeats have to do.
+   * Probes the command path of an idle station that was replaced for failing, or to which failback
+   * would return. If the promise resolves, the station is proven healthy. Default: none; only
+   * heartbeats count then.
    */
   readonly probe?: ((station: S, signal: AbortSignal) => PromiseLike<unknown>) | undefined;
   /**
    * How often such a station is probed, and how long a probe may take. In ms, above 0 and below
-   * 2^31. Default 1,000: no load for a station, and soon enough beside the hold-down of 30 s.
+   * 2^31. Default 1,000: hardly any load for a station, and soon enough for a hold-down of 30 s.
    */
   readonly probeIntervalMs?: number | undefined;
   /**
-   * Asks a lost station what became of a key before the call goes elsewhere. Default: stations
-   * cannot be asked.
+   * Asks a lost station what became of a key, before the call goes to another station. Default:
+   * stations cannot be asked.
    */
   readonly keyStatus?: OutcomeQuery<S> | undefined;
   /**
-   * How long that may take. In ms, above 0 and below 2^31. Default 250: the station may be dead,
-   * and its calls wait no longer for an answer.
+   * How long that may take. In ms, above 0 and below 2^31. Default 250: the station may be dead, so
+   * its calls wait no longer than this.
    */
   readonly keyStatusTimeoutMs?: number | undefined;
   /**
-   * What to do with keyed calls that a lost station had in hand: `resend` them under their key
-   * (right where the service executes a key once), or `report` them as ambiguous. Default `resend`:
-   * executing a key once is what a key is for.
+   * What to do with keyed calls that a lost station had: `resend` them under their key (right if
+   * the service executes a key once), or `report` them as ambiguous. Default `resend`: a key exists
+   * so that a command is executed once.
    */
   readonly ambiguousKeyed?: "resend" | "report" | undefined;
   /**
-   * How long a call may take in all where it brings no deadline of its own. In ms, above 0. Default
-   * `Infinity`, no limit: the caller knows.
+   * How long a call may take in total if it has no deadline of its own. In ms, above 0. Default
+   * `Infinity`, no limit: only the caller knows.
    */
   readonly deadlineMs?: number | undefined;
   /**
-   * How long a call may wait for an eligible station, from when it first has to. In ms, from 0;
-   * `Infinity` for no limit. Default 30,000: the take-over objective.
+   * How long a call may wait for an eligible station, from the first time that it has to wait. In
+   * ms, from 0; `Infinity` for no limit. Default 30,000: the objective for a takeover.
    */
   readonly maxWaitMs?: number | undefined;
   /**
-   * How many calls may wait for their turn; the next one is refused. A whole number from 0, below
-   * 2^31. Default 10,000: ten seconds of a thousand calls a second, and little memory. Far fewer
-   * wait under overload.
+   * How many calls may wait; the next one is refused. A whole number from 0, below 2^31. Default
+   * 10,000: ten seconds of a thousand calls a second, and little memory. Under overload, far fewer
+   * wait.
    */
   readonly maxWaiting?: number | undefined;
   /**
-   * What an operator should read beside a station's heartbeats in evidence and status, such as its
-   * last answer to a probe ("answered 400"). Default: nothing.
+   * Extra text for the operator beside a station's heartbeats, in evidence and status, such as its
+   * last answer to a probe ("answered 400"). Default: no text.
    */
   readonly heartbeatNote?: (station: string) => string | undefined;
   /**
-   * Where epochs begin; a whole number from 0. Default 1: above that of a station that has seen
+   * The first epoch; a whole number from 0. Default 1: higher than that of a station that has seen
    * none.
    */
   readonly initialEpoch?: number | undefined;
-  /** Nothing is sent unless this is held. Default: none needed, this is the only failover. */
+  /**
+   * Nothing is sent unless this lease is held. Default: none needed, because this is the only
+   * failover.
+   */
   readonly lease?: Lease | undefined;
   /** The clock of all its parts. Default: the detector's clock, else the system's. */
   readonly clock?: Clock | undefined;
   /**
-   * Chance for the clients' jitter; forked for each station. Default: a stream of each client's
-   * own.
+   * Random numbers for the clients' jitter; forked for each station. Default: a stream for each
+   * client.
    */
   readonly random?: Random | undefined;
 }
 
+/** What a failover shows of one station. */
 export interface StationStatus {
   readonly name: string;
   readonly role: "primary" | "backup";
@@ -174,21 +179,21 @@ export interface StationStatus {
   readonly budget: RetryBudgetStatus | undefined;
   readonly bulkhead: SlotsStatus | undefined;
   /**
-   * How many calls it is given: `ramping` while that is limited, by a promotion or because it was
-   * overloaded.
+   * The limits of its load. `ramping`: true while a limit is in force, because of a promotion or an
+   * overload.
    */
   readonly ramp: {
     readonly ramping: boolean;
-    /** Calls that may be in flight, and how many may go a second; `Infinity` for no limit. */
+    /** Calls that may be in flight, and calls that may go per second; `Infinity` for no limit. */
     readonly limit: number;
     readonly ratePerSecond: number;
     readonly inFlight: number;
   };
-  /** New calls go elsewhere for the moment, if they can. */
+  /** True if new calls go to another station for the moment, if they can. */
   readonly doubted: boolean;
   /**
    * How long it usually takes to answer, and after how long an attempt is overdue; 0 and `Infinity`
-   * while nobody knows.
+   * while unknown.
    */
   readonly usualAnswerMs: number;
   readonly overdueAfterMs: number;
@@ -197,31 +202,26 @@ export interface StationStatus {
   readonly holdDownMs: number;
 }
 
+/** Everything a failover shows of itself and its stations; a copy, for status pages. */
 export interface FailoverStatus {
   readonly active: string;
   readonly role: "primary" | "backup";
   readonly epoch: number;
-  /** Whom failback would return to. */
+  /** The station to which failback would return. */
   readonly preferred: string;
-  /** Calls waiting for somebody to take them. */
+  /** Calls that wait for a station. */
   readonly waiting: number;
-  /** Calls waiting for an instant (a backoff) or for a station's word on their key. */
+  /** Calls that wait for an instant (a backoff) or for a station's answer about their key. */
   readonly parked: number;
   /** The station that a failback is trying out. */
   readonly handover: string | undefined;
-  /**
-   * How long callers are believed to wait, learned from those who hung up; undefined while nobody
-   * knows.
-   */
+  /** How long callers are believed to wait, learned from hang-ups; undefined while unknown. */
   readonly patienceMs: number | undefined;
-  /** Is less than half of what ends answered well? */
+  /** True if less than half of the calls that end are answered well. */
   readonly overloaded: boolean;
   /** How calls have ended since the start. */
   readonly ended: Readonly<Record<CallOutcome, number>>;
-  /**
-   * Attempts that were sent since the start, by why: the `first` of a call, a `retry`, one
-   * `elsewhere`, a `hedge`.
-   */
+  /** Attempts sent since the start, by reason: `first` of a call, `retry`, `elsewhere`, `hedge`. */
   readonly attempts: Readonly<Record<AttemptReason, number>>;
   readonly stations: readonly StationStatus[];
 }

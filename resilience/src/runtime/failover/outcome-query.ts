@@ -1,12 +1,13 @@
 /**
- * Asks a lost station what became of a command that it had in hand (rule F4). It may be dead, so
- * the question is short: no answer in time, or one that makes no sense, is `unknown`.
+ * Asks a lost station what became of a command that it had (rule F4). The station may be dead, so
+ * the timeout is short: no answer in time, or an invalid answer, is `unknown`.
  */
 import { propertyOf, UNREADABLE } from "../../core/unknown-value.ts";
 import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
+/** Asks a station what became of the command with this key. */
 export type OutcomeQuery<S> = (
   station: S,
   idempotencyKey: string,
@@ -44,7 +45,7 @@ export class OutcomeQueries<S> {
   }
 }
 
-/** What was said, read once: what cannot be read says nothing. */
+/** The answer, read once; an answer that cannot be read is `unknown`. */
 function keyStatusOf<R>(said: unknown): KeyStatus<R> {
   const ran = propertyOf(said, "ran");
   if (ran === false) return { ran };

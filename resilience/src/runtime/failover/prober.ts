@@ -1,8 +1,8 @@
 /**
- * Tries the command path of idle stations that have to prove themselves. Heartbeats say that a
- * process is up again; that commands get through is shown by a command, and nobody wants a caller's
- * to be the first. It says what came of each try and draws no conclusions. Tries of one station do
- * not overlap, and none outlives its interval.
+ * Probes the command path of idle stations that have to prove their health. Heartbeats show that a
+ * process is up again. Only a command can show that commands get through, and that command should
+ * not be a caller's. The prober reports the result of each probe and draws no conclusions. Probes
+ * of one station do not overlap, and none lasts longer than its interval.
  */
 import { wasLocalShortage } from "../../core/outcomes/error-evidence.ts";
 import type { Clock } from "../time/clock.ts";
@@ -26,19 +26,19 @@ export class Prober<S extends NamedStation> {
     this.#told = told;
   }
 
-  /** When the next try is due, not before `nowMs`. */
+  /** When the next probe is due; never before `nowMs`. */
   nextMs(nowMs: number): number {
     return Math.max(this.#nextMs, nowMs);
   }
 
-  /** Tries `stations` now, if a try is due. */
+  /** Probes `stations` now, if a probe is due. */
   tryIfDue(stations: readonly S[], nowMs: number): void {
     if (nowMs < this.#nextMs || stations.length === 0) return;
     this.#nextMs = nowMs + this.#intervalMs;
     for (const station of stations) if (!this.#out.has(station.name)) this.#try(station);
   }
 
-  /** Gives up on every try that is out; what they still say is not heard. */
+  /** Gives up all probes that are out; their results are ignored. */
   stop(): void {
     for (const giveUp of [...this.#out.values()]) giveUp.abort();
   }
@@ -48,7 +48,7 @@ export class Prober<S extends NamedStation> {
     this.#out.set(station.name, giveUp);
     const timer = afterWait(this.#clock, this.#intervalMs, (isFair) => {
       giveUp.abort();
-      // A try that this process has slept through says nothing of the station.
+      // A probe during which this process was paused says nothing about the station.
       if (isFair) this.#told(station, false);
     });
     const end = (): void => {
@@ -65,7 +65,7 @@ export class Prober<S extends NamedStation> {
       .then(() => this.#probe(station, giveUp.signal))
       .then(
         () => answered(true),
-        // A try that could not be sent says nothing of the station.
+        // A probe that could not be sent says nothing about the station.
         (error: unknown) => (wasLocalShortage(error) ? end() : answered(false)),
       );
   }

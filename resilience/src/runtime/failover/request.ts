@@ -1,7 +1,7 @@
 /**
- * What a caller handed in, and the attempts that are made of it, as far as the driver needs them:
- * the operation, where its end goes, and the async context of its caller, in which every attempt
- * runs, whoever's end or timer starts it.
+ * What the driver needs of a caller's request and its attempts: the operation, where its result
+ * goes, and the async context of its caller. Every attempt runs in that context, even if another
+ * call's end or a timer starts it.
  */
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -19,36 +19,36 @@ export interface RequestOwner {
 }
 
 /**
- * A call's other half: what the driver needs to run it. Made in its caller's async context, it
- * keeps that, too.
+ * The driver's part of a call: what it needs to run the call. It is created in its caller's async
+ * context and keeps that context.
  */
 export class FailoverRequest<S, R> extends AsyncResource {
   readonly operation: FailoverOperation<S, R>;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
   readonly #refusalsBefore = refusalsWritten();
-  /** Listens to its caller's signal; undefined where there is none. */
+  /** Listens to its caller's signal; undefined if there is none. */
   #hangUp: HangUp | undefined = undefined;
   /**
-   * Its deadline is its own, and later than that of the work it is made in: what the operation
-   * calls is under it, too.
+   * True if its own deadline is later than that of the surrounding work: the operation's calls are
+   * under its own deadline too.
    */
   outlivesAmbient = false;
 
   constructor(operation: FailoverOperation<S, R>, resolve: (value: R) => void, reject: (error: unknown) => void) {
-    // Its default, which takes longer to find where it is not given.
+    // This is the default value; passing it is faster than letting the constructor find it.
     super("PrimaryBackupFailover.call", executionAsyncId());
     this.operation = operation;
     this.resolve = resolve;
     this.reject = reject;
   }
 
-  /** Tells `owner` when the caller of `call` aborts `signal`, until the call ends. */
+  /** Informs `owner` if the caller of `call` aborts `signal`, until the call ends. */
   listen(signal: AbortSignal, call: Call, owner: RequestOwner): void {
     this.#hangUp = new HangUp(signal, call, owner);
   }
 
-  /** Its end. */
+  /** Ends the request with this result. */
   settle(settlement: Settlement): void {
     if ("value" in settlement) return this.fulfil(settlement.value as R);
     this.#hangUp?.ignore();
@@ -63,7 +63,10 @@ export class FailoverRequest<S, R> extends AsyncResource {
   }
 }
 
-/** The abort of a caller's signal, which ends its call. (It listens itself: no closure a call.) */
+/**
+ * The abort of a caller's signal, which ends its call. (The object is its own listener, so that a
+ * call needs no closure.)
+ */
 class HangUp {
   readonly #signal: AbortSignal;
   readonly #call: Call;
@@ -86,8 +89,8 @@ class HangUp {
 }
 
 /**
- * What the operation is told about an attempt. The signal is made when it is asked for: most
- * attempts are never aborted.
+ * The context that an operation gets for an attempt. The signal is created only when it is read:
+ * most attempts are never aborted.
  */
 export class FailoverAttempt<S> implements FailoverContext<S> {
   readonly station: S;
@@ -130,7 +133,7 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
   }
 
   /**
-   * A function that may be taken out of the context: made when it is asked for, so that a call
+   * A function that can be taken out of the context. It is created when it is read, so that a call
    * costs none.
    */
   get timeLeftMs(): () => number {
@@ -145,7 +148,7 @@ export class FailoverAttempt<S> implements FailoverContext<S> {
     return (isUploading) => this.#owner.uploading(this.record, isUploading);
   }
 
-  /** Nobody waits for it any more. Runs the operation's abort listeners. */
+  /** The attempt's result is no longer needed. Runs the operation's abort listeners. */
   giveUp(reason: Error): void {
     this.#reason = reason;
     this.#controller?.abort(reason);

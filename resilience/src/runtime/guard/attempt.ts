@@ -1,9 +1,8 @@
 /**
- * One attempt of a call, from the step in which it is sent to the moment the work has really
- * settled, which may be long after everybody stopped waiting for it. It is also what the operation
- * is given as its context, so that a call costs no object for that; the signal is made only when
- * the operation asks for it, because aborting one costs ninety times an await and most operations
- * are never aborted.
+ * One attempt of a call, from the step in which it is sent until its work has really settled, which
+ * may be long after its result is no longer needed. It is also the operation's context, so that a
+ * call needs no object for that. The signal is created only when the operation reads it, because
+ * aborting one costs ninety times an await, and most operations are never aborted.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -14,7 +13,7 @@ import type { Permit } from "../../core/guard/breaker.ts";
 import type { Clock } from "../time/clock.ts";
 import { isStall } from "../time/read-first.ts";
 
-/** What an operation is told about the attempt it makes. */
+/** What an operation is told about its attempt. */
 export interface AttemptContext {
   /**
    * Aborted when this attempt is given up: its timeout, the deadline, or the caller's abort. Never
@@ -23,15 +22,15 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt of the call, 2 for its first retry, … */
   readonly attempt: number;
-  /** The call's deadline, an instant on the client's clock; `Infinity` where there is none. */
+  /** The call's deadline, an instant on the client's clock; `Infinity` if there is none. */
   readonly deadline: Deadline;
-  /** The call's idempotency key, to be sent along. */
+  /** The call's idempotency key, to be sent with the request. */
   readonly idempotencyKey: string | undefined;
-  /** Milliseconds until the deadline, for the wire. */
+  /** Milliseconds until the deadline, to be sent with the request. */
   timeLeftMs(): number;
 }
 
-/** Whoever sent the attempt and wants to know how it ended. */
+/** The part that sent the attempt and must know how it ended. */
 export interface AttemptOwner {
   readonly clock: Clock;
   readonly deadline: Deadline;
@@ -49,9 +48,11 @@ export class Attempt implements AttemptContext {
   readonly permit: Permit;
   /** @internal */
   readonly startedMs: number;
-  /** @internal It took longer than its breaker allows, with this process running all the while. */
+  /**
+   * @internal True if it took longer than its breaker allows, while this process ran all the time.
+   */
   isSlow = false;
-  /** What has arrived by the present instant is being read, before the attempt is judged by it. */
+  /** True while everything that has arrived is being read, before the attempt is judged. */
   #isReading = false;
   #stall: Stall | undefined = undefined;
   #listening: Listening | undefined = undefined;
@@ -73,13 +74,15 @@ export class Attempt implements AttemptContext {
   }
 
   /**
-   * @internal Nobody waits for it any more; what remains is to give its slot back when it settles.
+   * @internal True if its result is no longer needed; its slot is given back when it settles.
    */
   get givenUp(): boolean {
     return this.#reason !== undefined;
   }
 
-  /** @internal The async context in which the operation asked for its signal. */
+  /**
+   * @internal The async context in which the operation read its signal.
+   */
   get context(): AsyncResource | undefined {
     return this.#listening?.context;
   }
@@ -93,7 +96,7 @@ export class Attempt implements AttemptContext {
   }
 
   /**
-   * A function that may be taken out of the context: made when it is asked for, so that a call
+   * A function that can be taken out of the context. It is created when it is read, so that a call
    * costs none.
    */
   get timeLeftMs(): () => number {
@@ -101,15 +104,15 @@ export class Attempt implements AttemptContext {
   }
 
   /**
-   * @internal From when on its time counts: from its start, or later if this process stood still.
+   * @internal From when its time counts: from its start, or later if this process was paused.
    */
   get countsFromMs(): number {
     return this.#stall?.countsFromMs ?? this.startedMs;
   }
 
   /**
-   * @internal Its timer has fired. Returns when to look again: after a stall, to read what has
-   * arrived, or because it is slow now and not over yet. Undefined where its time is over.
+   * @internal Its timer has fired. Returns when to check again: after a pause, to read what has
+   * arrived, or because it is slow now and not over yet. Undefined if its time is over.
    */
   lookAgainMs(times: AttemptTimes, nowMs: number): number | undefined {
     const { slowMs, timeoutMs } = times;
@@ -137,8 +140,8 @@ export class Attempt implements AttemptContext {
   }
 
   /**
-   * It is taken to have stopped as long before the instant asked for as it went on after it, at
-   * most since the start.
+   * The pause is assumed to have begun as long before the requested instant as it continued after
+   * it, but not before the attempt's start.
    */
   #noteStall(lateMs: number, isEnd: boolean, nowMs: number): void {
     const stalls = this.stalls + 1;
@@ -146,14 +149,16 @@ export class Attempt implements AttemptContext {
     this.#stall = { stalls, endedMs: nowMs, countsFromMs, isEnd };
   }
 
-  /** @internal How often its timer has said that this process stood still. */
+  /**
+   * @internal How often its timer has shown that this process was paused.
+   */
   get stalls(): number {
     return this.#stall?.stalls ?? 0;
   }
 
   /**
-   * @internal Did the service have `timeoutMs` for it? Unknown, and so no, where this process stood
-   * still when they were over.
+   * @internal Did the service have `timeoutMs` for it? If this process was paused when they were
+   * over, that is unknown, and the answer is no.
    */
   hadItsTime(timeoutMs: number, nowMs: number): boolean {
     const stall = this.#stall;
@@ -161,7 +166,7 @@ export class Attempt implements AttemptContext {
   }
 
   /**
-   * @internal Tells the operation, if it listens, that nobody waits for it any more. Runs the
+   * @internal Informs the operation, if it listens, that the result is no longer needed. Runs the
    * operation's listeners.
    */
   giveUp(reason: Error): void {
@@ -171,8 +176,8 @@ export class Attempt implements AttemptContext {
 }
 
 /**
- * Why an attempt of a client is ended by time: its timeout, or the deadline where that is earlier,
- * with the `cause` of its call.
+ * Why time ended a client's attempt: its timeout, or the deadline if that is earlier, with the
+ * `cause` of its call.
  */
 export function expiryOf(
   attempt: Attempt,
@@ -181,8 +186,8 @@ export function expiryOf(
   nowMs: number,
 ): AttemptTimeoutError | DeadlineExceededError {
   const which = `${name}: attempt ${attempt.attempt}`;
-  // The same sum as when it was sent, and not the time it took: rounding must not make a deadline
-  // of a timeout.
+  // The same sum as when it was sent, instead of the elapsed time: rounding must not turn a timeout
+  // into a deadline.
   if (attempt.countsFromMs + timeoutMs <= attempt.deadline) {
     const own = attempt.hadItsTime(timeoutMs, nowMs)
       ? ""
@@ -192,32 +197,34 @@ export function expiryOf(
   return new DeadlineExceededError(`${which} was not over by the deadline`, { ...cause, mayHaveRun: true });
 }
 
-/** The times of a client by which its attempts are judged. */
+/** The times by which a client's attempts are judged. */
 interface AttemptTimes {
   readonly slowMs: number;
   readonly timeoutMs: number;
 }
 
-/** What is known of this process having stood still during an attempt. */
+/** What is known about pauses of this process during an attempt. */
 interface Stall {
   /** How often the attempt's timer was late. */
   readonly stalls: number;
-  /** When it was the last time. */
+  /** When it was late the last time. */
   readonly endedMs: number;
   readonly countsFromMs: number;
-  /** Was it the end of the attempt that the timer was late for? */
+  /** True if the timer was late at the end of the attempt. */
   readonly isEnd: boolean;
 }
 
 /**
- * After so many late timers an attempt is judged by the clock: else a process that is always late
- * would wait for ever.
+ * After this many late timers an attempt is judged by the clock, because a process that is always
+ * late would otherwise wait for ever.
  */
 const MAX_STALLS = 3;
 
-/** What only an operation that asked for its signal needs. */
+/** What only an operation that read its signal needs. */
 interface Listening {
   readonly controller: AbortController;
-  /** The async context in which it asked, for attempts that timers start after this one. */
+  /**
+   * The async context in which it read the signal, for attempts that timers start after this one.
+   */
   readonly context: AsyncResource;
 }

@@ -1,31 +1,30 @@
 /**
- * What the end of an attempt means, and telling those who keep count: the breaker, and whoever
- * listens for attempts. Functions of a client's parts and one attempt; the call's own state does
- * not enter, so that an attempt is booked the same way however its call goes on. Giving the slot
- * back is not done here: it may outlive the call.
+ * Classifies the end of an attempt and records it: at the breaker, and for those that listen for
+ * attempts. These are functions of a client's parts and one attempt. The call's own state is not
+ * used, so that an attempt is recorded in the same way however its call continues. The slot is not
+ * given back here, because the attempt may outlive the call.
  */
 
 import type { Classification, Outcome } from "../../core/outcomes/classification.ts";
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
 import type { Calendar, Classifier } from "../../core/outcomes/outcome.ts";
 import { classificationOf, judgeError } from "../../core/outcomes/outcome.ts";
-import { guarded } from "../listeners.ts";
 import type { Attempt } from "./attempt.ts";
-import type { AttemptListener, ClientParts } from "./client-parts.ts";
+import type { ClientParts } from "./client-parts.ts";
 
 /**
- * The classifier has a bug, or said what means nothing: what it threw, or our refusal, takes the
- * place of result or error.
+ * The classifier has a bug, or returned an invalid value: its error, or our refusal, replaces the
+ * result or error.
  */
 export interface Unjudged {
   readonly error: unknown;
-  /** It says nothing about the service, and trying again would not mend it. */
+  /** It says nothing about the service, and a retry would not help. */
   readonly judged: Classification;
 }
 
 const IGNORED: Classification = classificationOf("ignored");
 
-/** What a result means. */
+/** Classifies a result. */
 export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Calendar): Classification | Unjudged {
   try {
     return classificationOf(classify.result?.(value, calendar) ?? "success");
@@ -35,7 +34,7 @@ export function judgeResult<T>(classify: Classifier<T>, value: T, calendar: Cale
 }
 
 /**
- * What an error means. What we refused ourselves is never the service's failure, whatever a
+ * Classifies an error. A refusal of this library is never a failure of the service, whatever a
  * classifier says (rule B5).
  */
 export function judgeThrown<T>(
@@ -52,8 +51,8 @@ export function judgeThrown<T>(
 }
 
 /**
- * What the classifier says of an error; nothing where it throws: the service's failure stays one,
- * whatever bug it meets.
+ * What the classifier returns for an error; undefined if it throws, so that a failure of the
+ * service remains one despite the bug.
  */
 function saidOf<T>(
   classify: Classifier<T> | undefined,
@@ -67,38 +66,34 @@ function saidOf<T>(
   }
 }
 
-/** Books a success. */
+/** Records a success. */
 export function bookSuccess<T>(parts: ClientParts<T>, attempt: Attempt): void {
-  const { breaker, bulkhead, onAttempt } = parts;
-  // Reading the clock costs as much as the await. A success needs its instant only where somebody
-  // is told, where its duration matters or where a probe's lease does; elsewhere the instant of its
-  // start will do, which the window puts in its newest slice.
+  const { attempts, breaker, bulkhead } = parts;
+  // Reading the clock costs as much as the await. A success needs its instant only if a listener
+  // gets it, or if its duration or a probe's lease depends on it. Otherwise the instant of its
+  // start is enough; the window puts it in its newest slice.
   const queueTimedOut = bulkhead !== undefined && bulkhead.queueTimedOutAtMs >= attempt.startedMs;
-  const timed = queueTimedOut || onAttempt !== undefined || breaker?.timesCalls === true;
+  const timed = queueTimedOut || attempts.any || breaker?.timesCalls === true;
   const endedMs = timed ? parts.clock.nowMs() : attempt.startedMs;
   breaker?.noteSuccess(attempt.permit, endedMs, timed && isSlow(parts, attempt, endedMs));
-  if (onAttempt !== undefined) tell(onAttempt, "success", attempt.startedMs, endedMs);
+  if (attempts.any) attempts.tell({ outcome: "success", startedMs: attempt.startedMs, endedMs });
 }
 
-/** Books any end. Listeners run in this, and may end the call. */
+/** Records any end. This calls listeners, which may end the call. */
 export function book<T>(parts: ClientParts<T>, attempt: Attempt, outcome: Outcome, nowMs: number, slow: boolean): void {
-  const { breaker, onAttempt } = parts;
+  const { attempts, breaker } = parts;
   if (outcome === "success") breaker?.noteSuccess(attempt.permit, nowMs, slow);
   else if (outcome === "ignored" || outcome === "local-shortage") breaker?.release(attempt.permit, nowMs);
   else breaker?.noteFailure(attempt.permit, nowMs, slow);
-  if (onAttempt !== undefined) tell(onAttempt, outcome, attempt.startedMs, nowMs);
+  if (attempts.any) attempts.tell({ outcome, startedMs: attempt.startedMs, endedMs: nowMs });
 }
 
 /**
- * Slow for the breaker: by its own limit, or by starving those who wait for a slot (see
- * `ClientOptions.breaker`).
+ * Slow for the breaker: by its own limit, or because calls timed out while they waited for a slot
+ * (see `ClientOptions.breaker`).
  */
 export function isSlow<T>({ queueTimeoutMs, bulkhead }: ClientParts<T>, attempt: Attempt, nowMs: number): boolean {
   if (attempt.isSlow) return true;
   if (bulkhead === undefined || bulkhead.queueTimedOutAtMs < attempt.startedMs) return false;
   return nowMs - attempt.countsFromMs > queueTimeoutMs;
-}
-
-function tell(onAttempt: AttemptListener, outcome: Outcome, startedMs: number, endedMs: number): void {
-  guarded(() => onAttempt(outcome, startedMs, endedMs));
 }

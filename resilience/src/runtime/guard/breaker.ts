@@ -1,12 +1,12 @@
 /**
  * The circuit breaker for callers: {@link BreakerMachine} bound to a clock. Guard an operation with
- * `execute`, or take a permit with `tryAcquire` and return it with what became of the call. There
- * is no timer behind it: an open circuit becomes half-open when somebody looks after its duration,
- * so an idle breaker costs nothing.
+ * `execute`, or take a permit with `tryAcquire` and return it with the result of the call. There is
+ * no timer: an open circuit becomes half-open at the first check after its duration, so an idle
+ * breaker costs nothing.
  *
- * What it does not protect from: a service that is slow but answers (set `slowCallDurationMs`), one
- * that answers 200 with an error inside (classify results in a client), and load (use a bulkhead
- * and a retry budget).
+ * It does not protect from a service that is slow but answers (set `slowCallDurationMs`), from one
+ * that answers 200 with an error inside (classify results in a client), or from load (use a
+ * bulkhead and a retry budget).
  */
 import { brand } from "../../core/brand.ts";
 import { BreakerOpenError } from "../../core/errors.ts";
@@ -25,16 +25,37 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a circuit breaker: {@link BreakerOptions}, its name and its clock. */
 export interface CircuitBreakerOptions extends BreakerOptions {
-  /** What errors and events call it; a text that is not empty. Default "circuit". */
+  /** Its name in errors and events; a text that is not empty. Default "circuit". */
   readonly name?: string | undefined;
   /**
-   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
-   * moves.
+   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar
+   * do not affect.
    */
   readonly clock?: Clock | undefined;
 }
 
+/**
+ * A circuit breaker: refuses calls to a service that fails too large a share of them, and lets a
+ * few probes through after a while to see whether it is well again.
+ *
+ * @example
+ * ```ts
+ * import { CircuitBreaker } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const breaker = new CircuitBreaker({ minimumVolume: 5, openDurationMs: 10_000, clock });
+ * const fail = () => breaker.execute(() => Promise.reject(new Error("HTTP 500")));
+ * for (let call = 0; call < 5; call++) await fail().catch(() => {});
+ * console.log(breaker.state); // open
+ * await clock.advanceBy(10_000);
+ * console.log(breaker.state); // half-open
+ * await breaker.execute(async () => "HTTP 200");
+ * console.log(breaker.state); // closed
+ * ```
+ */
 export class CircuitBreaker {
   static {
     brand(CircuitBreaker, "CircuitBreaker");
@@ -42,7 +63,9 @@ export class CircuitBreaker {
 
   readonly name: string;
   readonly clock: Clock;
-  /** @internal For those who compose breakers; call {@link announce} after a change. */
+  /**
+   * @internal For code that composes breakers; call {@link announce} after a change.
+   */
   readonly machine: BreakerMachine;
   readonly #listeners: Listeners<BreakerTransition> = new Listeners();
   #refusal: BreakerOpenError | undefined;
@@ -58,7 +81,7 @@ export class CircuitBreaker {
     this.machine = new BreakerMachine(rules);
   }
 
-  /** `open` turns `half-open` by itself once the open duration is over. */
+  /** `open` becomes `half-open` by itself when the open duration is over. */
   get state(): BreakerState {
     return this.machine.state(this.clock.nowMs());
   }
@@ -74,8 +97,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * @internal Does {@link noteSuccess} have to be told the instant at which the call ended, rather
-   * than began?
+   * @internal Does {@link noteSuccess} need the instant at which the call ended, instead of its
+   * start?
    */
   get timesCalls(): boolean {
     return this.machine.timesCalls;
@@ -87,16 +110,16 @@ export class CircuitBreaker {
   }
 
   /**
-   * May a call go out now? True takes a permit, to be returned by exactly one of
-   * {@link noteSuccess}, {@link noteFailure} and {@link release}. A caller with several calls in
-   * flight keeps the permit itself ({@link tryAcquire}) so that a late result is booked to the
-   * generation it belongs to.
+   * May a call go out now? True takes a permit, which exactly one of {@link noteSuccess},
+   * {@link noteFailure} and {@link release} must return. A caller with several calls in flight
+   * keeps the permit itself ({@link tryAcquire}), so that a late result counts for the right
+   * generation.
    */
   allow(): boolean {
     return this.tryAcquire() !== REFUSED;
   }
 
-  /** Takes a permit; {@link REFUSED} (0) where there is none. */
+  /** Takes a permit; {@link REFUSED} (0) if there is none. */
   tryAcquire(nowMs: number = this.clock.nowMs()): Permit {
     const permit = this.machine.acquire(nowMs);
     this.announce();
@@ -104,31 +127,31 @@ export class CircuitBreaker {
   }
 
   /**
-   * Would {@link tryAcquire} give a permit now? Takes none, and tells no listener: that is for who
-   * acts on it.
+   * Would {@link tryAcquire} give a permit now? Takes none and calls no listener: only a caller
+   * that acts on it does that.
    */
   peek(nowMs: number = this.clock.nowMs()): boolean {
     return this.machine.peek(nowMs);
   }
 
   /**
-   * The call succeeded. `slow`: longer than `slowCallDurationMs`. Without `permit`, the current
-   * generation's.
+   * The call succeeded. `slow`: it took longer than `slowCallDurationMs`. Without `permit`, that of
+   * the current generation is used.
    */
   noteSuccess(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
     this.machine.success(permit, nowMs, slow);
     this.announce();
   }
 
-  /** The service failed the call. Without `permit`, the current generation's. */
+  /** The service failed the call. Without `permit`, that of the current generation is used. */
   noteFailure(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs(), slow = false): void {
     this.machine.failure(permit, nowMs, slow);
     this.announce();
   }
 
   /**
-   * The call says nothing about the service (aborted, refused by ourselves): gives the permit back
-   * unjudged.
+   * The call says nothing about the service (aborted, refused by this process): returns the permit
+   * without a verdict.
    */
   release(permit: Permit = this.machine.generation, nowMs: number = this.clock.nowMs()): void {
     this.machine.release(permit, nowMs);
@@ -136,9 +159,9 @@ export class CircuitBreaker {
   }
 
   /**
-   * Runs `operation` if the circuit lets it, else rejects with {@link BreakerOpenError}. Any error
-   * of the operation is a failure, except our own refusals (`LocalRejection`, wrapped or not),
-   * which are never booked against the service.
+   * Runs `operation` if the circuit allows it, else rejects with {@link BreakerOpenError}. Any
+   * error of the operation is a failure, except refusals of this library (`LocalRejection`, wrapped
+   * or not), which never count against the service.
    */
   async execute<T>(operation: () => PromiseLike<T> | T): Promise<T> {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
@@ -146,7 +169,8 @@ export class CircuitBreaker {
     const permit = this.tryAcquire(startedMs);
     if (permit === REFUSED) throw this.refusal(startedMs);
     let isSlow = false;
-    // A timer and not the time it took: that would count how long this process stood still, too.
+    // A timer instead of the elapsed time, which would include the time for which this process was
+    // paused.
     const timer =
       this.slowCallDurationMs < Number.POSITIVE_INFINITY
         ? afterWait(this.clock, this.slowCallDurationMs, (isFair) => {
@@ -167,8 +191,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * @internal The error that refused callers get: one for a whole open period, because building it
-   * costs more than refusing.
+   * @internal The error for refused callers: one for a whole open period, because creating it costs
+   * more than refusing.
    */
   refusal(nowMs: number): BreakerOpenError {
     if (this.#refusal === undefined || this.#refusalGeneration !== this.machine.generation) {
@@ -185,18 +209,20 @@ export class CircuitBreaker {
   }
 
   /**
-   * Tells `listener` of each transition, after it; dispose to stop. A listener may call back into
-   * the breaker.
+   * Calls `listener` after each transition; dispose to stop. A listener may call back into the
+   * breaker.
    */
   onTransition(listener: (transition: BreakerTransition) => void): Disposable {
     return this.#listeners.add(listener);
   }
 
-  /** @internal Tells listeners of the transitions that they have not heard of. */
+  /**
+   * @internal Reports transitions to listeners that they have not been informed about.
+   */
   announce(): void {
     if (!this.machine.hasTransitions || this.#announcing) return;
-    // A listener that causes the next transition does not overtake those who have yet to hear of
-    // this one.
+    // If a listener causes the next transition, the other listeners are informed about this one
+    // first.
     this.#announcing = true;
     while (this.machine.hasTransitions) {
       for (const transition of this.machine.takeTransitions()) this.#listeners.tell(transition);

@@ -1,9 +1,9 @@
 /**
- * The bulkhead: a bounded number of calls at once, a bounded queue of callers who wait a bounded
- * time. One saturated downstream then costs its own callers their wait and nobody else anything. A
- * slot is held until the work has really settled, also when its caller has stopped waiting: a limit
- * of two that runs ten after timeouts limits nothing. What it does not protect from: work that
- * never settles keeps its slot for ever (have it heed its signal).
+ * The bulkhead: a bounded number of calls at once, and a bounded queue of callers who wait for a
+ * bounded time. A saturated downstream then delays only its own callers. A slot is held until the
+ * work has really settled, even if its caller has stopped waiting: a limit of two that runs ten
+ * after timeouts limits nothing. It does not protect from work that never settles, which keeps its
+ * slot for ever (make such work observe its signal).
  *
  * Name and idea: Nygard, Release It!, ch. 5 ("Bulkheads").
  */
@@ -30,43 +30,45 @@ import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 
+/** Options of a bulkhead. */
 export interface BulkheadOptions {
   /**
-   * How many operations may run at once; a whole number from 1, below 2^31. No default: the right
-   * size is yours to know.
+   * How many operations may run at once; a whole number from 1, below 2^31. No default: only you
+   * know the right size.
    */
   readonly maxConcurrent: number;
   /**
    * How long a caller may wait for a slot. In ms, from 0 (not at all); `Infinity` for no limit.
-   * Default 0: shedding at once is the honest default.
+   * Default 0: an immediate refusal lets the caller react at once.
    */
   readonly acquireTimeoutMs?: number | undefined;
   /**
    * How many callers may wait; a whole number from 0, below 2^31. Default as many as may run, or 0
-   * where nobody may wait: behind one full round the last caller waits about as long as a call
-   * takes.
+   * if callers may not wait: with one full round in front of it, the last caller waits about as
+   * long as a call takes.
    */
   readonly maxQueue?: number | undefined;
-  /** What errors call it; a text that is not empty. Default "bulkhead". */
+  /** Its name in errors; a text that is not empty. Default "bulkhead". */
   readonly name?: string | undefined;
   /**
-   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
-   * moves.
+   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar
+   * do not affect.
    */
   readonly clock?: Clock | undefined;
 }
 
+/** Options of one call through a bulkhead. */
 export interface BulkheadCallOptions {
   /**
-   * Aborting takes effect at once: in the queue the caller leaves it; later `operation` is given
-   * this signal to heed. Default: nobody aborts the call.
+   * An abort takes effect at once: a waiting caller leaves the queue; later, `operation` can
+   * observe this signal. Default: none, and the call cannot be aborted.
    */
   readonly signal?: AbortSignal | undefined;
-  /** Higher goes first; any number but NaN. Default 0: all callers alike. */
+  /** Higher goes first; any number but NaN. Default 0: all callers are equal. */
   readonly priority?: number | undefined;
   /**
-   * Not started after this instant, nor waited for. Default: the ambient deadline, if any. One that
-   * is given counts alone.
+   * The call is neither started nor waited for after this instant. Default: the ambient deadline,
+   * if any. A given deadline replaces it.
    */
   readonly deadline?: Deadline | undefined;
 }
@@ -80,6 +82,20 @@ const NAMES: Names<BulkheadOptions> = {
 };
 const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
 
+/**
+ * Lets a bounded number of calls run at once, and a bounded number wait for a bounded time.
+ *
+ * @example
+ * ```ts
+ * import { Bulkhead } from "ground-station-failover";
+ *
+ * const bulkhead = new Bulkhead({ maxConcurrent: 2, acquireTimeoutMs: 1_000 });
+ * const work = async (name: string) => `${name} done, ${bulkhead.running} running`;
+ * const calls = ["one", "two", "three"].map((name) => bulkhead.execute(() => work(name)));
+ * console.log(bulkhead.running, bulkhead.waiting); // 2 1
+ * console.log((await Promise.all(calls)).length); // 3
+ * ```
+ */
 export class Bulkhead {
   static {
     brand(Bulkhead, "Bulkhead");
@@ -92,7 +108,7 @@ export class Bulkhead {
   readonly slots: Slots;
   /** @internal When a caller last left the queue because no slot came free in time. */
   queueTimedOutAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Slots given back and not handed on yet. */
+  /** Slots given back and not yet passed on. */
   #returning = 0;
 
   constructor(options: BulkheadOptions) {
@@ -113,20 +129,21 @@ export class Bulkhead {
     return this.slots.running;
   }
 
-  /** Calls that wait for one. */
+  /** Calls that wait for a slot. */
   get waiting(): number {
     return this.slots.waiting;
   }
 
-  /** Slots taken and free, and who waits: for status pages. */
+  /** Slots taken and available, and the number of waiting calls: for status pages. */
   get status(): SlotsStatus {
     return this.slots.status;
   }
 
   /**
-   * @internal Gives a slot back; if somebody waits, it is theirs before this returns. A waiter that
-   * gives it back at once (its circuit is open) does so while this runs: handing over in a loop
-   * and not each inside the other, because a hundred thousand of them would overflow the stack.
+   * @internal Gives a slot back. If a call waits, it owns the slot before this returns. Such a
+   * waiter may give the slot back at once (if its circuit is open) while this still runs. So slots
+   * are passed on in a loop and not recursively: a hundred thousand nested calls would overflow the
+   * stack.
    */
   leave(): void {
     if (this.#returning++ > 0) return;
@@ -137,9 +154,9 @@ export class Bulkhead {
   }
 
   /**
-   * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} where the queue is at its
-   * bound, {@link BulkheadTimeoutError} where no slot came free in time, {@link CallAbortedError}
-   * on an abort, {@link DeadlineExceededError} where the deadline passed before it could start.
+   * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} if the queue is full,
+   * {@link BulkheadTimeoutError} if no slot became free in time, {@link CallAbortedError} on an
+   * abort, and {@link DeadlineExceededError} if the deadline passed before it could start.
    */
   async execute<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, options?: BulkheadCallOptions): Promise<T> {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
@@ -159,15 +176,16 @@ export class Bulkhead {
       await new Promise<void>((resolve, reject) => {
         new QueuedCaller(this, priority, signal, deadline, resolve, reject).join();
       });
-      // Granted, but an abort or the clock may have been faster than this microtask: the slot goes
-      // on, unused.
+      // The slot was granted, but an abort or the deadline may have come before this microtask: the
+      // slot is passed on unused.
       const refusal = this.#refusalNow(signal, deadline);
       if (refusal !== undefined) {
         this.leave();
         throw refusal;
       }
     }
-    // Later only where it was given: what the operation calls is under it, too.
+    // The deadline is later than the ambient one only if it was given; the operation's calls are
+    // then under it, too.
     const outlivesAmbient = ambientDeadline() < deadline;
     return this.#run(outlivesAmbient ? (heeded) => runUnder(deadline, () => operation(heeded)) : operation, signal);
   }
@@ -177,10 +195,7 @@ export class Bulkhead {
     return tooLate(this.name, deadline, 0, this.clock.nowMs());
   }
 
-  /**
-   * The slot comes back when the work settles; the caller of an aborted signal does not wait for
-   * that.
-   */
+  /** The slot comes back when the work settles; a caller that aborts does not wait for that. */
   #run<T>(operation: (signal?: AbortSignal) => PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
     const work = this.#settle(operation, signal);
     if (signal === undefined) return work;
@@ -204,7 +219,9 @@ export class Bulkhead {
     }
   }
 
-  /** @internal A place in the queue for `owner`; undefined where the queue is at its bound. */
+  /**
+   * @internal A place in the queue for `owner`; undefined if the queue is full.
+   */
   enqueue(owner: { granted(): void }, priority: number): Waiter | undefined {
     const waiter = new WaiterFor(owner, priority);
     return this.slots.enqueue(waiter) ? waiter : undefined;
@@ -219,9 +236,9 @@ export class Bulkhead {
   }
 
   /**
-   * @internal The refusal for a wait that took too long, with its numbers. Remembers that somebody
-   * timed out, unless this process stood still meanwhile (not `isFair`): slots may have been free
-   * without its knowing.
+   * @internal The refusal of a wait that took too long, with its numbers. Records that a caller
+   * timed out, unless this process was paused meanwhile (not `isFair`): slots may have been free
+   * without being noticed.
    */
   timeoutError(nowMs: number, isFair: boolean): BulkheadTimeoutError {
     if (isFair) this.queueTimedOutAtMs = nowMs;

@@ -299,7 +299,8 @@ test("[K1] a listener that throws takes no slot with it", async () => {
     process.on(channel, (error: unknown) => void surfaced.push(String(error)));
   }
   try {
-    const world = make({ onAttempt: () => down(), retry: false });
+    const world = make({ retry: false });
+    world.client.onAttempt(down);
     world.client.onEvent(down);
     world.client.breaker?.onTransition(down);
     const calls = [

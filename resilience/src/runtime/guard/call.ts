@@ -1,6 +1,6 @@
 /**
- * One guarded call as a small state machine driven by callbacks, so that the success path is one
- * promise, one timer entry and no abort controller. Its states, and what can end each:
+ * One guarded call as a small state machine that is driven by callbacks, so that a success costs
+ * one promise, one timer entry and no abort controller. Its states, and what can end each:
  *
  *   waiting for a slot ──granted──► running ──success──► done
  *     │ wait over, deadline,          │ failure, timeout          ▲
@@ -32,11 +32,12 @@ import { causeOf, type Failure, GIVE_UP, RetryPlan, UNAFFORDABLE } from "./retry
 import { hasUnreadBody, UNREAD_BODY_REASON } from "./unread-body.ts";
 
 const expire = (attempt: Attempt): void => attempt.owner.expire(attempt);
-/** The permit where there is no breaker to give one. */
+/** The permit if there is no breaker. */
 const UNGUARDED: Permit = -1;
 const FAILURE: Classification = { outcome: "failure" };
 /**
- * The async context of attempts whose caller's was not kept: better nobody's than somebody else's.
+ * The async context of attempts whose caller's context was not kept: no context is better than that
+ * of another caller.
  */
 const NOBODY = new AsyncResource("ResilientClient");
 
@@ -52,7 +53,7 @@ export class Call<T> implements AttemptOwner {
   #timer: Disposable | undefined = undefined;
   #waiter: Waiter | undefined = undefined;
   #retry: RetryPlan<T> | undefined = undefined;
-  /** Where attempts run that another call's end or a timer starts. */
+  /** The context for attempts that another call's end or a timer starts. */
   #context: AsyncResource | undefined = undefined;
   readonly #refusalsBefore = refusalsWritten();
   /** Attempts that may have reached the service. */
@@ -91,8 +92,9 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * The caller's signal was aborted: ends the call now, whatever it waits for. An attempt that is
-   * out is told, and keeps its slot until it settles. (`Call` listens itself: no closure a call.)
+   * The caller's signal was aborted: ends the call now, in any state. An attempt that is out is
+   * informed, and keeps its slot until it settles. (`Call` is its own listener, so that a call
+   * needs no closure.)
    */
   handleEvent(): void {
     if (this.#settled) return;
@@ -120,7 +122,7 @@ export class Call<T> implements AttemptOwner {
     this.#timer = afterWait(this.clock, acquireTimeoutMs, (isFair) => this.#giveUpWaiting(isFair), this.deadline);
   }
 
-  /** The slot this call waited for is its own from now on. */
+  /** This call now owns the slot that it waited for. */
   granted(): void {
     this.#waiter = undefined;
     this.#stopTimer();
@@ -141,9 +143,7 @@ export class Call<T> implements AttemptOwner {
     return tooLate(this.#parts.name, this.deadline, this.#parts.minTimeLeftMs, nowMs);
   }
 
-  /**
-   * Holds a slot. Takes the permit, charges the budget and sends: nothing in between could wait.
-   */
+  /** Holds a slot. Takes the permit, charges the budget and sends, with no wait in between. */
   #send(nowMs: number): void {
     const { breaker, budget, bulkhead, firstLookMs } = this.#parts;
     const permit = breaker?.tryAcquire(nowMs) ?? UNGUARDED;
@@ -172,8 +172,8 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * Whatever the operation does (return a value, throw, return somebody's thenable), its end comes
-   * in a later microtask.
+   * Whatever the operation does (return a value, throw, return a foreign thenable), its end is
+   * handled in a later microtask.
    */
   #invoke(attempt: Attempt): Promise<T> {
     try {
@@ -186,14 +186,14 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * A deadline of its own may be later than that of the work it is made in: what the operation
-   * calls is under its own, too.
+   * The call's own deadline may be later than that of the surrounding work; the operation's calls
+   * are then under the call's own deadline.
    */
   #outlivesAmbient(): boolean {
     return this.#options.deadline !== undefined && ambientDeadline() < this.deadline;
   }
 
-  /** Started by another call's end or by a timer, an attempt still belongs to its own caller. */
+  /** An attempt that another call's end or a timer starts still belongs to its own caller. */
   #runLater(attempt: Attempt): PromiseLike<T> | T {
     const hasOwn = this.#options.deadline !== undefined;
     const limited = this.#parts.propagateDeadline || hasOwn || this.#context === NOBODY;
@@ -234,8 +234,7 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * It ended, and not with a plain success: booked, its slot given back, and then whatever follows
-   * from it.
+   * The attempt ended without a plain success: records it, gives its slot back, and then continues.
    */
   #fail(attempt: Attempt, judged: Classification, failure: Failure<T>): void {
     this.#stopTimer();
@@ -249,8 +248,8 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * The timeout or the deadline, whichever is earlier, if it is that. The slot stays taken until
-   * the work settles.
+   * The attempt's timer has fired. Ends it if the timeout or the deadline, whichever is earlier,
+   * has passed. The slot stays taken until the work settles.
    */
   expire(attempt: Attempt): void {
     const nowMs = this.clock.nowMs();
@@ -260,7 +259,7 @@ export class Call<T> implements AttemptOwner {
     this.#context ??= attempt.context ?? NOBODY;
     const error = expiryOf(attempt, this.#parts, causeOf(this.#retry?.failure), nowMs);
     const timedOut = error instanceof AttemptTimeoutError;
-    // What this process has slept through is nobody's failure.
+    // If this process was paused, nothing counts as a failure.
     const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
     book(this.#parts, attempt, slow ? "failure" : "ignored", nowMs, slow);
     attempt.giveUp(error);
@@ -269,7 +268,7 @@ export class Call<T> implements AttemptOwner {
   }
 
   #lookAgain(attempt: Attempt, atMs: number, nowMs: number): void {
-    // A probe that this process has slept through keeps its permit.
+    // A probe keeps its permit if this process was paused.
     if (attempt.stalls > 0) this.#parts.breaker?.machine.renewLease(attempt.permit, nowMs);
     this.#timer = this.clock.at(atMs, expire, attempt);
   }
@@ -292,8 +291,8 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * The budget said no: the failure that asked for the retry is delivered, and says so to whoever
-   * asks.
+   * The budget refused: the failure that asked for the retry is delivered, with the refusal written
+   * on it.
    */
   #refuseRetry(retry: RetryPlan<T>): void {
     const refusal = retry.refusal();
@@ -303,10 +302,7 @@ export class Call<T> implements AttemptOwner {
     this.#deliver(end);
   }
 
-  /**
-   * We refuse to send (again). Where a failure is already in hand, that is what the caller should
-   * see.
-   */
+  /** Nothing is sent (again). If there is a failure already, the caller gets that. */
   #refuse(refusal: Error | undefined): void {
     this.#deliver(this.#retry?.failure ?? { error: refusal });
   }
@@ -320,8 +316,8 @@ export class Call<T> implements AttemptOwner {
   }
 
   /**
-   * From here on nothing can end this call another way; it leaves no timer, listener, charge or
-   * place in a queue behind.
+   * After this, nothing else can end this call. It leaves no timer, listener, charge or place in a
+   * queue behind.
    */
   #close(): void {
     this.#settled = true;

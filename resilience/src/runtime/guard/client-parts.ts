@@ -1,36 +1,41 @@
 /**
- * What calls need of their client, and whom they tell: the parts that one downstream's calls share,
- * after every default has been filled in. It stands apart so that a call knows what it uses without
- * knowing how a client is made.
+ * What calls need of their client: the parts that all calls of one downstream share, with all
+ * defaults, and the listeners. It is a file of its own so that a call knows what it uses without
+ * knowing how a client is created.
  */
 
 import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
 import type { Backoff } from "../../core/guard/backoff.ts";
 import type { Outcome } from "../../core/outcomes/classification.ts";
 import type { Classifier } from "../../core/outcomes/outcome.ts";
+import type { Listeners } from "../listeners.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CircuitBreaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
-/** Told how an attempt ended, and when it began and ended. */
-export type AttemptListener = (outcome: Outcome, startedMs: number, endedMs: number) => void;
+/** How an attempt ended, and when it began and ended, on the client's clock. */
+export interface AttemptEnd {
+  readonly outcome: Outcome;
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
 
-/** What a client tells those who listen. */
+/** The events of a client. */
 export type ClientEvent =
   | { readonly type: "retry"; readonly attempt: number; readonly delayMs: number }
   | {
-      /** The budget had no room for it: the call ends with the failure that it has. */
+      /** The budget had no room for the retry: the call ends with the failure that it has. */
       readonly type: "retry-refused";
       readonly attempt: number;
       /** The budget's numbers, in a sentence. */
       readonly reason: string;
-      /** The same as an error; its `cause` is the failure, where that is an error. */
+      /** The same as an error. Its `cause` is the failure, if that is an error. */
       readonly refusal: RetryBudgetExhaustedError;
     }
   /**
-   * An operation returned an answer whose body has not been read: nothing bounds that. Told once,
-   * of a client's first results.
+   * An operation returned an answer whose body has not been read, so no timeout covers the reading.
+   * Reported once, from a client's first results.
    */
   | { readonly type: "unread-body"; readonly reason: string };
 
@@ -48,12 +53,12 @@ export interface ClientParts<T> {
   readonly maxAttempts: number;
   readonly maxRetryAfterMs: number;
   readonly slowMs: number;
-  /** When an attempt is first looked at: when it is slow, or when its time is over. */
+  /** When an attempt is first checked: when it is slow, or when its time is over. */
   readonly firstLookMs: number;
   readonly queueTimeoutMs: number;
   readonly propagateDeadline: boolean;
-  readonly onAttempt: AttemptListener | undefined;
-  /** How many more results are looked at for a body that nobody has read. */
+  readonly attempts: Listeners<AttemptEnd>;
+  /** How many more results are checked for an unread body. */
   unlookedResults: number;
   tell(event: ClientEvent): void;
 }

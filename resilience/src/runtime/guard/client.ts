@@ -1,9 +1,9 @@
 /**
- * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget
- * composed in the one order in which they cannot hurt each other (drawn in `call.ts`). One client
- * stands for one downstream; whoever calls that downstream shares it. Combinations of settings that
- * are known to do harm are refused when the client is made, with the hazard named, instead of being
- * discovered at three in the morning.
+ * The resilient client: deadline, circuit breaker, bulkhead, timeout, retry and retry budget, in
+ * the only order in which they cannot harm each other (drawn in `call.ts`). One client stands for
+ * one downstream; all callers of that downstream share it. Combinations of settings that are known
+ * to do harm are refused when the client is created, with the hazard named, instead of causing an
+ * incident later.
  */
 
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
@@ -37,73 +37,74 @@ import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { Call } from "./call.ts";
 import { type CallOptions, checkCallOptions, type Operation } from "./call-options.ts";
-import type { AttemptListener, ClientEvent, ClientParts } from "./client-parts.ts";
+import type { AttemptEnd, ClientEvent, ClientParts } from "./client-parts.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RESULTS_LOOKED_AT } from "./unread-body.ts";
 
+/** Options of a client's retries. */
 export interface RetryOptions extends BackoffOptions {
   /**
-   * Attempts a call may make in all, the first included; a whole number, 1 … 100. Default 3: more
-   * attempts mend little and cost much.
+   * Maximum attempts of a call, including the first; a whole number, 1 … 100. Default 3: more
+   * attempts help little and cost much.
    */
   readonly maxAttempts?: number | undefined;
   /**
-   * The budget of this downstream: one to share, options for one of its own, or false for none.
-   * Default one of its own, a tenth of the calls: without a bound, retries keep a struggling
+   * The budget of this downstream: a shared one, options for one of its own, or false for none.
+   * Default: one of its own, a tenth of the calls: without a bound, retries keep an overloaded
    * service down.
    */
   readonly budget?: RetryBudget | SharedRetryBudgetOptions | false | undefined;
   /**
    * How many attempts the operation itself makes at its own downstream (its maxAttempts, or its
    * client); a whole number from 1, below 2^31. Attempts multiply, so more than one both here and
-   * below is refused. Default 1: it does not retry.
+   * below is refused. Default 1: the operation does not retry.
    */
   readonly downstreamAttempts?: number | { readonly maxAttempts: number };
   /**
-   * The longest hint of the service (`Retry-After`) that is waited for; after a longer one the
-   * failure is delivered at once. In ms, from 0, `Infinity` for any. Default 60,000: an answer
-   * later than that reaches a caller that is gone.
+   * Maximum hint of the service (`Retry-After`) that a call waits for; after a longer one the
+   * failure is delivered at once. In ms, from 0, `Infinity` for any. Default 60,000: most callers
+   * have stopped waiting by then.
    */
   readonly maxRetryAfterMs?: number | undefined;
 }
 
+/** Options of a client. `T`: what its operations return, for `classify`. */
 export interface ClientOptions<T = unknown> {
   /**
-   * Names the downstream in errors and events; a text that is not empty. No default: an error that
-   * does not say whose it is helps nobody.
+   * Identifies the downstream in errors and events; a text that is not empty. No default: an error
+   * must say which downstream it is about.
    */
   readonly name: string;
   /**
-   * A breaker to share, options for one, or false for none. Default: one with its defaults. Beside
-   * its own `slowCallDurationMs`, a call counts as slow when it took longer than the bulkhead's
-   * acquire timeout while others gave up waiting meanwhile: within the timeout, yet too slow for
-   * those in the queue to be served.
+   * A shared breaker, options for one, or false for none. Default: one with its defaults. Besides
+   * its own `slowCallDurationMs`, a call counts as slow if it took longer than the bulkhead's
+   * acquire timeout while other calls timed out in the queue: it was within its timeout, yet too
+   * slow for the calls in the queue.
    */
   readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false | undefined;
   /**
-   * A bulkhead to share, options for one, or false for none. Default none: the right size is yours
-   * to know.
+   * A shared bulkhead, options for one, or false for none. Default none: only you know the right
+   * size.
    */
   readonly bulkhead?: Bulkhead | BulkheadOptions | false | undefined;
   /**
    * How long one attempt may take. In ms, above 0; `Infinity` for no limit. Default 10,000, or
-   * `deadlineMs` where that is less: no attempt waits for ever. An attempt that a shorter deadline
-   * ends is no failure of the service; the breaker counts it only where it was slow. Where this
-   * process stood still when it was over, the attempt is waited for once more, as long as that
-   * lasted, `timeoutMs` at most.
+   * `deadlineMs` if that is less: no attempt waits for ever. If a shorter deadline ends an attempt,
+   * that is no failure of the service; the breaker counts it only if it was slow. If this process
+   * was paused when the time was over, the attempt gets as much time again as the pause lasted,
+   * `timeoutMs` at most.
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * How long a call may take in all, waits and retries included, where it brings no deadline of its
-   * own. In ms, above 0. Default `Infinity`, no limit: the caller knows.
+   * How long a call may take in total, including waits and retries, if it has no deadline of its
+   * own. In ms, above 0. Default `Infinity`, no limit: only the caller knows.
    */
   readonly deadlineMs?: number | undefined;
   /**
-   * An attempt that has less than this until its deadline is not started, because it could not
-   * finish. In ms, from 0, below 2^31. Default 0: how long an attempt takes at least is yours to
-   * know.
+   * An attempt with less time than this until its deadline is not started, because it could not
+   * finish. In ms, from 0, below 2^31. Default 0: only you know the minimum time of an attempt.
    */
   readonly minTimeLeftMs?: number | undefined;
   /**
@@ -112,30 +113,31 @@ export interface ClientOptions<T = unknown> {
    */
   readonly retry?: RetryOptions | false | undefined;
   /**
-   * What results and errors mean. Default: results are successes, errors failures, which is what
-   * holds for any operation. Presets for HTTP and gRPC are in this package.
+   * What results and errors mean. Default: results are successes and errors are failures, which is
+   * right for any operation. This package has presets for HTTP and gRPC.
    */
   readonly classify?: Classifier<T> | undefined;
   /**
-   * Run operations under their deadline, so that clients they use inherit it. Default false: it
-   * costs about five awaits a call.
+   * True: operations run under their deadline, so that clients that they use inherit it. Default
+   * false: it costs about five awaits a call.
    */
   readonly propagateDeadline?: boolean | undefined;
-  /** Told how each attempt ended. Default: nobody is told. */
-  readonly onAttempt?: AttemptListener | undefined;
   /**
-   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
-   * moves.
+   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar
+   * do not affect.
    */
   readonly clock?: Clock | undefined;
   /**
-   * Chance for jitter. Default: a stream seeded from the name, the clock and the client's place in
-   * line, so that no two clients draw the same waits.
+   * Random numbers for jitter. Default: a stream seeded from the name, the clock and the client's
+   * number, so that no two clients draw the same waits.
    */
   readonly random?: Random | undefined;
 }
 
-/** Of a client; a failover gives its stations the same, but for what it says itself. */
+/**
+ * The option names of a client; a failover accepts the same for its stations, except those that it
+ * sets itself.
+ */
 export const CLIENT_NAMES: Names<ClientOptions> = {
   name: true,
   breaker: true,
@@ -146,7 +148,6 @@ export const CLIENT_NAMES: Names<ClientOptions> = {
   retry: true,
   classify: true,
   propagateDeadline: true,
-  onAttempt: true,
   clock: true,
   random: true,
 };
@@ -162,19 +163,40 @@ const CLASSIFIER_NAMES: Names<Classifier<unknown>> = { result: true, error: true
 const NO_OPTIONS: CallOptions = {};
 let clientsMade = 0;
 
+/**
+ * A client of one downstream service: guards each call with a deadline, a circuit breaker, a
+ * bulkhead, a timeout for each attempt, and retries within a budget.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, httpStatus, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north", timeoutMs: 1_000, classify: httpStatus });
+ * const read = async (signal: AbortSignal) => {
+ *   const response = await fetch("http://127.0.0.1:9001/", { signal });
+ *   return { status: response.status, headers: response.headers, body: await response.text() };
+ * };
+ * const options = { idempotent: true, deadline: deadlineAfter(5_000) };
+ * const answer = await client.call(({ signal }) => read(signal), options);
+ * console.log(answer.status); // 200
+ * ```
+ */
 export class ResilientClient<T = unknown> {
   readonly name: string;
   readonly breaker: CircuitBreaker | undefined;
   readonly bulkhead: Bulkhead | undefined;
   readonly budget: RetryBudget | undefined;
-  /** Attempts that one call may cause at the end of the line: its own times those below. */
+  /** Maximum attempts of one call at the final downstream: its own times those below. */
   readonly maxAttempts: number;
-  /** @internal What its calls share; for the failover, which makes its own calls. */
+  /**
+   * @internal What its calls share; for the failover, which makes calls of its own.
+   */
   readonly parts: ClientParts<T>;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #hasWholeInstants: boolean;
   readonly #listeners: Listeners<ClientEvent> = new Listeners();
+  readonly #attempts: Listeners<AttemptEnd> = new Listeners();
 
   constructor(options: ClientOptions<T>) {
     const part = checkOptions(options);
@@ -241,7 +263,7 @@ export class ResilientClient<T = unknown> {
       firstLookMs: Math.min(slowMs, timeoutMs),
       queueTimeoutMs: bulkhead?.acquireTimeoutMs ?? NO_DEADLINE,
       propagateDeadline: options.propagateDeadline ?? false,
-      onAttempt: options.onAttempt,
+      attempts: this.#attempts,
       unlookedResults: RESULTS_LOOKED_AT,
       tell: (event) => {
         if (this.#listeners.any) this.#listeners.tell(event);
@@ -250,14 +272,14 @@ export class ResilientClient<T = unknown> {
   }
 
   /**
-   * Runs `operation` guarded. What is to be bounded by the timeout and the deadline has to happen
-   * inside: an operation that returns a `Response` of fetch, or a stream, is over when the head has
-   * come, and nothing bounds its body (the event `unread-body` says so once). Resolves with its
-   * result (also with one that was judged a failure, once nothing more can be done about it) and
-   * rejects with its error, or with one of ours (table in `errors.ts`). Never throws.
+   * Runs `operation` guarded. Everything that the timeout and the deadline must bound has to happen
+   * inside: an operation that returns a `Response` of fetch, or a stream, ends when the head has
+   * arrived, and nothing bounds its body (the event `unread-body` reports this once). Resolves with
+   * its result (even one that was classified as a failure, if nothing more can be done) and rejects
+   * with its error, or with an error of this library (table in `errors.ts`). Never throws.
    */
   call<R extends T = T>(operation: Operation<R>, options?: CallOptions): Promise<R> {
-    // The executor's own throw (a bad argument) rejects.
+    // If the executor throws (for a bad argument), the promise rejects.
     return new Promise<R>((resolve, reject) => {
       if (typeof operation !== "function") throw noOperation(this.name, operation);
       if (options !== undefined) checkCallOptions(this.name, options);
@@ -272,8 +294,16 @@ export class ResilientClient<T = unknown> {
   }
 
   /**
-   * Tells `listener` of retries, of refused ones, and once of an answer whose body was not read;
-   * dispose to stop. Costs nothing while nobody listens.
+   * Calls `listener` with the end of each attempt; dispose to stop. Costs nothing without
+   * listeners.
+   */
+  onAttempt(listener: (attempt: AttemptEnd) => void): Disposable {
+    return this.#attempts.add(listener);
+  }
+
+  /**
+   * Calls `listener` for retries, for refused retries, and once for an answer whose body was not
+   * read; dispose to stop. Costs nothing without listeners.
    */
   onEvent(listener: (event: ClientEvent) => void): Disposable {
     return this.#listeners.add(listener);
@@ -281,8 +311,8 @@ export class ResilientClient<T = unknown> {
 }
 
 /**
- * Refuses what is no option, or of another kind; numbers are checked where they are used. Returns
- * the client's name in errors.
+ * Refuses unknown names and values of the wrong kind; numbers are checked where they are used.
+ * Returns the client's name for errors.
  */
 function checkOptions<T>(options: ClientOptions<T>): string {
   checkNames("ResilientClient", options, CLIENT_NAMES);
@@ -291,7 +321,6 @@ function checkOptions<T>(options: ClientOptions<T>): string {
   const { classify, random } = options;
   checkClock(part, options.clock);
   checkMethods(part, "random", random, ["next", "fork"], "a Random, which has next and fork: seededRandom(seed)");
-  checkFunction(part, "onAttempt", options.onAttempt);
   checkBoolean(part, "propagateDeadline", options.propagateDeadline);
   if (classify !== undefined) checkClassifier(part, classify);
   return part;
@@ -328,8 +357,8 @@ function breakerOf<T>(
   if (typeof given !== "object") throw refusal(part, "breaker", given, "a CircuitBreaker, options for one, or false");
   const rules = optionsOf(part, given, "breaker");
   const openDurationMs = rules.openDurationMs ?? 30_000;
-  // A probe may take its whole timeout; one that has none is not waited for longer than the circuit
-  // was open.
+  // A probe may take its whole timeout; without a timeout, it is waited for no longer than the
+  // circuit was open.
   const longestAttemptMs = timeoutMs === Number.POSITIVE_INFINITY ? 0 : Math.min(timeoutMs, DURATION_MS.max);
   return new CircuitBreaker({
     name: options.name,

@@ -1,8 +1,8 @@
 /**
  * Rule C5: combinations of settings that each look reasonable and together do harm. They are
- * refused when a client is made, each under a stable name and with its numbers, because the
- * alternative is to meet them in an incident. What cannot be seen from one client's settings (who
- * else retries, how slow the service is) is not judged here.
+ * refused when a client is created, each under a stable name and with its numbers, so that they do
+ * not cause an incident later. What one client's settings cannot show (which other layers retry,
+ * how slow the service is) is not checked here.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import type { Clock } from "../time/clock.ts";
@@ -18,16 +18,14 @@ export interface PipelineSettings {
   readonly minTimeLeftMs: number;
   readonly maxAttempts: number;
   readonly downstreamAttempts: number;
-  /** Undefined where the user did not choose it. */
+  /** Undefined if the user did not set it. */
   readonly baseMs: number | undefined;
   readonly bulkhead: Bulkhead | undefined;
   readonly breaker: CircuitBreaker | undefined;
   readonly budget: RetryBudget | undefined;
 }
 
-/**
- * Throws {@link ConfigurationError} with the hazard's name where settings contradict each other.
- */
+/** Throws {@link ConfigurationError} with the hazard's name if settings contradict each other. */
 export function refuseHazards(part: string, at: PipelineSettings): void {
   for (const hazard of HAZARDS) {
     const harm = hazard.harm(at);
@@ -37,7 +35,7 @@ export function refuseHazards(part: string, at: PipelineSettings): void {
 
 interface Hazard {
   readonly name: string;
-  /** What would happen, in a sentence with its numbers; undefined where it cannot. */
+  /** What would happen, in a sentence with its numbers; undefined if it cannot happen. */
   harm(at: PipelineSettings): string | undefined;
 }
 

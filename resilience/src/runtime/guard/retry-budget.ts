@@ -1,7 +1,7 @@
 /**
- * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Make one for each
- * downstream and hand it to everything that aims at it (clients, hedges, replays of queued
- * commands): two budgets are twice the storm.
+ * A retry budget for callers: {@link RetryBudgetMachine} bound to a clock. Create one for each
+ * downstream and share it among all that call it (clients, hedges, replays of queued commands): two
+ * budgets allow twice the extra load.
  */
 import { brand } from "../../core/brand.ts";
 import { ConfigurationError } from "../../core/errors.ts";
@@ -11,20 +11,39 @@ import { optionsOf } from "../../core/options.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
+/** Options of a retry budget that several clients share. */
 export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
   /**
-   * The clock that it reads. Default: the system's monotonic clock, which no change of the calendar
-   * moves.
+   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar
+   * do not affect.
    */
   readonly clock?: Clock | undefined;
 }
 
+/**
+ * A retry budget to be shared by all clients of one downstream service: bounds their retries to a
+ * share of their calls.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient, RetryBudget } from "ground-station-failover";
+ *
+ * const budget = new RetryBudget({ ratio: 0.1 });
+ * const reader = new ResilientClient({ name: "north", retry: { budget } });
+ * const writer = new ResilientClient({ name: "north", retry: { budget, maxAttempts: 2 } });
+ * await reader.call(async () => "telemetry");
+ * await writer.call(async () => "command");
+ * console.log(budget.status.calls, budget.status.sent); // 2 0
+ * ```
+ */
 export class RetryBudget {
   static {
     brand(RetryBudget, "RetryBudget");
   }
 
-  /** @internal For the failover, which asks it itself. */
+  /**
+   * @internal For the failover, which uses it directly.
+   */
   readonly machine: RetryBudgetMachine;
   readonly clock: Clock;
 
@@ -49,15 +68,15 @@ export class RetryBudget {
   }
 
   /**
-   * A withdrawn attempt goes out now; false where the window no longer has room for it. Throws
-   * `ConfigurationError` where none is withdrawn.
+   * A withdrawn attempt is sent now; false if the window no longer has room for it. Throws
+   * `ConfigurationError` if none is withdrawn.
    */
   send(nowMs: number = this.clock.nowMs()): boolean {
     this.#refuseUnlessPending("send");
     return this.machine.send(nowMs);
   }
 
-  /** A withdrawn attempt will not be sent. Throws `ConfigurationError` where none is withdrawn. */
+  /** A withdrawn attempt will not be sent. Throws `ConfigurationError` if none is withdrawn. */
   refund(): void {
     this.#refuseUnlessPending("refund");
     this.machine.refund();

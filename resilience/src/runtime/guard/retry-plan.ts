@@ -1,9 +1,9 @@
 /**
- * What a call that has failed needs to remember and decide: whether trying again is safe, in time
- * and affordable, how long to wait before it, and what it has been charged for. Made only after a
- * failure, so that a call which succeeds at once carries none of it. An attempt is charged to the
- * budget before its backoff and not after it: a budget that forgets those who sleep lets them all
- * wake into the same second. It waits for nothing itself; `call.ts` does.
+ * What a failed call needs to remember and decide: whether a retry is safe, in time and affordable,
+ * how long to wait before it, and what it has been charged. It is created only after a failure, so
+ * that a call which succeeds at once does not pay for it. An attempt is charged to the budget
+ * before its backoff and not after it: a budget that ignored waiting retries would let them all
+ * start in the same second. It does not wait itself; `call.ts` does.
  */
 import type { Deadline } from "../../core/deadline.ts";
 import type { ErrorDetails, RetryBudgetExhaustedError } from "../../core/errors.ts";
@@ -11,19 +11,19 @@ import { retryRefusal } from "../../core/guard/retry-refusal.ts";
 import type { Classification } from "../../core/outcomes/classification.ts";
 import type { ClientParts } from "./client-parts.ts";
 
-/** How a call fails: with an error, or with a result that was judged a failure. */
+/** How a call fails: with an error, or with a result that was classified as a failure. */
 export type Failure<T> = { readonly error: unknown } | { readonly value: T };
 
-/** No attempt follows: it would not be safe, not mend anything, or not be in time. */
+/** No attempt follows: it would not be safe, would not help, or would not be in time. */
 export const GIVE_UP = "give up";
 /** An attempt was due, but the budget has no room for it. */
 export const UNAFFORDABLE = "unaffordable";
 
 export class RetryPlan<T> {
   readonly #parts: ClientParts<T>;
-  /** The failure that a retry is to mend. */
+  /** The failure that a retry may cure. */
   failure: Failure<T> | undefined = undefined;
-  /** The budget has been charged for an attempt that is not sent yet. */
+  /** True if the budget has been charged for an attempt that is not sent yet. */
   #charged = false;
   #lastDelayMs = 0;
 
@@ -32,16 +32,16 @@ export class RetryPlan<T> {
   }
 
   /**
-   * An attempt has failed. One that never arrived after another that may have (`unsentAfterSent`)
-   * does not take the place of that one's failure: its "connection refused" would be taken for
-   * proof that nothing was executed.
+   * An attempt has failed. `unsentAfterSent`: it never arrived, after another one that may have.
+   * Its failure then does not replace the earlier one, because its "connection refused" would look
+   * like proof that nothing was executed.
    */
   noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
     if (!unsentAfterSent || this.failure === undefined) this.failure = failure;
   }
 
   /**
-   * The wait before the attempt that follows attempt number `attempts`, charged already; or why
+   * The wait before the attempt that follows attempt number `attempts`, already charged; or why
    * there is none.
    */
   next(
@@ -65,30 +65,27 @@ export class RetryPlan<T> {
     return delayMs;
   }
 
-  /**
-   * Turns the charge into an attempt that is sent now; false where the window no longer has room
-   * for it.
-   */
+  /** The charged attempt is sent now; false if the window no longer has room for it. */
   spend(nowMs: number): boolean {
     if (!this.#charged) return true;
     this.#charged = false;
     return this.#parts.budget?.send(nowMs) !== false;
   }
 
-  /** The attempt that was charged for will not be sent. Does nothing where none is. */
+  /** The charged attempt will not be sent. Does nothing if none is charged. */
   refund(): void {
     if (!this.#charged) return;
     this.#charged = false;
     this.#parts.budget?.refund();
   }
 
-  /** The budget's refusal with its numbers; the failure that asked for the retry is its cause. */
+  /** The budget's refusal with its numbers; its cause is the failure that asked for the retry. */
   refusal(): RetryBudgetExhaustedError {
     return retryRefusal(this.#parts.name, this.#parts.budget?.status, this.failure);
   }
 }
 
-/** The error of a failure as the cause of another; a result is no cause. */
+/** The error of a failure as the cause of another error; a result cannot be a cause. */
 export function causeOf<T>(failure: Failure<T> | undefined): ErrorDetails {
   return failure !== undefined && "error" in failure ? { cause: failure.error } : {};
 }

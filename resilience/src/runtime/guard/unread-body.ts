@@ -1,24 +1,24 @@
 /**
- * Is a result an answer whose body nobody has read? `fetch` resolves with the head: a call that
- * returns its `Response` is over by then, and nothing bounds the body any more, neither the timeout
- * nor the deadline. A service that sends the head at once and the body never holds the caller for
- * ever, and counts as well. A client cannot mend that without ending downloads that are meant to
- * take long, so it tells those who listen (`unread-body`), once, looking at its first results only:
- * the library speaks to nobody who did not ask, and calls pay nothing for it.
+ * Checks whether a result is an answer whose body has not been read. `fetch` resolves with the
+ * head: a call that returns its `Response` ends then, and neither the timeout nor the deadline
+ * bounds the body. A service that sends the head at once and never sends the body blocks the caller
+ * for ever, and still counts as healthy. A client cannot prevent that without ending downloads that
+ * are meant to take long. So it reports `unread-body` to its listeners, once, and checks its first
+ * results only: the library writes no output of its own, and calls cost nothing more.
  *
- * Known are a `Response`, an `http.IncomingMessage` and a web stream, and any stream as the `body`
- * (undici, or one taken out of a `Response`) or `data` (axios) of a result. Other streams of Node
- * are told of only there: a socket is a stream, too.
+ * It recognises a `Response`, an `http.IncomingMessage` and a web stream, and any stream as the
+ * `body` (undici, or one taken out of a `Response`) or `data` (axios) of a result. Other Node
+ * streams count only in these two places, because a socket is a stream, too.
  */
 import { propertyOf } from "../../core/unknown-value.ts";
 
-/** How many results of a client are looked at: the first may have no body. */
+/** How many results of a client are checked, because the first may have no body. */
 export const RESULTS_LOOKED_AT = 10;
 
-/** What is told of it. */
+/** The reason in the event. */
 export const UNREAD_BODY_REASON = "neither timeout nor deadline bounds the answer's body: read it inside the operation";
 
-/** Is `result`, or has it, a stream of an answer's body that nobody has begun to read? */
+/** Is `result`, or does it contain, a stream of an answer's body that has not been read from? */
 export function hasUnreadBody(result: unknown): boolean {
   if (typeof result !== "object" || result === null) return false;
   const bodyUsed = propertyOf(result, "bodyUsed");
@@ -42,9 +42,9 @@ function isUnreadWebStream(value: unknown): boolean {
 
 function isUnreadNodeStream(value: unknown): boolean {
   if (typeof propertyOf(value, "pipe") !== "function" || propertyOf(value, "readableDidRead") !== false) return false;
-  // Null while nobody has asked for data; false or true once somebody listens, pipes or iterates.
+  // Null until data is requested; false or true after a listener, a pipe or an iterator.
   if (propertyOf(value, "readableFlowing") !== null) return false;
-  // What has come as a whole holds nobody; an answer that can have no body has come.
+  // An answer that has arrived completely blocks no caller; one that can have no body is complete.
   const hasCome = propertyOf(value, "complete") === true || BODILESS.has(propertyOf(value, "statusCode"));
   return !hasCome && propertyOf(value, "readableEnded") !== true && propertyOf(value, "destroyed") !== true;
 }

@@ -1,9 +1,9 @@
 /**
- * Deadlines that travel by themselves within a process. A request handler that knows how long its
- * caller will wait says so once; every client call made under it, however deep, ends by then
- * without being handed anything. Entering costs about as much as five awaits (measured on Node 24),
- * reading next to nothing; therefore clients always read it, and enter it for their own operations
- * only where asked to (`propagateDeadline`).
+ * Deadlines that travel automatically within a process. A request handler that knows how long its
+ * caller will wait sets the deadline once. Every client call made under it, at any depth, ends by
+ * then without being passed anything. Entering costs about as much as five awaits (measured on Node
+ * 24), and reading next to nothing. So clients always read it, and enter it for their own
+ * operations only on request (`propagateDeadline`).
  */
 import { AsyncLocalStorage, type AsyncResource } from "node:async_hooks";
 import type { Deadline } from "../../core/deadline.ts";
@@ -13,10 +13,10 @@ import type { Clock } from "./clock.ts";
 import { hasWholeInstants, systemClock } from "./system-clock.ts";
 
 /**
- * One for all copies of this library in this realm: a handler that uses one version bounds the
- * calls of a client of another, for the system's clock is the same axis in all. The number is
- * raised if what is stored ever changes. Realms (Jest's test files, `vm` contexts) and threads have
- * a storage of their own; there, hand the deadline on.
+ * One storage for all copies of this library in this realm: a handler that uses one version bounds
+ * the calls of a client of another version, because the system's clock has the same axis in all.
+ * The number is raised if the stored value ever changes. Realms (Jest's test files, `vm` contexts)
+ * and threads have storages of their own; pass the deadline explicitly there.
  */
 const STORAGE: unique symbol = Symbol.for("ground-station-failover/ambient-deadline/1");
 
@@ -31,7 +31,19 @@ function sharedStorage(): AsyncLocalStorage<Deadline> {
 
 const ambient = sharedStorage();
 
-/** The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one. */
+/**
+ * The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one.
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, NO_DEADLINE } from "ground-station-failover";
+ * import { withDeadline } from "ground-station-failover";
+ *
+ * const deadline = deadlineAfter(5_000);
+ * console.log(ambientDeadline() === NO_DEADLINE); // true
+ * console.log(withDeadline(deadline, () => ambientDeadline() === deadline)); // true
+ * ```
+ */
 export function ambientDeadline(): Deadline {
   return ambient.getStore() ?? NO_DEADLINE;
 }
@@ -43,6 +55,17 @@ export function ambientDeadline(): Deadline {
  * goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that one
  * alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the
  * system's monotonic clock).
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, withDeadline } from "ground-station-failover";
+ *
+ * const request = deadlineAfter(1_000);
+ * const handle = async () => ambientDeadline() === request; // what it calls is under it as well
+ * console.log(await withDeadline(request, handle)); // true
+ * const later = () => withDeadline(deadlineAfter(9_000), ambientDeadline);
+ * console.log(withDeadline(request, later) === request); // true
+ * ```
  */
 export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock = systemClock): R {
   checkWork("withDeadline", work);
@@ -55,6 +78,15 @@ export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock 
  * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in
  * which it happens to begin, such as a poller, a pool of connections or a cache that are made when
  * they are first needed.
+ *
+ * @example
+ * ```ts
+ * import { ambientDeadline, deadlineAfter, NO_DEADLINE } from "ground-station-failover";
+ * import { withDeadline, withoutDeadline } from "ground-station-failover";
+ *
+ * const startPoller = () => withoutDeadline(() => ambientDeadline());
+ * console.log(withDeadline(deadlineAfter(1_000), startPoller) === NO_DEADLINE); // true
+ * ```
  */
 export function withoutDeadline<R>(work: () => R): R {
   checkWork("withoutDeadline", work);
@@ -65,24 +97,23 @@ const GENERATORS: ReadonlySet<string> = new Set(["[object GeneratorFunction]", "
 
 function checkWork(part: string, work: unknown): void {
   if (typeof work !== "function") throw refusal(part, "the work", work, "a function");
-  // It would hand out an iterator and do nothing; what it does later is under the deadline of
-  // whoever iterates.
+  // A generator function would return an iterator and do nothing. Its later work would be under the
+  // deadline of the code that iterates.
   if (GENERATORS.has(Object.prototype.toString.call(work))) {
     throw refusal(part, "the work", work, "a function that does it, and not one that yields (function*)");
   }
 }
 
 /**
- * Runs `work` under exactly `deadline`, whatever the context it is called from: for work that was
- * queued elsewhere.
+ * Runs `work` under exactly `deadline`, in any calling context: for work that was queued elsewhere.
  */
 export function runUnder<R>(deadline: Deadline, work: () => R): R {
   return ambient.run(deadline, work);
 }
 
 /**
- * Runs `work` in a context that was kept, and under exactly `deadline`; where either is undefined,
- * in the present one.
+ * Runs `work` in a kept context and under exactly `deadline`; if either is undefined, in the
+ * present one.
  */
 export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
   const limited = deadline === undefined ? work : () => runUnder(deadline, work);
@@ -92,6 +123,15 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
 /**
  * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More
  * than three years (1e11 ms), as the longest times on the wire stand for, are no deadline.
+ *
+ * @example
+ * ```ts
+ * import { deadlineAfter, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const answer = await client.call(async () => "served", { deadline: deadlineAfter(5_000) });
+ * console.log(answer); // served
+ * ```
  */
 export function deadlineAfter(ms: number, clock: Clock = systemClock): Deadline {
   if (typeof ms !== "number" || Number.isNaN(ms)) throw refusal("deadlineAfter", "ms", ms, "a number of milliseconds");

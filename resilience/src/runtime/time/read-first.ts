@@ -1,33 +1,35 @@
 /**
- * Timers that judge others. In each turn of the event loop timers run before sockets are read, so
- * what a timer is about to give up on may have arrived long ago; and a timer that fires late says
- * that this process did not run, so whoever was waited for may not even have been asked yet.
- * Therefore, before anything is judged: a late timer waits once more, as long as it was late; and
- * every timer lets the event loop go round once, which reads what has arrived.
+ * Timers that judge others. In each turn of the event loop, timers run before sockets are read, so
+ * an answer may have arrived long before the timer gives up on it. A timer that fires late shows
+ * that this process was paused, so the request may not even have been sent yet. Therefore two
+ * things happen before anything is judged: a late timer waits once more, for as long as it was
+ * late, and every timer lets the event loop make one turn, which reads what has arrived.
  *
- * How long the process stood still is not known, only by how much the timer was late. Waiting as
- * long again assumes that it stopped as long before the instant as it went on after it; where that
- * is not the whole of the wait, nobody can say that the one waited for had its time, and nothing
- * should be held against it.
+ * The length of the pause is unknown; only the lateness of the timer is known. Waiting for as long
+ * again assumes that the pause began as long before the instant as it continued after it. If that
+ * does not cover the whole wait, the other side may not have had its time, and nothing should count
+ * against it.
  */
 import type { Clock } from "./clock.ts";
 
 /**
- * A timer that is later than this says that this process did not run; less where the wait itself is
+ * A timer that is later than this shows that this process was paused; less if the wait itself is
  * short.
  */
 const LATE_MS = 25;
-/** Timers of a busy process are late by this much. */
+/** Timers of a busy process are late by up to this. */
 const BUSY_MS = 5;
 
-/** Says a timer that is `lateMs` late after a wait of `waitMs` that this process stood still? */
+/**
+ * Does a timer that is `lateMs` late after a wait of `waitMs` show that this process was paused?
+ */
 export function isStall(lateMs: number, waitMs: number): boolean {
   return lateMs > Math.max(BUSY_MS, Math.min(LATE_MS, waitMs / 4));
 }
 
 /**
- * Told that the wait is over. `isFair`: this process ran all the while, or for the whole wait since
- * it stood still.
+ * Called when the wait is over. `isFair`: this process ran during the whole wait, or for a whole
+ * wait after the pause.
  */
 type WaitOver = (isFair: boolean) => void;
 
@@ -76,9 +78,9 @@ class Wait implements Disposable {
 }
 
 /**
- * Runs `over` once `waitMs` have passed on `clock`, after a stall somewhat later (see above), and
- * what had arrived by then has been read; not waited for past `limitMs` (default: no limit).
- * Disposing cancels it.
+ * Runs `over` when `waitMs` have passed on `clock`, after a pause slightly later (see above), and
+ * when everything that had arrived by then has been read. Does not wait past `limitMs` (default: no
+ * limit). Disposing cancels it.
  */
 export function afterWait(
   clock: Clock,

@@ -1,28 +1,29 @@
 /**
- * The system's monotonic clock: the one file of the library that names timers, `performance` and
- * the calendar. All waiting shares a single `setTimeout`, armed for the earliest instant.
- * Cancelling the last wait does not touch that timer at once, because a busy client empties and
- * refills the queue at every call; one `setImmediate` per turn of the event loop looks whether the
- * queue is still empty and then clears it, so an idle process holds no timer and can exit.
+ * The system's monotonic clock: the only file of the library that uses timers, `performance` and
+ * the calendar. All waits share a single `setTimeout`, set for the earliest instant. When the last
+ * wait is cancelled, the timer is not cleared at once, because a busy client empties and refills
+ * the queue at every call. Instead, one `setImmediate` per turn of the event loop checks whether
+ * the queue is still empty and then clears the timer, so an idle process holds no timer and can
+ * exit.
  *
- * What is run belongs to no request: the shared timer would otherwise lend each the async context
- * (AsyncLocalStorage: deadline, trace, tenant) of whoever happened to arm it.
+ * The runs belong to no request. Otherwise the shared timer would give each of them the async
+ * context (AsyncLocalStorage: deadline, trace, tenant) of the call that happened to set it.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import { sleepOn } from "./clock.ts";
 import { TimerQueue } from "./timer-queue.ts";
 
-/** Looked up once: the global of this name is a getter. */
+/** Read once, because the global of this name is a getter. */
 const { performance } = globalThis;
 
-/** The longest wait `setTimeout` takes; longer ones are waited for in several steps. */
+/** The maximum wait of `setTimeout`; longer waits take several steps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * By how much its axis is moved. What `performance.now()` says is a whole number of nanoseconds;
- * moved by a quarter of a microsecond less a little, no instant is a whole number of milliseconds,
- * so a whole number that is handed in as a deadline is known for what it is: a duration.
+ * Offset of the axis. `performance.now()` returns a whole number of nanoseconds. With an offset of
+ * slightly less than a quarter of a microsecond, no instant is a whole number of milliseconds. So a
+ * whole number that is passed as a deadline is recognised as a duration.
  */
 const OFFSET_MS = 2 ** -12;
 
@@ -60,7 +61,7 @@ class SystemClock implements Clock {
     this.#disarm();
     if (atMs === Number.POSITIVE_INFINITY) return;
     this.#armedForMs = atMs;
-    // Rounded up, because Node cuts fractions off: never early.
+    // Rounded up, because Node cuts fractions off; so it is never early.
     this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, Math.ceil(atMs - this.nowMs())), LONGEST_TIMER_MS));
   }
 
@@ -75,8 +76,8 @@ class SystemClock implements Clock {
     this.#armedForMs = Number.POSITIVE_INFINITY;
     const nowMs = this.nowMs();
     try {
-      // At most as many as were waiting when the timer fired: a run that asks for the past again
-      // cannot hold the loop.
+      // At most as many runs as were waiting when the timer fired: a run that schedules itself in
+      // the past cannot block the event loop.
       for (let left = this.#queue.size; left > 0; left--) {
         const due = this.#queue.takeDue(nowMs);
         if (due === undefined) break;
@@ -94,10 +95,21 @@ class SystemClock implements Clock {
   }
 }
 
-/** The clock everything uses unless it is given another one. */
+/**
+ * The clock everything uses unless it is given another one.
+ *
+ * @example
+ * ```ts
+ * import { systemClock } from "ground-station-failover";
+ *
+ * const startedMs = systemClock.nowMs();
+ * await systemClock.sleepUntil(startedMs + 10);
+ * console.log(systemClock.nowMs() >= startedMs + 10); // true
+ * ```
+ */
 export const systemClock: Clock = new SystemClock();
 
-/** May instants of `clock` be whole numbers? Not those of the system's. */
+/** May instants of `clock` be whole numbers? Those of the system's clock may not. */
 export function hasWholeInstants(clock: Clock): boolean {
   return clock !== systemClock;
 }

@@ -1,17 +1,17 @@
 /**
- * Many deadlines, one timer: what is to run falls due through a heap, by (instant, order of
- * asking), so that cancelling one is as cheap as adding one. 100,000 calls in flight cost one timer
- * of the system instead of 100,000.
+ * Many instants, one timer: runs fall due through a heap, by (instant, order of requests), so that
+ * cancelling one is as cheap as adding one. 100,000 calls in flight cost one system timer instead
+ * of 100,000.
  */
 
 import { type Due, DueHeap } from "../../core/due-heap.ts";
 import { invariant } from "../../core/invariant.ts";
 
-/** What a queued run knows: when, in which order it was asked for, and how to withdraw it. */
+/** A queued run: its instant, its order among requests, and how to cancel it. */
 export class QueuedRun implements Disposable, Due {
   readonly id: number = 0;
-  // As with calls, which share the heap's code: a field that is undefined first is no plain number
-  // to V8.
+  // As with calls, which share the heap's code: V8 does not treat a field that was undefined first
+  // as a plain number.
   dueAtMs = 0;
   duePlace = -1;
   readonly #run: (subject: never) => void;
@@ -40,7 +40,7 @@ export class TimerQueue {
   readonly #whenEmptied: (() => void) | undefined;
   #asked = 0;
 
-  /** `whenEmptied` is told when cancelling has removed the last entry. */
+  /** `whenEmptied`: called when cancelling has removed the last entry. */
   constructor(whenEmptied?: () => void) {
     this.#whenEmptied = whenEmptied;
   }
@@ -49,12 +49,12 @@ export class TimerQueue {
     return this.#heap.size;
   }
 
-  /** Instant of the earliest entry; `Infinity` where there is none. */
+  /** Instant of the earliest entry; `Infinity` if there is none. */
   get nextAtMs(): number {
     return this.#heap.nextMs;
   }
 
-  /** Runs of one instant go by `order`, the lowest first; default: the order of asking. */
+  /** Runs of one instant go by `order`, the lowest first; default: the order of requests. */
   add<Subject>(atMs: number, run: (subject: Subject) => void, subject: Subject, order?: number): QueuedRun {
     invariant(!Number.isNaN(atMs), "a timer is asked for at an instant");
     const entry = new QueuedRun(this, atMs, run, subject, order ?? this.#asked++);
@@ -68,7 +68,7 @@ export class TimerQueue {
     if (this.#heap.size === 0) this.#whenEmptied?.();
   }
 
-  /** Takes the earliest entry out if it is due at `nowMs`. */
+  /** Removes and returns the earliest entry if it is due at `nowMs`. */
   takeDue(nowMs: number): QueuedRun | undefined {
     return this.#heap.takeDue(nowMs);
   }

@@ -15,6 +15,7 @@ import { sequenceDiagram } from "./sequence-diagram.ts";
 import { shrink } from "./shrink.ts";
 import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
+/** Options of a simulation as a test. */
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /**
    * The most runs that look for a smaller case; a whole number from 0 (none), below 2^31. Default
@@ -48,6 +49,23 @@ const OPTIONS: Names<AssertSeedsOptions> = {
  * Resolves with what was explored where no seed failed and every situation of
  * `simulation.sometimes` was met; rejects with an `Error` whose message says what failed otherwise.
  * One seed alone (`SEED=7`) need not meet any situation.
+ *
+ * @example
+ * ```ts
+ * import { assertSeeds, type Simulation } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "one-beat",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     let beats = 0;
+ *     world.at(100, () => beats++);
+ *     world.atEnd("one-beat", () => (beats === 1 ? undefined : `${beats} beats`));
+ *   },
+ * };
+ * console.log((await assertSeeds(simulation, { seeds: 5 })).runs); // 5
+ * ```
  */
 export async function assertSeeds<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,

@@ -15,6 +15,7 @@ import type { Violation } from "../kernel/world.ts";
 import type { FaultPlan, RunOptions, RunReport, Simulation, TieBreak } from "./simulation.ts";
 import { checkSimulation, runOnce } from "./simulation.ts";
 
+/** Options of a batch of runs. */
 export interface ExploreOptions {
   /**
    * How many seeds; a whole number from 1, below 2^31. No default: it sets how long the search
@@ -45,6 +46,7 @@ export interface ExploreOptions {
   readonly tieBreak?: TieBreak | undefined;
 }
 
+/** How far a batch has come. */
 export interface ExploreProgress {
   readonly seed: number;
   /** Seeds done so far. */
@@ -62,6 +64,7 @@ export interface Failure {
   readonly violation: Violation;
 }
 
+/** What a batch of runs found. */
 export interface ExploreReport {
   readonly simulation: string;
   readonly firstSeed: number;
@@ -69,7 +72,7 @@ export interface ExploreReport {
   readonly runs: number;
   /** Seeds that failed. */
   readonly failed: number;
-  /** The first {@link MOST_FAILURES_KEPT} of them. */
+  /** The first 1,000 of them. */
   readonly failures: readonly Failure[];
   /** Seeds that ran twice to see whether they repeat. */
   readonly ranTwice: number;
@@ -103,7 +106,26 @@ const OPTIONS: Names<ExploreOptions> = {
   tieBreak: true,
 };
 
-/** Runs `simulation` with `seeds` seeds, one after another. */
+/**
+ * Runs `simulation` with `seeds` seeds, one after another.
+ *
+ * @example
+ * ```ts
+ * import { explore, type Simulation } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "coin",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     const isLucky = () => world.random.fork("coin").next() < 0.5;
+ *     world.at(100, () => isLucky() || world.violate("lucky", "it was not"));
+ *   },
+ * };
+ * const report = await explore(simulation, { seeds: 50 });
+ * console.log(report.runs, report.failures[0]?.violation.invariant); // 50 lucky
+ * ```
+ */
 export async function explore<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   options: ExploreOptions,

@@ -41,6 +41,17 @@ const MAX_STATES = 50_000;
  * `initial` at first; undefined where one does. Throws a `ConfigurationError` for an operation that
  * is none, and a `RangeError` for one that returns before its call, and where more than 50,000
  * states would have to be looked at.
+ *
+ * @example
+ * ```ts
+ * import { type RegisterOperation, unexplained } from "ground-station-failover/sim";
+ *
+ * const write: RegisterOperation = { kind: "write", value: 1, calledMs: 0, returnedMs: 10 };
+ * const early: RegisterOperation = { kind: "read", value: 1, calledMs: 5, returnedMs: 8 };
+ * const stale: RegisterOperation = { kind: "read", value: 0, calledMs: 20, returnedMs: 30 };
+ * console.log(unexplained([write, early], 0)); // undefined
+ * console.log(typeof unexplained([write, stale], 0)); // string
+ * ```
  */
 export function unexplained(history: readonly RegisterOperation[], initial: unknown): string | undefined {
   if (!Array.isArray(history)) throw refusal("unexplained", "history", history, "a list of operations");

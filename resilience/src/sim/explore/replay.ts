@@ -13,6 +13,7 @@ import { runOnce } from "./simulation.ts";
 /** The format that is written and read here; raised when a file of the old one could be misread. */
 export const REPLAY_FORMAT = 1;
 
+/** What a replay file holds. */
 export interface ReplayFile {
   readonly format: typeof REPLAY_FORMAT;
   readonly simulation: string;
@@ -38,6 +39,7 @@ export interface ReplayFile {
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 
+/** How a replay went. */
 export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly run: RunReport<Plan>;
   readonly verdict: ReplayVerdict;
@@ -45,7 +47,25 @@ export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly remark?: string;
 }
 
-/** The text of a replay file for a run that failed. `commit`: version of the code under test. */
+/**
+ * The text of a replay file for a run that failed. `commit`: version of the code under test.
+ *
+ * @example
+ * ```ts
+ * import { parseReplay, runOnce, type Simulation, writeReplay } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "always-wrong",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     world.node("north", () => world.violate("right", "it never is")).start();
+ *   },
+ * };
+ * const text = writeReplay(await runOnce(simulation, { seed: 7 }));
+ * console.log(parseReplay(text, "replay.json").invariant); // right
+ * ```
+ */
 export function writeReplay(report: RunReport, commit?: string): string {
   const { simulation, seed, tieBreak, violation, hash, plan } = report;
   if (violation === undefined)
@@ -61,6 +81,17 @@ export function writeReplay(report: RunReport, commit?: string): string {
 /**
  * Reads the text of a replay file; `name` is where it came from, for the error that says what is
  * wrong with it.
+ *
+ * @example
+ * ```ts
+ * import { parseReplay } from "ground-station-failover/sim";
+ *
+ * try {
+ *   parseReplay("[]", "replay.json");
+ * } catch (error) {
+ *   console.log((error as Error).message.startsWith("replay.json is not a replay file")); // true
+ * }
+ * ```
  */
 export function parseReplay(text: string, name: string): ReplayFile {
   let value: unknown;
@@ -90,7 +121,27 @@ export function parseReplay(text: string, name: string): ReplayFile {
   };
 }
 
-/** Runs what `file` holds; throws where it belongs to another simulation. Keeps the whole trace. */
+/**
+ * Runs what `file` holds; throws where it belongs to another simulation. Keeps the whole trace.
+ *
+ * @example
+ * ```ts
+ * import type { Simulation } from "ground-station-failover/sim";
+ * import { parseReplay, replay, runOnce, writeReplay } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "always-wrong",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     world.node("north", () => world.violate("right", "it never is")).start();
+ *   },
+ * };
+ * const text = writeReplay(await runOnce(simulation, { seed: 7 }));
+ * const { verdict } = await replay(simulation, parseReplay(text, "replay.json"));
+ * console.log(verdict); // exact
+ * ```
+ */
 export async function replay<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   file: ReplayFile,

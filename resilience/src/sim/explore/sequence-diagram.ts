@@ -17,6 +17,7 @@ import { checkNames, type Names, refusal } from "../../core/options.ts";
 import type { TraceRecord } from "../kernel/trace.ts";
 import { cut, placeText, printable, secondsText } from "../kernel/trace-text.ts";
 
+/** Options of a diagram. */
 export interface DiagramOptions {
   /**
    * How much of the end is shown, counted back from the last event before the violation. In ms; any
@@ -36,7 +37,23 @@ export interface DiagramOptions {
   readonly nodes?: readonly string[] | undefined;
 }
 
-/** A picture in plain text, at most about 170 characters wide and 400 rows long. */
+/**
+ * A picture in plain text, at most about 170 characters wide and 400 rows long.
+ *
+ * @example
+ * ```ts
+ * import { sequenceDiagram, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * world.node("south", ({ network }) => void network.onDatagram(80, () => {})).start();
+ * const north = world.node("north", ({ network }) => {
+ *   network.send({ node: "south", port: 80 }, "beat");
+ * });
+ * north.start();
+ * await world.run(1_000);
+ * console.log(sequenceDiagram(world.trace.records).includes("beat")); // true
+ * ```
+ */
 export function sequenceDiagram(records: readonly TraceRecord[], options: DiagramOptions = {}): string {
   const { rows, nodes, remarks, leftOut } = selected(records, options);
   const columns = new Columns(nodes);
@@ -62,7 +79,23 @@ export function sequenceDiagram(records: readonly TraceRecord[], options: Diagra
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
-/** The same for Mermaid (mermaid.js.org), for issues and documents that draw it. */
+/**
+ * The same for Mermaid (mermaid.js.org), for issues and documents that draw it.
+ *
+ * @example
+ * ```ts
+ * import { mermaidDiagram, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * world.node("south", ({ network }) => void network.onDatagram(80, () => {})).start();
+ * const north = world.node("north", ({ network }) => {
+ *   network.send({ node: "south", port: 80 }, "beat");
+ * });
+ * north.start();
+ * await world.run(1_000);
+ * console.log(mermaidDiagram(world.trace.records).includes("sequenceDiagram")); // true
+ * ```
+ */
 export function mermaidDiagram(records: readonly TraceRecord[], options: DiagramOptions = {}): string {
   const { rows, nodes, remarks, leftOut } = selected(records, options);
   const words = (text: string): string => cut(printable(text), 60).replace(/[#;<>&"]/g, " ");

@@ -14,6 +14,7 @@ import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easi
 import type { FaultPlan, RunReport, Simulation } from "./simulation.ts";
 import { checkSimulation, runOnce } from "./simulation.ts";
 
+/** Options of a search for a smaller plan. */
 export interface ShrinkOptions {
   /**
    * The most runs; a whole number from 1, below 2^31. Default 500: enough for forty faults of ten
@@ -29,6 +30,7 @@ export interface ShrinkOptions {
   readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
 
+/** How far a search for a smaller plan has come. */
 export interface ShrinkProgress {
   readonly runs: number;
   readonly cpuMs: number;
@@ -36,6 +38,7 @@ export interface ShrinkProgress {
   readonly faults: number;
 }
 
+/** The smallest plan that was found. */
 export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
   /** The smallest plan that was found. */
   readonly plan: Plan;
@@ -57,6 +60,23 @@ const OPTIONS: Names<ShrinkOptions> = { maxRuns: true, maxCpuMs: true, onProgres
  * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no
  * violation, and where the run does not fail again in the same way, since nothing can be concluded
  * from a run that does not repeat.
+ *
+ * @example
+ * ```ts
+ * import { runOnce, type Simulation, shrink } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "third-fault",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: ["harmless", "bad", "harmless"] }),
+ *   build(world, { faults }) {
+ *     const check = () => faults.includes("bad") && world.violate("no-bad-fault", "met one");
+ *     world.node("north", ({ clock }) => void clock.at(clock.nowMs() + 10, check)).start();
+ *   },
+ * };
+ * const { plan } = await shrink(simulation, await runOnce(simulation, { seed: 7 }));
+ * console.log(plan.faults.join()); // bad
+ * ```
  */
 export async function shrink<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,

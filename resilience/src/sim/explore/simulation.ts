@@ -73,6 +73,7 @@ type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 /** Which of several events of one instant comes first: the one requested first, or a drawn one. */
 export type TieBreak = "asked" | "drawn";
 
+/** Options of one run. */
 export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
   /** Everything random follows from it; a number or a text. No default. */
   readonly seed: number | string;
@@ -118,6 +119,22 @@ export const SIMULATION_BROKEN = "simulation-broken";
 
 /**
  * Runs `simulation` once. Never rejects for what happens in the world; see the top of this file.
+ *
+ * @example
+ * ```ts
+ * import { runOnce, type Simulation } from "ground-station-failover/sim";
+ *
+ * const simulation: Simulation = {
+ *   name: "always-wrong",
+ *   untilMs: 1_000,
+ *   plan: () => ({ faults: [] }),
+ *   build(world) {
+ *     world.node("north", () => world.violate("right", "it never is")).start();
+ *   },
+ * };
+ * const { violation } = await runOnce(simulation, { seed: 7 });
+ * console.log(violation?.invariant, violation?.detail); // right it never is
+ * ```
  */
 export async function runOnce<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,

@@ -11,28 +11,86 @@
 import { ConfigurationError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 
-/** True with chance `rate`, from 0 (never) to 1 (always). */
+/**
+ * True with chance `rate`, from 0 (never) to 1 (always).
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { chance } from "ground-station-failover/sim";
+ *
+ * const random = seededRandom(7);
+ * const losses = Array.from({ length: 10_000 }, () => chance(random, 0.1)).filter(Boolean);
+ * console.log(losses.length > 900 && losses.length < 1_100); // true
+ * ```
+ */
 export function chance(random: Random, rate: number): boolean {
   return random.next() < rate;
 }
 
-/** Uniform in [min, max). */
+/**
+ * Uniform in [min, max).
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { between } from "ground-station-failover/sim";
+ *
+ * const delayMs = between(seededRandom(7), 10, 20);
+ * console.log(delayMs >= 10 && delayMs < 20); // true
+ * ```
+ */
 export function between(random: Random, min: number, max: number): number {
   return min + random.next() * (max - min);
 }
 
-/** A whole number from `min` to `max`, both included, each as likely. */
+/**
+ * A whole number from `min` to `max`, both included, each as likely.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { wholeBetween } from "ground-station-failover/sim";
+ *
+ * const random = seededRandom(7);
+ * const rolls = new Set(Array.from({ length: 1_000 }, () => wholeBetween(random, 1, 6)));
+ * console.log([...rolls].toSorted().join()); // 1,2,3,4,5,6
+ * ```
+ */
 export function wholeBetween(random: Random, min: number, max: number): number {
   return min + Math.floor(random.next() * (max - min + 1));
 }
 
-/** One of `list`, each as likely; throws where there is none. */
+/**
+ * One of `list`, each as likely; throws where there is none.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { pick } from "ground-station-failover/sim";
+ *
+ * const stations = ["north", "south"];
+ * console.log(stations.includes(pick(seededRandom(7), stations))); // true
+ * ```
+ */
 export function pick<Item>(random: Random, list: readonly Item[]): Item {
   if (list.length === 0) throw new ConfigurationError("out-of-range", "pick: the list is empty; it must have an item.");
   return list[Math.floor(random.next() * list.length)] as Item;
 }
 
-/** The items of `list` in an order in which every order is as likely; `list` stays as it is. */
+/**
+ * The items of `list` in an order in which every order is as likely; `list` stays as it is.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { shuffled } from "ground-station-failover/sim";
+ *
+ * const stations = ["north", "south", "east"];
+ * const order = shuffled(seededRandom(7), stations);
+ * console.log(order.toSorted().join(), stations.join()); // east,north,south north,south,east
+ * ```
+ */
 export function shuffled<Item>(random: Random, list: readonly Item[]): Item[] {
   const items = [...list];
   for (let last = items.length - 1; last > 0; last--) {
@@ -45,6 +103,17 @@ export function shuffled<Item>(random: Random, list: readonly Item[]): Item[] {
 /**
  * Exponentially distributed with that mean: gaps between things that happen independently. At most
  * 22.2 means.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { exponential } from "ground-station-failover/sim";
+ *
+ * const random = seededRandom(7);
+ * const gaps = Array.from({ length: 10_000 }, () => exponential(random, 50));
+ * const meanMs = gaps.reduce((sum, gapMs) => sum + gapMs, 0) / gaps.length;
+ * console.log(meanMs > 45 && meanMs < 55); // true
+ * ```
  */
 export function exponential(random: Random, mean: number): number {
   return exponentialAt(random.next(), mean);
@@ -53,6 +122,16 @@ export function exponential(random: Random, mean: number): number {
 /**
  * Pareto: never below `min`, and the chance to exceed x falls only as (min / x)^shape. Rare values
  * are huge: with shape 1 one in a thousand is a thousand times `min`. `cap` bounds them.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { pareto } from "ground-station-failover/sim";
+ *
+ * const random = seededRandom(7);
+ * const sizes = Array.from({ length: 1_000 }, () => pareto(random, 10, 1, 5_000));
+ * console.log(Math.min(...sizes) >= 10, Math.max(...sizes) <= 5_000); // true true
+ * ```
  */
 export function pareto(random: Random, min: number, shape: number, cap: number): number {
   return paretoAt(random.next(), min, shape, cap);
@@ -61,6 +140,17 @@ export function pareto(random: Random, min: number, shape: number, cap: number):
 /**
  * As likely between 1 and 10 as between 10 and 100: for strengths that go from harmless to absurd.
  * `min` above 0.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { logUniform } from "ground-station-failover/sim";
+ *
+ * const random = seededRandom(7);
+ * const lengths = Array.from({ length: 10_000 }, () => logUniform(random, 1, 100));
+ * const belowTen = lengths.filter((ms) => ms < 10).length; // about half
+ * console.log(belowTen > 4_500 && belowTen < 5_500); // true
+ * ```
  */
 export function logUniform(random: Random, min: number, max: number): number {
   const low = naturalLog(min);
@@ -83,6 +173,13 @@ const SQRT_HALF = Math.SQRT1_2;
 
 /**
  * Natural logarithm of a finite number above 0, within 1e-15 of the true one, relative or absolute.
+ *
+ * @example
+ * ```ts
+ * import { naturalLog } from "ground-station-failover/sim";
+ *
+ * console.log(naturalLog(1), naturalLog(10).toFixed(6)); // 0 2.302585
+ * ```
  */
 export function naturalLog(value: number): number {
   if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
@@ -105,6 +202,13 @@ export function naturalLog(value: number): number {
 /**
  * e to the power of `value`, relative error within 1e-13 up to ±700; 0 below, Infinity above what a
  * double can hold.
+ *
+ * @example
+ * ```ts
+ * import { naturalExp } from "ground-station-failover/sim";
+ *
+ * console.log(naturalExp(0), naturalExp(1).toFixed(6)); // 1 2.718282
+ * ```
  */
 export function naturalExp(value: number): number {
   if (Number.isNaN(value))

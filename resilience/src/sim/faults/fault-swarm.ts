@@ -17,6 +17,7 @@ import { chance } from "./draws.ts";
 import type { Fault } from "./fault.ts";
 import { FAMILIES, type FaultFamily, type Link, Stage } from "./fault-families.ts";
 
+/** Options of a drawn list of faults. */
 export interface SwarmOptions {
   /** The names of the nodes that may suffer. At least one; no default. */
   readonly nodes: readonly string[];
@@ -62,6 +63,17 @@ const OPTIONS: Names<SwarmOptions> = {
 /**
  * A plain list of faults, family by family, for `inject`. The same stream and options give the same
  * list.
+ *
+ * @example
+ * ```ts
+ * import { seededRandom } from "ground-station-failover";
+ * import { drawFaults } from "ground-station-failover/sim";
+ *
+ * const options = { nodes: ["north", "south"], fromMs: 0, untilMs: 60_000 };
+ * const faults = drawFaults(seededRandom(7), options);
+ * const again = drawFaults(seededRandom(7), options);
+ * console.log(JSON.stringify(faults) === JSON.stringify(again)); // true
+ * ```
  */
 export function drawFaults(random: Random, options: SwarmOptions): Fault[] {
   if (typeof random?.fork !== "function") throw refusal("drawFaults", "random", random, "a stream of chance (Random)");

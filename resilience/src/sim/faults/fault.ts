@@ -83,6 +83,7 @@ export interface DiskFault extends Period {
   readonly conditions: Partial<DiskFaults>;
 }
 
+/** One fault of a plan. */
 export type Fault =
   | CrashFault
   | PauseFault
@@ -96,6 +97,20 @@ export type Fault =
 /**
  * Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node
  * or number.
+ *
+ * @example
+ * ```ts
+ * import { checkFaults, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * world.node("north", () => {});
+ * checkFaults(world, [{ kind: "pause", node: "north", atMs: 100, forMs: 50 }]);
+ * try {
+ *   checkFaults(world, [{ kind: "pause", node: "nroth", atMs: 100 }]);
+ * } catch (error) {
+ *   console.log((error as Error).message.includes("nroth")); // true
+ * }
+ * ```
  */
 export function checkFaults(world: World, faults: readonly Fault[]): void {
   if (!Array.isArray(faults)) throw refusal("inject", "faults", faults, "a list of faults");

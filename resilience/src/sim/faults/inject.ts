@@ -15,6 +15,20 @@ import { type InForce, NodeFaults } from "./fault-effects.ts";
  * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it
  * that makes no sense, so call it when all nodes have been made. May be called again: all faults of
  * a world know of each other.
+ *
+ * @example
+ * ```ts
+ * import { inject, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * const north = world.node("north", () => {});
+ * north.start();
+ * inject(world, [{ kind: "crash", node: "north", how: "kill", atMs: 100, forMs: 200 }]);
+ * await world.run(200);
+ * console.log(north.up); // false
+ * await world.run(400);
+ * console.log(north.up); // true
+ * ```
  */
 export function inject(world: World, faults: readonly Fault[]): void {
   checkFaults(world, faults);
@@ -28,6 +42,21 @@ export function inject(world: World, faults: readonly Fault[]): void {
  * link belongs to the core where both of its ends do, so that a broken link to a node outside stays
  * broken. The event that a slow node is at still takes what it cost when it began, and what is
  * injected afterwards begins as it says.
+ *
+ * @example
+ * ```ts
+ * import { healAll, inject, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * const north = world.node("north", () => {});
+ * north.start();
+ * inject(world, [{ kind: "crash", node: "north", how: "kill", atMs: 100 }]); // for ever
+ * world.at(500, () => healAll(world));
+ * await world.run(400);
+ * console.log(north.up); // false
+ * await world.run(1_000);
+ * console.log(north.up); // true
+ * ```
  */
 export function healAll(world: World, core: Iterable<string> = world.nodes.keys()): void {
   const healed = new Set(core);

@@ -44,6 +44,7 @@ export interface NodeEnv {
  */
 export type Program = (env: NodeEnv) => void | Promise<void>;
 
+/** Options of a node's clock. */
 export interface NodeOptions {
   /**
    * How far its monotonic clock is from true time at first. In ms, -10^13 … 10^13. Default: drawn
@@ -76,6 +77,7 @@ interface NodeWorld extends Kernel {
   violate(invariant: string, detail: string): void;
 }
 
+/** A machine of the world and the process on it, for those who start, crash and pause it. */
 export class SimNode implements Host {
   readonly name: string;
   readonly clock: NodeClock;

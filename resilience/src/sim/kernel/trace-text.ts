@@ -8,6 +8,16 @@ import type { TraceRecord } from "./trace.ts";
 /**
  * One aligned line for each record: time in seconds, step, node (`a → b` for a message), kind,
  * detail. No record, no text. Ends with a line feed.
+ *
+ * @example
+ * ```ts
+ * import { traceText, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * world.node("north", ({ note }) => note("antenna", "parked")).start();
+ * await world.run(1_000);
+ * console.log(traceText(world.trace.records).includes("antenna  parked")); // true
+ * ```
  */
 export function traceText(records: readonly TraceRecord[]): string {
   const rows = records.map((record) => ({
@@ -31,7 +41,21 @@ export function traceText(records: readonly TraceRecord[]): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** One JSON object on a line for each record, with the fields of {@link TraceRecord}. */
+/**
+ * One JSON object on a line for each record, with the fields of {@link TraceRecord}.
+ *
+ * @example
+ * ```ts
+ * import { traceJsonl, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * world.node("north", ({ note }) => note("antenna", "parked")).start();
+ * await world.run(1_000);
+ * const lines = traceJsonl(world.trace.records).trimEnd().split("\n");
+ * const noted = lines.map((line) => JSON.parse(line)).find(({ kind }) => kind === "antenna");
+ * console.log(noted.node, noted.detail); // north parked
+ * ```
+ */
 export function traceJsonl(records: readonly TraceRecord[]): string {
   return records.map((record) => `${JSON.stringify(record)}\n`).join("");
 }

@@ -24,6 +24,7 @@ export interface TraceRecord {
   readonly detail: string;
 }
 
+/** What happened in a world: the newest records, and a digest of all of them. */
 export class Trace {
   readonly #keep: number;
   /** Once it is full, a ring: `#oldest` is overwritten next. */

@@ -8,6 +8,21 @@ import type { Clock } from "../../runtime/time/clock.ts";
 import { sleepOn } from "../../runtime/time/clock.ts";
 import { TimerQueue } from "../../runtime/time/timer-queue.ts";
 
+/**
+ * A clock for tests: its time moves only when the test says so.
+ *
+ * @example
+ * ```ts
+ * import { ResilientClient } from "ground-station-failover";
+ * import { VirtualClock } from "ground-station-failover/sim";
+ *
+ * const clock = new VirtualClock();
+ * const client = new ResilientClient({ name: "north", timeoutMs: 60_000, clock });
+ * const call = client.call(({ signal }) => clock.sleepUntil(Number.POSITIVE_INFINITY, signal));
+ * const error = await clock.runUntilSettled(call).catch((reason: Error) => reason.name);
+ * console.log(error, clock.nowMs(), clock.pending); // AttemptTimeoutError 60000 0
+ * ```
+ */
 export class VirtualClock implements Clock {
   readonly #queue = new TimerQueue();
   #nowMs: number;

@@ -37,6 +37,7 @@ import { SimNode } from "./node.ts";
 import { Trace } from "./trace.ts";
 import { setTraps } from "./traps.ts";
 
+/** Options of a world. */
 export interface WorldOptions {
   /** Everything random follows from it; a number or a text. No default. */
   readonly seed: number | string;
@@ -101,6 +102,27 @@ const STEPS_PER_TASK = 100_000;
 /** The same, if each step is a task. */
 const STEPS_PER_BATCH = 500;
 
+/**
+ * A simulated world of machines, disks and a network, made from one seed.
+ *
+ * @example
+ * ```ts
+ * import { World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * const heard: unknown[] = [];
+ * const south = world.node("south", ({ network }) => {
+ *   network.onDatagram(80, (payload) => heard.push(payload));
+ * });
+ * const north = world.node("north", ({ network }) => {
+ *   network.send({ node: "south", port: 80 }, "beat");
+ * });
+ * south.start();
+ * north.start();
+ * await world.run(1_000);
+ * console.log(heard.length, world.nowMs); // 1 1000
+ * ```
+ */
 export class World implements Kernel {
   readonly seed: string;
   /** Fork it by purpose. */
@@ -239,7 +261,10 @@ export class World implements Kernel {
     this.at(deadline.untilMs, judge, this);
   }
 
-  /** Checks of `within` that neither held nor were judged so far, if none of the same name was. */
+  /**
+   * @internal Checks of `within` that neither held nor were judged so far, if none of the same name
+   * was.
+   */
   unjudged(): readonly Deadline[] {
     return this.#deadlines.unjudged();
   }

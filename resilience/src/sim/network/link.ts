@@ -36,6 +36,7 @@ export interface BurstDelay {
   readonly meanBurstMs: number;
 }
 
+/** How long a message takes from one node to another. */
 export type Delay = PlainDelay | BurstDelay;
 
 /** What a direction does to the messages sent along it. */

@@ -11,7 +11,26 @@ import type { Address } from "./direction.ts";
  */
 export type NetworkErrorCode = "ECONNREFUSED" | "ECONNRESET" | "ETIMEDOUT" | "EADDRINUSE";
 
-/** An error of the simulated network. */
+/**
+ * An error of the simulated network.
+ *
+ * @example
+ * ```ts
+ * import { NetworkError, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * let code = "";
+ * world.node("south", () => {}).start();
+ * const north = world.node("north", async ({ network }) => {
+ *   const connection = network.connect({ node: "south", port: 80 });
+ *   const error = await connection.catch((reason: unknown) => reason);
+ *   if (error instanceof NetworkError) code = error.code;
+ * });
+ * north.start();
+ * await world.run(1_000);
+ * console.log(code); // ECONNREFUSED
+ * ```
+ */
 export class NetworkError extends Error {
   readonly code: NetworkErrorCode;
 

@@ -67,6 +67,7 @@ interface DoorFault {
   readonly port: number | undefined;
 }
 
+/** The network of a world, for those who make links worse. */
 export class Network {
   /** Counts of events, for reports and checks. */
   readonly counts: Readonly<NetworkCounts>;

@@ -14,6 +14,24 @@ const MEANING: Readonly<Record<DiskErrorCode, string>> = {
   ENOSPC: "no space left on device",
 };
 
+/**
+ * An error of the simulated disk, with the fields of Node's own file system errors.
+ *
+ * @example
+ * ```ts
+ * import { DiskError, World } from "ground-station-failover/sim";
+ *
+ * const world = new World({ seed: 7 });
+ * let code = "";
+ * const north = world.node("north", async ({ disk }) => {
+ *   const error = await disk.read("epoch").catch((reason: unknown) => reason);
+ *   if (error instanceof DiskError) code = error.code;
+ * });
+ * north.start();
+ * await world.run(1_000);
+ * console.log(code); // ENOENT
+ * ```
+ */
 export class DiskError extends Error {
   readonly code: DiskErrorCode;
   /** The operation that failed, by its name in `Disk`. */

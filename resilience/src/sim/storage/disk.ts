@@ -101,6 +101,7 @@ interface Operation {
   readonly reject: (error: unknown) => void;
 }
 
+/** The disk of one machine, for those who make it fail. */
 export class SimDisk {
   readonly #world: Kernel;
   readonly #node: Host;
@@ -236,7 +237,9 @@ export class SimDisk {
     return totalMs;
   }
 
-  /** The instant of an operation's effect. Its process is notified when it can run. */
+  /**
+   * @internal The instant of an operation's effect. Its process is notified when it can run.
+   */
   complete(operation: Operation): void {
     const faults = this.#faults.combined;
     if (faults.stalled) {

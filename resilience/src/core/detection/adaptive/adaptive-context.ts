@@ -1,80 +1,79 @@
 /**
- * One way to look at a silence: what it is measured from (the last arrival here, the instant at
- * which the sender's schedule says the next beat is due in schedule-context.ts) and by which
- * deviation, slowly or quickly learned. Each context remembers its silences in units of that
- * deviation, so the shape is known from hours while the unit follows the last seconds. Shapes
- * differ between calm and rough traffic: a slow context remembers them by the size of its unit
- * (kinds of traffic).
+ * One way to measure a silence: from where (the last arrival here; in schedule-context.ts the
+ * instant at which the sender's schedule expects the next beat) and by which deviation, slowly or
+ * quickly learned. Each context remembers its silences in units of that deviation, so the shape is
+ * known from hours, while the unit follows the last seconds. Shapes differ between calm and rough
+ * traffic, so a slow context remembers them by the size of its unit (kinds of traffic).
  *
- * A context whose promise is broken several times in a row, because the traffic has changed faster
- * than it learns, steps aside for some beats and then takes over what the quick one knows; what it
+ * If the promise of a context is broken several times in a row, the traffic has changed faster than
+ * it learns. It then steps aside for some beats and takes over the values of the quick one. What it
  * sees meanwhile is not remembered.
  */
 import { allot, undivided } from "./mistake-budget.ts";
 import type { SilenceHistogram } from "./silence-histogram.ts";
 import type { TailCurve } from "./tail-curve.ts";
 
-/** Beats over which a typical deadline is taken. */
+/** Beats over which a typical deadline is averaged. */
 const TYPICAL_BEATS = 24;
-/**
- * Samples are not believed to be further than this many deviations away when mean and deviation are
- * learned.
- */
+/** When mean and deviation are learned, samples count as at most this many deviations away. */
 export const CLIP = 4;
-/** How many samples the presumption of a deviation of half the mean is worth. */
+/** Weight, in samples, of the assumed deviation of half the mean. */
 export const PRESUMED_SAMPLES = 3;
 /**
- * So many promises broken within about 32 beats, or a mean or deviation so far off, make a context
- * step aside.
+ * A context steps aside after this many broken promises within about 32 beats, or if its mean or
+ * deviation is off by this much.
  */
 const BROKEN_OUT = 2.5;
 const BROKEN_FADE = 31 / 32;
 const MEAN_OFF_SCALES = 1.5;
 const SCALE_OFF_RATIO = 2.5;
-/** Beats for which the quick deviation has to be so much smaller. */
+/** Beats for which the quick deviation has to be this much smaller. */
 const CALM_BEATS = 100;
 /**
- * Beats for which it stays aside, and how many samples what it then takes over from the quick one
- * is worth.
+ * Beats for which it stays aside, and the weight, in samples, of the values that it then takes over
+ * from the quick one.
  */
 const ASIDE_BEATS = 96;
 export const ADOPTED_SAMPLES = 32;
 /**
- * Kinds of traffic are bands of the unit so many octaves wide; past its band by this share the unit
- * is in another.
+ * Kinds of traffic are bands of the unit, this many octaves wide. The unit changes bands when it is
+ * past its band by `BAND_SLACK` of a band.
  */
 const BAND_OCTAVES = 2 / 3;
 const BAND_SLACK = 0.2;
-/** Silences from which on kinds are told apart, and between two allotments of mistakes to them. */
+/**
+ * Number of silences from which on kinds are distinguished, and between two distributions of
+ * mistakes to them.
+ */
 const KIND_SAMPLES = 1024;
-/** No typical deadline counts as longer, and a schedule that is off by more is none. */
+/** Maximum typical deadline; a schedule that is off by more is invalid. */
 export const LONGEST_MS = 1e6;
 
 export abstract class AdaptiveContext {
   /** The instant of z = 0 for the present silence. */
   baseMs = 0;
-  /** Milliseconds a unit of z. */
+  /** Milliseconds per unit of z. */
   scaleMs = 1;
   /**
-   * Orders of improbability, a silence, at which one an hour is longer; from 1, for the slowest of
-   * senders.
+   * Orders of improbability of the silence that one silence an hour exceeds; at least 1, for the
+   * slowest senders.
    */
   hourlyOrders = 1;
-  /** The z at that place. */
+  /** The z at these orders. */
   hourlyZ: number = Number.POSITIVE_INFINITY;
   /** Typical time from an arrival to the deadline of one mistake an hour. */
   typicalMs: number = Number.NaN;
   /**
-   * The same if no kind of traffic were given more mistakes than another: what contexts are
-   * compared by.
+   * The same if no kind of traffic were given more mistakes than another; contexts are compared by
+   * this.
    */
   evenZ: number = Number.POSITIVE_INFINITY;
   readonly histogram: SilenceHistogram;
-  /** Samples after which mean and deviation have turned over. */
+  /** Samples after which mean and deviation are renewed. */
   readonly memory: number;
-  /** How many samples mean and deviation rest on. */
+  /** Number of samples behind mean and deviation. */
   samples = 0;
-  /** The band that the unit lies in; it makes the kind of traffic. */
+  /** The band of the unit; it determines the kind of traffic. */
   #band = 0;
   #nextAllotment: number;
   #broken = 0;
@@ -88,14 +87,14 @@ export abstract class AdaptiveContext {
     this.#nextAllotment = histogram.kinds === 1 ? Number.POSITIVE_INFINITY : KIND_SAMPLES;
   }
 
-  /** Whether its promises are not to be relied on at present. */
+  /** True while its promises cannot be relied on. */
   get aside(): boolean {
     return this.#asideBeats > 0;
   }
 
   /**
-   * Takes in a silence that ended at `nowMs`, before anything is learned from it. `excused`:
-   * deadlines were stretched, and what is too late for this context was no mistake.
+   * Takes a silence that ended at `nowMs`, before anything is learned from it. `excused`: deadlines
+   * were stretched, so a silence that is too late for this context was no mistake.
    */
   judge(nowMs: number, silenceMs: number, excused: boolean): void {
     const z = (nowMs - this.baseMs) / this.scaleMs;
@@ -107,9 +106,9 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * Steps aside where the quick context has seen traffic change: at once if it has moved by `offMs`
-   * or become rougher; if calmer, only when that has lasted, because traffic of two kinds of gaps
-   * looks calm whenever one of them pauses.
+   * Steps aside if the quick context has seen traffic change. It does so at once if the location
+   * has moved by too much (`offMs`) or the traffic has become rougher. If the traffic is calmer,
+   * this must last, because traffic with two kinds of gaps looks calm whenever one kind pauses.
    */
   protected heed(quick: AdaptiveContext, offMs: number): void {
     const ratio = quick.scaleMs / this.scaleMs;
@@ -122,7 +121,7 @@ export abstract class AdaptiveContext {
     this.#asideBeats = Math.min(this.memory, ASIDE_BEATS);
   }
 
-  /** True once, when it has just come back. */
+  /** True once after the context has come back. */
   get returning(): boolean {
     const returning = this.#returning;
     this.#returning = false;
@@ -138,15 +137,15 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * Bands take the kinds by turns: units of one network are seldom so far apart that they share
-   * one.
+   * Bands take the kinds in turn: units of one network are seldom so far apart that two bands share
+   * a kind.
    */
   get #kind(): number {
     const { kinds } = this.histogram;
     return ((this.#band % kinds) + kinds) % kinds;
   }
 
-  /** Whether traffic has become another kind: then its curve has to be looked at anew. */
+  /** Has traffic become another kind, so that its curve must be computed again? */
   settle(): boolean {
     if (this.histogram.kinds === 1 || this.histogram.count < KIND_SAMPLES) return false;
     const bands = Math.log2(this.scaleMs) / BAND_OCTAVES;
@@ -156,7 +155,7 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * Describes the curve into `curve`; `gapMs` is a typical gap, for as long as hardly any have been
+   * Computes the curve into `curve`. `gapMs`: a typical gap, used while hardly any have been
    * remembered.
    */
   fit(curve: TailCurve, gapMs: number): void {
@@ -167,7 +166,9 @@ export abstract class AdaptiveContext {
     if (aim === 0) this.evenZ = this.hourlyZ;
   }
 
-  /** Shares out the mistakes among the kinds of traffic from time to time, then {@link fit}. */
+  /**
+   * Redistributes the mistakes over the kinds of traffic from time to time, then calls {@link fit}.
+   */
   refit(curve: TailCurve, gapMs: number): void {
     if (this.histogram.count > this.#nextAllotment) {
       this.#nextAllotment = this.histogram.count + KIND_SAMPLES;
@@ -177,7 +178,7 @@ export abstract class AdaptiveContext {
   }
 
   /**
-   * A silence begins whose z = 0 usually lies `aheadMs` after an arrival: takes the deadline into
+   * A silence begins whose z = 0 is usually `aheadMs` after an arrival: includes its deadline in
    * the typical one.
    */
   average(aheadMs: number): void {
@@ -186,12 +187,12 @@ export abstract class AdaptiveContext {
     else this.typicalMs += (deadlineMs - this.typicalMs) / Math.min(TYPICAL_BEATS, this.samples + 1);
   }
 
-  /** Forgets unit and place, not the shape. */
+  /** Forgets unit and location, but keeps the shape. */
   abstract reset(): void;
 }
 
 /**
- * Silence since the last arrival: right for senders that wait a gap after each beat, sound for all.
+ * Silence since the last arrival: exact for senders that wait a gap after each beat, valid for all.
  */
 export class ArrivalContext extends AdaptiveContext {
   meanMs = 0;
@@ -214,7 +215,7 @@ export class ArrivalContext extends AdaptiveContext {
     this.scaleMs = Math.max(Math.sqrt(Math.max(this.#variance, 0)), leastScaleMs);
   }
 
-  /** Presumes a mean and half of it as deviation. */
+  /** Assumes this mean, and half of it as the deviation. */
   presume(meanMs: number, leastScaleMs: number): void {
     this.meanMs = meanMs;
     this.#variance = (meanMs / 2) ** 2;
@@ -222,8 +223,8 @@ export class ArrivalContext extends AdaptiveContext {
   }
 
   /**
-   * Steps aside where `quick` has seen the traffic change, and takes over what it knows when it
-   * comes back.
+   * Steps aside if `quick` has seen the traffic change, and takes over its values when it comes
+   * back.
    */
   compare(quick: ArrivalContext): void {
     if (this.returning) {

@@ -1,13 +1,17 @@
 /**
- * What the adaptive model knows of one node: four contexts (since the last arrival and against the
- * sender's schedule, each slow and quick), of which the one with the shortest deadline at equal
- * promise is asked, and three rules for what is out of the ordinary. After a mistake the deadlines
- * are stretched for a few beats, because where one beat was late the next may be (a step up costs
- * one mistake, not ten). A silence several times the deadline is set apart as an outage and
- * remembered when the third comes within the memory. In the first beats deadlines are held to a few
- * typical gaps. Beats that a path or a queue held back arrive together when it lets them go: they
- * prove life and teach nothing else. It is one file because every beat touches all of this in one
- * order, and every query reads what the last beat laid out.
+ * What the adaptive model knows about one node. It has four contexts (since the last arrival, and
+ * against the sender's schedule, each slow and quick), and uses the one with the shortest deadline
+ * at an equal promise. Four rules cover the unusual:
+ * - After a mistake the deadlines are stretched for a few beats, because if one beat was late, the
+ *   next may be late too (so a step up costs one mistake, not ten).
+ * - A silence several times the deadline is set apart as an outage, and is remembered only when the
+ *   third one comes within the memory.
+ * - In the first beats, deadlines are limited to a few typical gaps.
+ * - Beats that a path or a queue held back arrive together when it releases them: they prove life,
+ *   and nothing else is learned from them.
+ *
+ * It is one file because every beat touches all of this in one order, and every query reads what
+ * the last beat prepared.
  */
 
 import { BeatOrder } from "../beat-order.ts";
@@ -20,39 +24,39 @@ import { TailCurve } from "./tail-curve.ts";
 import { isLong, UntoldCeiling } from "./untold-ceiling.ts";
 
 /**
- * Beats over which the contexts learn mean and deviation. Quick is as short as a deviation can be
- * learned from: what is left of a ten times larger one is below it after 2 ln 10 times as many
- * beats. Measured against 20, which waits a sixth longer 64 beats after traffic has grown calm, and
- * makes up to five times the mistakes where one beat in ten comes by a slower path.
+ * Beats over which the contexts learn mean and deviation. Quick is the minimum from which a
+ * deviation can be learned: the rest of a ten times larger one is below it after 2 ln 10 times as
+ * many beats. It was measured against 20, which waits a sixth longer 64 beats after traffic has
+ * grown calm, and makes up to five times the mistakes if one beat in ten comes by a slower path.
  */
 const QUICK_BEATS = 12;
 const SLOW_BEATS = 4096;
 /**
- * The quick contexts, whose deadlines waver, are asked only where they are shorter by this: else
- * their luck would decide.
+ * The quick contexts, whose deadlines fluctuate, are used only if they are shorter by this factor;
+ * otherwise chance would decide.
  */
 const STEADY_SHARE = 0.9;
-/** Kinds of traffic that the slow contexts tell apart. */
+/** Kinds of traffic that the slow contexts distinguish. */
 const KINDS = 6;
 /**
- * Beats for which deadlines stay stretched after a mistake, and for the time in which so many
+ * Deadlines stay stretched after a mistake for this many beats, and for the time in which this many
  * usually come.
  */
 const CAUTION_BEATS = 32;
 /**
- * After an overdue silence a gap below this share of the mean lies between two beats that were held
- * back and released together.
+ * After an overdue silence, a gap below this share of the mean lies between two beats that were
+ * held back and released together.
  */
 const RELEASED_SHARE = 1 / 4;
 /**
- * They come within this share of the silence, and those that waited for the observer within this
- * much of its first.
+ * They come within this share of the silence. Beats that waited for the observer come within this
+ * time after its first beat.
  */
 const RELEASED_WITHIN = 1 / 4;
 const RELEASED_AT_FIRST_MS = 1_000;
 /**
- * A silence this many deadlines long is an outage until there are three; so much is caution's first
- * stretch at most.
+ * A silence this many deadlines long is an outage until there are three. The first and second
+ * stretch are at most these.
  */
 const OUTAGE_DEADLINES = 4;
 const FIRST_STRETCH = 3;
@@ -60,14 +64,16 @@ const SECOND_STRETCH = 2.5;
 const OUTAGES_SET_APART = 2;
 const SLOWER_FOR_GOOD = 3;
 /**
- * For so many beats a node's level 8 is at most so many typical gaps away: counting has not begun
- * in earnest.
+ * For this many beats, a node's level 8 is at most `EARLY_GAPS` typical gaps away, because there is
+ * not enough data yet.
  */
 const EARLY_BEATS = 16;
 const EARLY_GAPS = 5.5;
-/** Samples after which a schedule may be asked. */
+/** Samples after which a schedule may be used. */
 const SCHEDULE_SAMPLES = 16;
-/** Beats between two fits, once many have been heard, and between two choices of whom to ask. */
+/**
+ * Beats between two fits, once many have been heard, and between two choices of the context to use.
+ */
 const FIT_EVERY = 256;
 const CHOOSE_EVERY = 32;
 const MEMORY_MS = 16 * 3_600_000;
@@ -76,9 +82,9 @@ const SHORTEST_MS = 1e-3;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * Places in a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at level
- * 8; level at z = 0; the cap's silences for the level of ten mistakes an hour, from which on it
- * counts, and for level 8. Eight numbers, because V8 keeps no more inside an array object.
+ * Indices of a node's view: last arrival; from there to z = 0; a unit of z; stretch; orders at
+ * level 8; level at z = 0; the cap's silence for the level of ten mistakes an hour, from which on
+ * it counts, and for level 8. Eight numbers, because V8 keeps no more inside an array object.
  */
 const LAST = 0;
 const AHEAD = 1;
@@ -92,13 +98,15 @@ const CAP = 7;
 /** What all nodes of a detector share. */
 export interface AdaptiveSettings {
   readonly expectedIntervalMs: number;
-  /** Whether that was told, and is no guess. */
+  /** True if that was configured, and is no guess. */
   readonly intervalTold: boolean;
   readonly minSamples: number;
   readonly leastScaleMs: number;
   readonly leastSilenceMs: number;
   readonly ceilingMs: number;
-  /** Whether that was told; if not, it is raised for senders that are slower than it. */
+  /**
+   * True if that was configured; if not, it is raised for senders that are slower than it allows.
+   */
   readonly ceilingTold: boolean;
 }
 
@@ -110,24 +118,27 @@ export class AdaptiveNode {
   readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0, KINDS), SLOW_BEATS);
   readonly #quick: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, KINDS, 1), QUICK_BEATS);
   readonly #arrivals: readonly ArrivalContext[] = [this.#slow, this.#quick];
-  /** Made when the first numbered beat follows another. */
+  /** Created when the first numbered beat follows another. */
   #schedules: readonly ScheduleContext[] = [];
   #sequence: number | undefined;
   #asked: AdaptiveContext = this.#quick;
   readonly #curve: TailCurve = new TailCurve();
   /**
-   * What a query needs, side by side: queries for many nodes are bound by memory, not by
+   * What a query needs, stored together: queries for many nodes are limited by memory, not by
    * arithmetic.
    */
   readonly #view: Float64Array = new Float64Array([0, 0, 1, 1, 1, 0, NEVER, NEVER]);
   #cautionMs = 0;
   #cautionBeats = 0;
   #cautionUntilMs = 0;
-  /** Gaps below the first, until the second, lie between beats that were held back. */
+  /**
+   * Until `#releasedUntilMs`, gaps below `#releasedGapMs` lie between beats that were held back.
+   */
   #releasedGapMs: number;
   #releasedUntilMs: number;
   /**
-   * Whether the schedules have lost their place since, because the silence was not learned from.
+   * True if the schedules have lost their place since then, because the silence was not learned
+   * from.
    */
   #placeLost = true;
   #mistakesInRow = 0;
@@ -136,7 +147,8 @@ export class AdaptiveNode {
   #setApartAtMs = 0;
   #beats = 0;
   /**
-   * Gaps of the first beats and the sum of their logarithms: the geometric mean bears an odd one.
+   * Gaps of the first beats, as a count and the sum of their logarithms: one odd gap hardly moves
+   * the geometric mean.
    */
   #gaps = 0;
   #gapLogarithms = 0;
@@ -165,12 +177,12 @@ export class AdaptiveNode {
     return this.#view[LAST] as number;
   }
 
-  /** Silence from which on any level is reached. */
+  /** Silence after which every level is reached. */
   get ceilingMs(): number {
     return this.#ceilingMs;
   }
 
-  /** The level of a silence that lasts until `nowMs`, ceiling and floor aside. */
+  /** The level of a silence that lasts until `nowMs`, without ceiling and floor. */
   level(nowMs: number): number {
     const silenceMs = Math.max(0, nowMs - (this.#view[LAST] as number));
     const level = this.#presentLevel(silenceMs);
@@ -190,7 +202,7 @@ export class AdaptiveNode {
   }
 
   /**
-   * What the bounds may lengthen: no more than in proportion to level 8, because a tail of few
+   * What the bounds may lengthen: at most in proportion to level 8, because the tail of few
    * silences is too long already.
    */
   #proportionalMs(level: number, presentMs: number): number {
@@ -205,7 +217,7 @@ export class AdaptiveNode {
     return silenceMs < hourlyMs ? level : Math.max(level, (HOURLY_LEVEL * silenceMs) / hourlyMs);
   }
 
-  /** The level of a silence by the traffic of the present, whatever was watched. */
+  /** The level of a silence by the present traffic alone, without the hours watched. */
   #presentLevel(silenceMs: number): number {
     const view = this.#view;
     const placeMs = silenceMs / (view[STRETCH] as number);
@@ -232,14 +244,14 @@ export class AdaptiveNode {
     return Math.max(silenceMs, leastMs, 0);
   }
 
-  /** The gaps' mean, the deviation in use, and how many samples it rests on. */
+  /** The mean of the gaps, the deviation in use, and its number of samples. */
   estimate(): { location: number; scale: number; samples: number } {
     return { location: this.#quick.meanMs, scale: this.#asked.scaleMs, samples: this.#quick.samples };
   }
 
   /**
-   * Takes in a beat that proves life. `adjacent`: no beat between was lost; `restart`: its sender
-   * began anew.
+   * Takes a beat that proves life. `adjacent`: no beat in between was lost. `restart`: its sender
+   * began again.
    */
   hear(sequence: number | undefined, adjacent: boolean, restart: boolean, nowMs: number): void {
     const silenceMs = nowMs - this.lastMs;
@@ -263,7 +275,7 @@ export class AdaptiveNode {
     if (nowMs - this.#fadedAtMs > MEMORY_MS / FADES_PER_MEMORY) this.#fade(nowMs);
   }
 
-  /** Whether the beat that ends this silence was held back together with the one before. */
+  /** Was the beat that ends this silence held back together with the one before? */
   #isReleased(silenceMs: number, nowMs: number): boolean {
     if (nowMs >= this.#releasedUntilMs) return false;
     if (silenceMs >= 0 && silenceMs < this.#releasedGapMs) return true;
@@ -271,7 +283,7 @@ export class AdaptiveNode {
     return false;
   }
 
-  /** A silence was overdue: the beats that it had room for may arrive together now. */
+  /** A silence was overdue: the beats of that time may arrive together now. */
   #expectReleased(silenceMs: number, nowMs: number): void {
     this.#releasedGapMs = RELEASED_SHARE * this.#quick.meanMs;
     this.#releasedUntilMs = nowMs + RELEASED_WITHIN * silenceMs;
@@ -279,7 +291,7 @@ export class AdaptiveNode {
   }
 
   /**
-   * A beat that proves life and nothing else. The schedules see its number with the next one that
+   * A beat that proves life and nothing else. The schedules see its number with the next beat that
    * was not held back.
    */
   #bear(sequence: number | undefined, nowMs: number): void {
@@ -292,7 +304,7 @@ export class AdaptiveNode {
     this.#look();
   }
 
-  /** A ceiling that was not told is raised for a sender that is slower than it allows for. */
+  /** Raises a ceiling that was not configured, for a sender that is slower than it allows. */
   #fitCeiling(gapMs: number): void {
     const { ceilingTold, ceilingMs } = this.#settings;
     if (ceilingTold || (this.#untoldCeiling === undefined && !isLong(gapMs, ceilingMs))) return;
@@ -323,9 +335,7 @@ export class AdaptiveNode {
     for (const context of this.#arrivals) context.scaleMs = Math.max(context.scaleMs, presumedMs / 2);
   }
 
-  /**
-   * Whether an outage is the third within the memory; then the ones before are remembered as well.
-   */
+  /** Is this outage the third within the memory? Then the earlier ones are remembered as well. */
   #recurs(silenceMs: number, nowMs: number): boolean {
     const apart = this.#setApartMs;
     if (nowMs - this.#setApartAtMs > MEMORY_MS) apart.length = 0;
@@ -398,7 +408,7 @@ export class AdaptiveNode {
     }
   }
 
-  /** Looks at all curves anew. */
+  /** Computes all curves again. */
   #fit(): void {
     this.#nextFit = this.#beats + Math.min(Math.max(1, this.#beats >> 2), FIT_EVERY);
     for (const contexts of [this.#arrivals, this.#schedules])
@@ -407,7 +417,7 @@ export class AdaptiveNode {
     this.#choose(true);
   }
 
-  /** Chooses whom to ask; `refitted`: the curve has to be laid anew in any case. */
+  /** Chooses the context to use. `refitted`: the curve has to be computed again in any case. */
   #choose(refitted: boolean): void {
     this.#nextChoice = this.#beats + CHOOSE_EVERY;
     let best: AdaptiveContext = this.#quick;
@@ -430,7 +440,7 @@ export class AdaptiveNode {
     this.#view[HOURLY_ORDERS] = best.hourlyOrders;
   }
 
-  /** Lays out what queries about the silence that begins now will need. */
+  /** Prepares what queries about the silence that begins now will need. */
   #look(): void {
     const view = this.#view;
     view[AHEAD] = this.#asked.baseMs - (view[LAST] as number);

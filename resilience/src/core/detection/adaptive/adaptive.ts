@@ -1,14 +1,13 @@
 /**
- * The adaptive suspicion machine: one setting for all networks. Instead of fitting a family of
- * distributions it remembers for hours how long silences have really been, and says how many
- * mistakes an hour a deadline would mean: level 8 is one mistake an hour to be expected and each
- * level ten times fewer than the one below, from 7 (ten an hour) upwards; up to level 2 the level
- * is plain phi. What a node is like is in adaptive-node.ts, how it is remembered in
- * silence-histogram.ts.
+ * The adaptive suspicion machine: one setting for all networks. It fits no family of distributions.
+ * Instead it remembers for hours how long silences really were, and computes how many mistakes an
+ * hour a deadline would mean. Level 8 means one expected mistake an hour, and each level above has
+ * ten times fewer than the one below, from 7 (ten an hour) upwards. Up to level 2 the level is
+ * plain phi. adaptive-node.ts describes a node, and silence-histogram.ts what is remembered of it.
  *
- * It assumes that the silences of the coming hours resemble those of the last sixteen, up to place
- * and unit. It cannot tell a burst of loss from a crash before it is over, and no rate of mistakes
- * is promised for the first hour.
+ * It assumes that the silences of the coming hours resemble those of the last sixteen, up to
+ * location and unit. It cannot distinguish a burst of loss from a crash before the burst is over,
+ * and it promises no rate of mistakes for the first hour.
  */
 
 import { type Complete, checked } from "../../options.ts";
@@ -23,6 +22,17 @@ import { HOURLY_LEVEL } from "./level-scale.ts";
  * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38
  * for one a day. For rates of at most ten an hour, and for senders that beat every six minutes or
  * oftener. Throws `ConfigurationError` where `perHour` is no number above 0.
+ *
+ * @example
+ * ```ts
+ * import { PhiAccrualDetector } from "ground-station-failover";
+ * import { levelForMistakes } from "ground-station-failover/core";
+ *
+ * const detector = new PhiAccrualDetector({ model: "adaptive" });
+ * const onceADay = levelForMistakes(1 / 24);
+ * detector.noteHeartbeat("north");
+ * console.log(onceADay.toFixed(2), detector.isAlive("north", onceADay)); // 9.38 true
+ * ```
  */
 export function levelForMistakes(perHour: number): number {
   const range = { min: 0, aboveMin: true, max: Number.MAX_VALUE };
@@ -30,8 +40,8 @@ export function levelForMistakes(perHour: number): number {
 }
 
 /**
- * Minimum number of deviations in the shortest silence that its level 8 can mean: whoever sets
- * timers looks again that often.
+ * Minimum number of deviations in the shortest silence that its level 8 can mean. A caller that
+ * sets timers checks again at this interval.
  */
 const MIN_DEVIATIONS = 10;
 
@@ -42,7 +52,10 @@ export class AdaptiveMachine implements PhiAccrualMachine {
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
-  /** `given`: what was said, beside the options in force; what was not said may be learned. */
+  /**
+   * `given`: the options that the caller gave, beside the options in force; the others may be
+   * learned.
+   */
   constructor(options: Complete<PhiAccrualOptions>, given: PhiAccrualOptions) {
     const { expectedIntervalMs, minSamples, minDeviationMs, ceilingMs, maxNodes } = options;
     this.options = options;

@@ -1,22 +1,22 @@
 /**
- * What a level of the adaptive model means, between orders of improbability of a silence and the
- * number that is asked for: plain phi up to 2, an order of mistakes an hour a level from 7 (ten an
- * hour) on, a straight line between. That line is the price of keeping both promises in one number.
- * For a sender so slow that one mistake an hour is a common silence the plain part is shorter.
+ * The meaning of a level of the adaptive model, as a function of a silence's orders of
+ * improbability. Up to 2 it is plain phi. From 7 (ten an hour) on, each level is one order of
+ * mistakes an hour. Between them is a straight line, which connects the two meanings in one number.
+ * For a sender so slow that one mistake an hour is a common silence, the plain part is shorter.
  */
 
-/** The level at which one mistake an hour is to be expected. */
+/** The level at which one mistake an hour is expected. */
 export const HOURLY_LEVEL = 8;
-/** From here on levels count mistakes an hour. */
+/** From this level on, levels count mistakes an hour. */
 export const RATE_LEVEL = 7;
 /**
- * Up to here a level is plain phi, for a slow sender up to a share of the orders that mean one
- * mistake an hour.
+ * Up to this level, a level is plain phi; for a slow sender, up to this share of the orders that
+ * mean one mistake an hour.
  */
 const PLAIN_LEVEL = 2;
 const KNEE_SHARE = 0.4;
 
-/** The level of a silence of so many orders, where `hourlyOrders` mean one mistake an hour. */
+/** The level of a silence of `orders`, if `hourlyOrders` mean one mistake an hour. */
 export function levelOf(orders: number, hourlyOrders: number): number {
   const knee = kneeOf(hourlyOrders);
   if (orders <= knee) return orders;

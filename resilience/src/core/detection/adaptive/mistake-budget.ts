@@ -1,38 +1,36 @@
 /**
- * How the mistakes of an average hour are shared out among kinds of traffic. An equal share each
- * would be simple and wasteful: where silences have a heavy tail a mistake fewer costs a long wait,
- * where they have none it is almost free. So they are spent where each buys most: the mean wait is
- * made as short as the total allows (one price of a mistake for all kinds, found by bisection; H.
- * Everett, "Generalized Lagrange multiplier method", 1963).
+ * Distributes the mistakes of an average hour over kinds of traffic. Equal shares would be simple
+ * and wasteful. For silences with a heavy tail, one mistake less costs a long wait; without a tail,
+ * it costs almost nothing. So mistakes go where each shortens the wait most: the mean wait is as
+ * short as the total allows (one price of a mistake for all kinds, found by bisection; H. Everett,
+ * "Generalized Lagrange multiplier method", 1963).
  *
- * The total is a little less than the one mistake an hour that is promised, because a quantile of a
- * few dozen silences is too short as often as too long. Only where some more shorten the wait out
- * of all proportion it is a little more: when traffic jumps once an hour, no deadline that is worth
- * having foresees the jump.
+ * The total is slightly less than the promised one mistake an hour, because a quantile of a few
+ * dozen silences is too short as often as too long. It is slightly more only if a few more mistakes
+ * shorten the wait very much: if traffic jumps once an hour, no useful deadline can foresee the
+ * jump.
  */
 import type { SilenceHistogram } from "./silence-histogram.ts";
 import { KNEE, type TailCurve } from "./tail-curve.ts";
 
-/** Mistakes an hour that level 8 aims at, and what it allows where that pays. */
+/** Mistakes an hour that level 8 aims at, and the maximum where that is worth it. */
 const AIM = 0.85;
 const MOST = 1.35;
-/** It pays where the wait's logarithm falls by this on average. */
+/** It is worth it if the logarithm of the wait falls by this on average. */
 const WORTH = 0.5;
-/** Mistakes an hour that a kind can be given: the total times these. */
+/** The choices of mistakes an hour for a kind: the total times these. */
 const CHOICES = 19;
 const LEAST_CHOICE = 1 / 32;
 const CHOICE_RATIO = Math.SQRT2;
 const PRICE_STEPS = 24;
 const MOST_KINDS = 8;
 
-/** For each kind and choice the wait in deviations; for each kind its share of time. */
+/** The wait in deviations for each kind and choice, and each kind's share of time. */
 const waits: Float64Array = new Float64Array(MOST_KINDS * CHOICES);
 const shares: Float64Array = new Float64Array(MOST_KINDS);
 const chosen: Int32Array = new Int32Array(MOST_KINDS);
 
-/**
- * Sets the aim of each kind; answers the wait in deviations at the same total without any kinds.
- */
+/** Sets the aim of each kind. Returns the wait in deviations at the same total without kinds. */
 export function allot(histogram: SilenceHistogram, curve: TailCurve, gapMs: number): number {
   let hours = 0;
   let heard = 0;
@@ -54,7 +52,7 @@ export function allot(histogram: SilenceHistogram, curve: TailCurve, gapMs: numb
   return pays ? evenMost : even;
 }
 
-/** Mistakes an hour to aim at where there is nothing to share out. */
+/** Mistakes an hour to aim at if there is only one kind. */
 export function undivided(curve: TailCurve, perHour: number): number {
   const wait = (total: number): number => curve.zAtOrders(ordersOf(perHour, total)) + KNEE;
   return Math.log(wait(AIM) / wait(MOST)) > WORTH ? MOST : AIM;
@@ -64,7 +62,7 @@ function ordersOf(perHour: number, mistakesPerHour: number): number {
   return Math.max(1, Math.log10(perHour / mistakesPerHour));
 }
 
-/** Notes what each choice would mean for each kind. */
+/** Computes the wait for each choice of each kind. */
 function look(histogram: SilenceHistogram, curve: TailCurve, gapMs: number, hours: number): void {
   for (let kind = 0; kind < histogram.kinds; kind++) {
     shares[kind] = histogram.hours(kind) / hours;
@@ -80,7 +78,7 @@ function rate(choice: number): number {
 }
 
 /**
- * Finds the price at which all kinds together make `total` mistakes, sets the aims, answers the
+ * Finds the price at which all kinds together make `total` mistakes, and sets the aims. Returns the
  * mean logarithm of the wait.
  */
 function spend(histogram: SilenceHistogram, total: number): number {
@@ -102,8 +100,8 @@ function spend(histogram: SilenceHistogram, total: number): number {
 }
 
 /**
- * What each kind chooses where a mistake costs `price` milliseconds of waiting; answers the
- * mistakes an hour.
+ * Chooses for each kind, if a mistake costs `price` milliseconds of waiting. Returns the mistakes
+ * an hour.
  */
 function choose(histogram: SilenceHistogram, price: number): number {
   let spent = 0;

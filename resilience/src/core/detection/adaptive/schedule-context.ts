@@ -1,37 +1,37 @@
 /**
  * Lateness against the sender's schedule, for senders that keep to a grid and number their beats.
  * The schedule is a straight line through arrivals over sequence numbers, followed by a fading
- * least-squares filter (alpha-beta gains of a growing memory that stops growing). A sender that
- * pauses or changes its interval has the line moved, or laid anew.
+ * least-squares filter (alpha-beta gains of a growing memory that stops growing). If a sender
+ * pauses or changes its interval, the line is moved or laid again.
  */
 import { ADOPTED_SAMPLES, AdaptiveContext, CLIP, clipped, LONGEST_MS, PRESUMED_SAMPLES } from "./adaptive-context.ts";
 import type { SilenceHistogram } from "./silence-histogram.ts";
 
 /**
- * The schedule is laid anew after so many residuals beyond the clip in a row, or where the last few
- * lean to one side.
+ * The schedule is laid again after this many residuals beyond the clip in a row, or if the last few
+ * are biased to one side.
  */
 const RELAY_AFTER = 3;
 const BIAS_BEATS = 8;
 const BIAS_SCALES = 1.2;
 const RELAY_AGAIN = 16;
-/** What is left of a line's firmness when it is moved. */
+/** The maximum weight that a line keeps when it is moved, in points. */
 const RESUMED_POINTS = 16;
 
 export class ScheduleContext extends AdaptiveContext {
   readonly #longest: number;
-  /** Where the line passes at the last beat, and its slope a number. */
+  /** The line's value at the last beat, and its slope per number. */
   #placeMs = 0;
   #periodMs = 0;
   #points = 0;
   #variance = 0;
   #offRow = 0;
-  /** Mean of the last residuals in deviations: a line that is right has none. */
+  /** Mean of the last residuals in deviations; it is 0 for a correct line. */
   #bias = 0;
   #lastMs = 0;
   #relaidAt: number = Number.NEGATIVE_INFINITY;
 
-  /** `memory`: for the deviation; `longest`: beats that the line is laid through. */
+  /** `memory`: beats for the deviation. `longest`: beats that the line is fitted to. */
   constructor(histogram: SilenceHistogram, memory: number, longest: number) {
     super(histogram, memory);
     this.#longest = longest;
@@ -61,8 +61,8 @@ export class ScheduleContext extends AdaptiveContext {
   }
 
   /**
-   * Steps aside where `quick` has seen the traffic change, and takes over what it knows when it
-   * comes back.
+   * Steps aside if `quick` has seen the traffic change, and takes over its values when it comes
+   * back.
    */
   compare(quick: ScheduleContext): void {
     if (this.returning) {
@@ -101,8 +101,8 @@ export class ScheduleContext extends AdaptiveContext {
   }
 
   /**
-   * First the line is only moved, as after a pause of the sender; where that does not help it is
-   * laid from nothing.
+   * First the line is only moved, as after a pause of the sender. If that does not help, it is laid
+   * again from nothing.
    */
   #relay(nowMs: number, steps: number): void {
     const again = this.samples - this.#relaidAt < RELAY_AGAIN;

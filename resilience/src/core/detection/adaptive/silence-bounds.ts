@@ -1,65 +1,65 @@
 /**
- * How long the adaptive model waits at most, and at least before it claims much, by silences in a
+ * The maximum wait of the adaptive model, and the minimum wait for high levels, from silences in a
  * unit that never changes.
  *
- * At most: contexts know silences in deviations and follow the traffic with the deviation; where
- * that jumps, as when a calm sender begins to stall, a rare silence of calm times (hundreds of its
- * small deviations) times the large deviation of rough times is minutes, and a crash then goes
- * unseen. So no deadline is longer than a quarter more than what the silences alone ask for: the
- * best fixed timeout is a bound, not a rival.
+ * Maximum: contexts know silences in deviations and follow the traffic with the deviation. If the
+ * deviation jumps, as when a calm sender begins to stall, a rare silence of calm times (hundreds of
+ * its small deviations) times the large deviation of rough times is minutes, and a crash would go
+ * undetected for that long. So no deadline is longer than the silences alone require, plus a
+ * quarter: the best fixed timeout is an upper bound.
  *
- * At least: a level counts hours (8 one mistake an hour, 12 one in ten thousand). A level that
+ * Minimum: a level counts hours (8 one mistake an hour, 12 one in ten thousand). A level that
  * promises less than one mistake in the hours watched is not reached before the longest silence of
- * those hours, longer by half for each order of magnitude that is missing. That alone would make a
- * young node wait for seconds, so it gives way where traffic is calm: by this rule no deadline is
- * more than 1.75 times that of the present, less once hours were watched, unless a silence as long
- * was really seen.
+ * those hours, which is lengthened by half for each missing order of magnitude. This alone would
+ * make a young node wait for seconds, so it is limited while traffic is calm: by this rule no
+ * deadline is more than 1.75 times that of the present traffic (less once hours were watched),
+ * unless a silence as long was really seen.
  */
 import { HOURLY_LEVEL, RATE_LEVEL } from "./level-scale.ts";
 import { LONGEST_Z, type SilenceHistogram } from "./silence-histogram.ts";
 import { KNEE, PRESUMED_INDEX } from "./tail-curve.ts";
 
 /**
- * So many times its own deadline is what it allows: below that its mistakes would add to those of
- * the contexts.
+ * The maximum is this many times its own deadline: at a lower value, its mistakes would add to
+ * those of the contexts.
  */
 const ALLOWANCE = 1.25;
-/** Bins are fine up to sixteen gaps, and tell silences apart up to a thousand. */
+/** Bins are fine up to sixteen gaps, and distinguish silences up to a thousand. */
 const UNITS_PER_GAP = 8;
-/** Silences from which on it caps anything. */
+/** The maximum applies from this many silences on. */
 const FEWEST_SILENCES = 100;
-/** The silence for a level more is so many times as long, at least and at most. */
+/** The silence for one level more is this many times as long, at least and at most. */
 const LEAST_RATIO = 1.05;
 const MOST_RATIO = 3;
 /**
- * Few hours lengthen the deadline of present traffic by so much at most: a death in the first
- * seconds is declared within twice the steady time.
+ * A short watch time lengthens the deadline of present traffic by at most this factor: a death in
+ * the first seconds is declared within twice the steady time.
  */
 const MOST_ALLOWANCE = 1.75;
 /**
- * So many hours are all that is ever remembered: they lengthen nothing, and no memory knows a level
- * above this.
+ * No more than this many hours are ever remembered: they lengthen nothing, and nothing is
+ * remembered about levels above this one.
  */
 const MEMORY_HOURS = 16;
 const REMEMBERED_LEVEL: number = HOURLY_LEVEL + Math.log10(MEMORY_HOURS);
 /**
- * Above that level so many times the longest silence watched may be waited for, in the first hour
- * as in the hundredth, where that is no more than so many deadlines of the present: beyond lies an
- * outage.
+ * Above that level, the wait may be this many times the longest silence watched, in the first hour
+ * as in the hundredth, if that is at most `SEEN_DEADLINES` deadlines of the present traffic. A
+ * longer silence is an outage.
  */
 const SEEN_ALLOWANCE = 1.5;
 const SEEN_DEADLINES = 4;
 
 export class SilenceBounds {
-  /** The silence that reaches level 8 whatever else is known; Infinity as long as little is. */
+  /** The silence that reaches level 8 in any case; Infinity while little is known. */
   hourlyMs: number = Number.POSITIVE_INFINITY;
-  /** The longest silence watched; 0 as long as there is none. */
+  /** The longest silence watched; 0 while there is none. */
   #longestMs = 0;
   /** The level of one mistake in all the hours watched. */
   #watchedLevel: number = Number.NEGATIVE_INFINITY;
-  /** So many deadlines of the present may be waited for because few hours were watched. */
+  /** Factor for deadlines of the present traffic because few hours were watched. */
   #allowance = MOST_ALLOWANCE;
-  /** The silence for a level more is so many times as long. */
+  /** The silence for one level more is this many times as long. */
   ratio = 1;
   readonly #histogram: SilenceHistogram;
   #unitMs = 0;
@@ -69,8 +69,8 @@ export class SilenceBounds {
   }
 
   /**
-   * Takes in a silence that ended; the first one's typical gap settles the unit, which is `leastMs`
-   * at least.
+   * Takes a silence that ended. The typical gap at the first one sets the unit, which is at least
+   * `leastMs`.
    */
   remember(silenceMs: number, gapMs: number, leastMs: number): void {
     if (this.#unitMs === 0) this.#unitMs = Math.max(gapMs / UNITS_PER_GAP, leastMs);
@@ -82,8 +82,8 @@ export class SilenceBounds {
   }
 
   /**
-   * Looks at the silences anew: one an hour is as many as there are hours; before the first is
-   * over, the longest is carried on.
+   * Evaluates the silences again. One an hour means as many as there are hours; before the first
+   * hour is over, the longest is extrapolated.
    */
   fit(): void {
     const histogram = this.#histogram;
@@ -103,8 +103,8 @@ export class SilenceBounds {
   }
 
   /**
-   * The shortest silence that reaches `level` after the hours watched, where present traffic asks
-   * for `presentMs`; 0 where they allow it.
+   * The shortest silence that reaches `level` after the hours watched, if present traffic requires
+   * `presentMs`; 0 if they allow it.
    */
   leastMs(level: number, presentMs: number): number {
     if (level <= RATE_LEVEL || level <= this.#watchedLevel || this.#longestMs === 0) return 0;
@@ -116,8 +116,8 @@ export class SilenceBounds {
   }
 
   /**
-   * The inverse: what `silenceMs` can reach at most, where `presentLevel` tells what a silence
-   * reaches in present traffic.
+   * The inverse: the maximum level of `silenceMs`. `presentLevel` gives the level of a silence in
+   * present traffic.
    */
   mostLevel(silenceMs: number, presentLevel: (silenceMs: number) => number): number {
     if (this.#longestMs === 0) return Number.MAX_VALUE;
@@ -129,7 +129,7 @@ export class SilenceBounds {
   }
 
   /**
-   * The silence that reaches a level from {@link RATE_LEVEL} on, where `fromMs` reach that one and
+   * The silence that reaches a level from {@link RATE_LEVEL} on, if `fromMs` reach that level and
    * `hourlyMs` level 8.
    */
   static silenceMs(level: number, fromMs: number, hourlyMs: number): number {

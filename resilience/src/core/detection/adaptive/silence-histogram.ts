@@ -1,56 +1,59 @@
 /**
- * How often silences of each length have been, remembered for hours in constant room, without
+ * How often silences of each length occurred, remembered for hours in constant memory, without
  * assuming a distribution. Silences are counted in bins that widen with their length (of the
  * silence in deviations past the mean: log2(1 + z / 2)), so that 73 bins reach from nothing to
- * 8,000 deviations; within a bin the curve of exceedance falls geometrically. Where counts run out
- * it is carried on as a Pareto tail whose index comes from the longest silences seen (B. M. Hill,
- * "A simple general approach to inference about the tail of a distribution", 1975), held together
- * by a weak presumption.
+ * 8,000 deviations. Within a bin the curve of exceedance falls geometrically. Beyond the counts, it
+ * continues as a Pareto tail whose index comes from the longest silences seen (B. M. Hill, "A
+ * simple general approach to inference about the tail of a distribution", 1975), stabilised by a
+ * weak prior.
  *
- * Silences are remembered by kind of traffic, and what is known of a kind is blended with up to
- * half an hour of the others. Old silences fade: all counts are thinned evenly now and then. What a
- * silence is measured from, in which unit, and what makes a kind is the caller's business (see
+ * Silences are remembered by kind of traffic, and the data of a kind are blended with up to half an
+ * hour of the others. Old silences fade: all counts are reduced evenly now and then. The caller
+ * decides from where a silence is measured, in which unit, and what makes a kind (see
  * adaptive-context.ts).
  */
 import { KNEE, PRESUMED_INDEX, type TailCurve } from "./tail-curve.ts";
 
 /**
- * Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences of one cause lie close
+ * Bins for each doubling of 1 + z / 2: fine up to 2^6, where silences with one cause lie close
  * together, then coarse.
  */
 const FINE_BINS = 9;
 const FINE_OCTAVES = 6;
 const COARSE_BINS = 3;
-/** How many there are: the last one takes in everything beyond 2^12. */
+/** Number of bins; the last one holds everything beyond 2^12. */
 const BINS = 73;
-/** A kind's row: its bins, then what else is known of it. */
+/** A kind's row: its bins, then its other values. */
 const HOURS = BINS;
 const RECENT_HOURS = BINS + 1;
 const UNIT_MS = BINS + 2;
 const AIM = BINS + 3;
 const ROW = BINS + 4;
 const MOST_RECENT_HOURS = 0.01;
-/** The empirical curve is believed down to this many silences; beyond, the tail speaks. */
+/** The empirical curve is used down to this many silences; beyond, the tail is used. */
 const TAIL_FROM = 12;
-/** The longest silences that the tail's index is estimated from. */
+/** Number of longest silences from which the tail's index is estimated. */
 const TAIL_SAMPLES = 40;
-/** How many silences the presumption about the tail's index is worth. */
+/** Weight of the prior for the tail's index, in silences. */
 const PRESUMED_WEIGHT = 2;
 /**
- * So many hours of the other kinds are mixed into one that has not been heard yet, fewer the more
- * is known of it.
+ * Maximum weight, in hours, borrowed from other kinds for a kind without data; shrinks as its own
+ * data grow.
  */
 const BLENDED_HOURS = 0.5;
 /** Decimal orders between two points of a curve. */
 const ORDERS_PER_POINT = 0.25;
-/** A faded count below this is none. */
+/** A faded count below this counts as zero. */
 const NEGLIGIBLE = 1e-3;
-/** Nothing above an edge counts as this many silences: a straight line in logarithms needs some. */
+/**
+ * No silence above an edge counts as this many, because a straight line in logarithms needs a
+ * positive count.
+ */
 const LEAST_ABOVE = 0.5;
 const HOUR_MS = 3_600_000;
 const SHORTEST_GAP_MS = 1e-3;
 
-/** What a fit works on: kinds blended. One for all, because no fit begins before another ends. */
+/** The working array of a fit, with kinds blended. One for all, because no two fits overlap. */
 const blended: Float64Array = new Float64Array(BINS);
 
 export class SilenceHistogram {
@@ -61,8 +64,8 @@ export class SilenceHistogram {
   #count = 0;
 
   /**
-   * Rows from number `row` on in a store that may be shared: one array for several is smaller than
-   * one each.
+   * Rows from number `row` on in a store that may be shared: one array for several histograms is
+   * smaller than one each.
    */
   constructor(store: Float32Array, row: number, kinds: number) {
     this.#store = store;
@@ -70,27 +73,27 @@ export class SilenceHistogram {
     this.kinds = kinds;
   }
 
-  /** Room for so many kinds in all. */
+  /** A store for this many rows in all. */
   static store(rows: number): Float32Array {
     return new Float32Array(rows * ROW);
   }
 
-  /** How many silences are remembered, the faded ones in part. */
+  /** How many silences are remembered; faded ones count in part. */
   get count(): number {
     return this.#count;
   }
 
-  /** Hours of traffic of a kind, the faded ones in part. */
+  /** Hours of traffic of a kind; faded ones count in part. */
   hours(kind: number): number {
     return this.#note(kind, HOURS) + this.#note(kind, RECENT_HOURS);
   }
 
-  /** Milliseconds a deviation when traffic was last of that kind. */
+  /** Milliseconds per deviation when traffic was last of that kind. */
   unitMs(kind: number): number {
     return this.#note(kind, UNIT_MS);
   }
 
-  /** Mistakes an hour to aim at while traffic is of that kind; 0 where none has been set. */
+  /** Mistakes an hour to aim at while traffic is of that kind; 0 if not set. */
   aim(kind: number): number {
     return this.#note(kind, AIM);
   }
@@ -103,7 +106,7 @@ export class SilenceHistogram {
     return this.#store[this.#first + kind * ROW + what] as number;
   }
 
-  /** Takes in a silence of `z` deviations of `unitMs` past the mean. */
+  /** Takes a silence of `z` deviations of `unitMs` past the mean. */
   add(kind: number, z: number, unitMs: number, silenceMs: number): void {
     const store = this.#store;
     const row = this.#first + kind * ROW;
@@ -111,7 +114,7 @@ export class SilenceHistogram {
     store[at] = (store[at] as number) + 1;
     this.#count++;
     store[row + UNIT_MS] = unitMs;
-    // In two parts, because single precision loses what is little when it is added to much.
+    // Kept in two parts, because single precision loses small amounts that are added to large ones.
     const recent = (store[row + RECENT_HOURS] as number) + silenceMs / HOUR_MS;
     store[row + RECENT_HOURS] = recent < MOST_RECENT_HOURS ? recent : 0;
     if (recent >= MOST_RECENT_HOURS) store[row + HOURS] = (store[row + HOURS] as number) + recent;
@@ -132,7 +135,7 @@ export class SilenceHistogram {
     }
   }
 
-  /** The z that `rank` silences of a kind lie above. */
+  /** The z that `rank` silences of a kind exceed. */
   longest(kind: number, rank: number): number {
     const row = this.#first + kind * ROW;
     let above = 0;
@@ -145,9 +148,9 @@ export class SilenceHistogram {
   }
 
   /**
-   * Describes the curve of exceedance of a kind, blended with a little of the others, or of all
-   * kinds alike where `kind` is undefined. Answers how many silences an hour has; `gapMs` is a
-   * typical one, for as long as there are hardly any.
+   * Computes the curve of exceedance of a kind, blended with a little of the others, or of all
+   * kinds equally if `kind` is undefined. Returns how many silences an hour has. `gapMs`: a typical
+   * silence, used while there are hardly any.
    */
   fit(curve: TailCurve, kind: number | undefined, gapMs: number): number {
     let ownHours = 0;
@@ -177,7 +180,7 @@ export class SilenceHistogram {
   }
 }
 
-/** Lays the curve of `total` silences in `blended`. */
+/** Computes the curve of `total` silences in `blended`. */
 function describe(curve: TailCurve, total: number): void {
   const fitted = Math.min(TAIL_SAMPLES, total / 3);
   const anchored = Math.min(TAIL_FROM, total / 3);
@@ -186,10 +189,11 @@ function describe(curve: TailCurve, total: number): void {
   let above = 0;
   let bin = highest;
   for (; bin > 0 && above + (blended[bin] as number) < fitted; bin--) above += blended[bin] as number;
-  // Hill: the mean of log(x / x at the threshold) over the longest silences.
+  // Hill: the mean of log(x / threshold) over the longest silences.
   const threshold = bin === 0 ? 1 : placeAbove(bin, above, blended[bin] as number, fitted);
   const from = octavesAt(threshold);
-  // Those in the threshold's own bin lie evenly between it and the bin's upper edge.
+  // Silences in the threshold's own bin are taken as spread evenly between the threshold and the
+  // bin's upper edge.
   let excess = (Math.max(0, fitted - above) * (octavesAt(bin + 1) - from)) / 2;
   for (let place = highest; place > bin; place--)
     excess += (blended[place] as number) * (octavesAt(place + 0.5) - from);
@@ -198,7 +202,7 @@ function describe(curve: TailCurve, total: number): void {
   trace(curve, index, anchored, highest, total);
 }
 
-/** Walks down from the longest silence and notes where each quarter of an order is passed. */
+/** Walks down from the longest silence and adds a point at each quarter of an order. */
 function trace(curve: TailCurve, index: number, anchored: number, highest: number, total: number): void {
   curve.begin(index, highest === 0 ? Number.POSITIVE_INFINITY : zAt(highest + 1));
   let above = 0;
@@ -215,8 +219,8 @@ function trace(curve: TailCurve, index: number, anchored: number, highest: numbe
 }
 
 /**
- * The place inside `bin`, which has `count`, that `wanted` silences lie above, where `above` lie
- * above the bin: a straight line in logarithms.
+ * The place inside `bin`, which has `count`, that `wanted` silences exceed, if `above` silences
+ * exceed the bin: a straight line in logarithms.
  */
 function placeAbove(bin: number, above: number, count: number, wanted: number): number {
   const least = Math.max(above, LEAST_ABOVE);
@@ -242,5 +246,5 @@ function zAt(place: number): number {
   return KNEE * (2 ** octavesAt(place) - 1);
 }
 
-/** Longer silences are not told apart. */
+/** Longer silences are not distinguished. */
 export const LONGEST_Z: number = zAt(BINS - 1);

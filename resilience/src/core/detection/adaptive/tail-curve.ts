@@ -1,19 +1,20 @@
 /**
- * Orders of improbability over silence, in deviations past the mean: broken lines between points, a
- * Pareto tail past the last one. Rising, so that it has an inverse, and both directions cost the
- * same few steps. Where the points come from is the histogram's business (silence-histogram.ts).
+ * Orders of improbability as a function of silence, in deviations past the mean: straight lines
+ * between points, and a Pareto tail past the last one. The curve rises, so it has an inverse, and
+ * both directions cost the same few steps. The points come from the histogram
+ * (silence-histogram.ts).
  */
 
-/** z + KNEE is what bins and tail see the logarithm of. */
+/** Bins and tail use the logarithm of z + KNEE. */
 export const KNEE = 2;
-/** The tail's index as long as nothing is known of it. */
+/** The tail's index while nothing is known about it. */
 export const PRESUMED_INDEX = 0.17;
-/** So many times the longest silence seen is the one that comes once an hour at most. */
+/** The silence that comes once an hour is at most this many times the longest silence seen. */
 const RECORDS = 3;
 const MOST_POINTS = 24;
 
 export class TailCurve {
-  /** Points from the rarest silence down to z = 0: z and orders by turns. */
+  /** Points from the rarest silence down to z = 0: z and orders alternate. */
   readonly #values: Float64Array = new Float64Array(2 * MOST_POINTS);
   #points = 0;
   #index = PRESUMED_INDEX;
@@ -25,8 +26,8 @@ export class TailCurve {
   }
 
   /**
-   * A curve whose tail has `index`, of silences of which the longest was `longestZ`; Infinity where
-   * there was none.
+   * Starts a curve whose tail has `index`. `longestZ`: the longest silence; Infinity if there was
+   * none.
    */
   begin(index: number, longestZ: number): void {
     this.#points = 0;
@@ -34,14 +35,16 @@ export class TailCurve {
     this.#longestZ = longestZ;
   }
 
-  /** Adds a point nearer than those before; one that would not rise is left out. */
+  /**
+   * Adds a point below the earlier ones; a point that would not keep the curve rising is left out.
+   */
   point(z: number, orders: number): void {
     if (this.#points === MOST_POINTS - 1 || !(z > 0)) return;
     if (this.#points > 0 && !(z < this.#z(this.#points - 1))) return;
     this.#put(z, orders);
   }
 
-  /** Closes the curve at z = 0, where it has the given orders. */
+  /** Ends the curve at z = 0, with these orders. */
   end(orders: number): void {
     const nearest = this.#points === 0 ? Number.POSITIVE_INFINITY : this.#orders(this.#points - 1);
     this.#put(0, Math.min(orders, nearest));
@@ -61,10 +64,10 @@ export class TailCurve {
   }
 
   /**
-   * Holds the silence of so many orders to a few times the longest one seen. What has been seen for
-   * minutes says little of what comes once an hour: an index from silences of two causes (late
-   * beats and lost ones) would make it twenty seconds. A silence beyond breaks the record, and
-   * records are few: each is so many times the one before.
+   * Limits the silence of `orders` to a few times the longest one seen. Data of a few minutes say
+   * little about what comes once an hour: an index from silences with two causes (late beats and
+   * lost ones) would give twenty seconds. A longer silence breaks the record, and records are rare,
+   * because each is several times the one before.
    */
   restrain(orders: number): void {
     const beyond = orders - this.#orders(0);

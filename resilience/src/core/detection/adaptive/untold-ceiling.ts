@@ -1,9 +1,9 @@
 /**
- * A ceiling that nobody told, for a sender that beats slower than it allows for: under the default
- * of 20 s one that beats every half minute would be declared at each beat, for good. Once half of
- * the default is a usual gap, the middle one of the last three, the ceiling becomes 20 usual gaps,
- * as it would be if the interval were told; two quicker beats end that. A ceiling that was told is
- * not touched: it is a promise.
+ * A ceiling that was not configured, for a sender that beats too slowly for it: under the default
+ * of 20 s, a sender that beats every half minute would be declared down before each beat, for ever.
+ * The usual gap is the middle one of the last three. If it is longer than half of the default, the
+ * ceiling becomes 20 usual gaps, as if the interval were configured. Two quicker beats end that. A
+ * configured ceiling is never changed: it is a promise.
  */
 const CEILING_GAPS = 20;
 
@@ -16,7 +16,7 @@ export class UntoldCeiling {
     this.#defaultMs = defaultMs;
   }
 
-  /** Takes in a gap between two successive beats; answers the ceiling from now on. */
+  /** Takes a gap between two successive beats; returns the ceiling from now on. */
   after(gapMs: number): number {
     const [one, other] = [this.#gapMs, this.#gapBeforeMs];
     const usualMs = Math.max(Math.min(gapMs, one), Math.min(Math.max(gapMs, one), other));
@@ -27,7 +27,7 @@ export class UntoldCeiling {
   }
 }
 
-/** Whether a gap of this length, if it is usual, makes a ceiling too short to be one. */
+/** If gaps of this length are usual, is the ceiling too short? */
 export function isLong(gapMs: number, ceilingMs: number): boolean {
   return 2 * gapMs > ceilingMs;
 }

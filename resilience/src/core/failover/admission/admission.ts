@@ -1,29 +1,33 @@
 /**
- * How many calls a station is given: the one controller for new, waiting, re-sent and retried
- * calls. Three bounds, all of them at once:
+ * Decides how many calls a station is given. It is the one controller for new, waiting, re-sent and
+ * retried calls. Three bounds apply at the same time:
  *
  *   concurrency   at most `limit` calls in flight: no limit in quiet times, a few after a promotion
  *   pace          the declared calls a second; once the station has said that it is overloaded, also limit ÷ answer time
  *   pause         the station asked to be left alone for a moment (`Retry-After`)
  *
- * The limit moves once a round trip, by what the station finished. While nothing speaks against it,
- * it grows by half (slow start, RFC 5681), or by a tenth where the usual load is known. Where calls
- * are refused for load, it falls to what the station does, measured over the last second or so: the
- * calls that it finishes, and half of those it refuses, because a refusal is work too. Where calls
- * are not answered at all, it falls to half. It stays there for a second, and is then raised, a
- * little at first and in leaps after three seconds (CUBIC, RFC 9438): a station that stood still is
- * soon trusted again. Calls whose callers left count as finished work when they are answered, and
- * as nothing before; only refused and unanswered calls lower the limit, and only once a round trip,
- * so that no queue of abandoned calls can hold it down. When nobody has waited for it for a second,
- * the limit is lifted. A second in which this process stood still, or in which calls waited for
- * something else, is none: all of them would be sent at once. A station that refuses nearly
- * everything is exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
+ * The limit changes once a round trip, by what the station finished:
+ * - While no sign counts against it, it grows by half (slow start, RFC 5681), or by a tenth if the
+ *   usual load is known.
+ * - If calls are refused for load, it falls to what the station does, measured over about the last
+ *   second. This counts the calls that it finishes and half of those that it refuses, because a
+ *   refusal is work too.
+ * - If calls are not answered at all, it falls to half.
+ * - It stays there for a second and is then raised, a little at first and in leaps after three
+ *   seconds (CUBIC, RFC 9438). So a station that was paused is soon given its full load again.
  *
- * A station that refuses nothing becomes slow instead. Where its answers show that it is crowded
- * (`crowding.ts`), the limit is what it works on at once when nobody waits there, and a quarter
- * more; from then on the answer times move it: up while they are near those at leisure, down where
- * they are clearly longer (the delay gradient of TCP Vegas, Brakmo and Peterson, 1995). It is one
- * file because any sign may move any bound.
+ * A call whose caller hung up counts as finished work when it is answered, and not before. Only
+ * refused and unanswered calls lower the limit, and only once a round trip, so a queue of abandoned
+ * calls cannot hold it down. If no call has waited for the limit for a second, the limit is lifted.
+ * A second in which this process was paused, or in which calls waited for something else, does not
+ * count: otherwise all of them would be sent at once. A station that refuses nearly everything is
+ * exhausted by its refusals: it is left alone for a moment and given less (`#rest`).
+ *
+ * A station that refuses nothing becomes slow instead. If its answers show that it is crowded
+ * (`crowding.ts`), the limit becomes the number of calls that it works on at once when none waits
+ * there, plus a quarter. From then on the answer times move the limit: up while they are near those
+ * at leisure, down when they are clearly longer (the delay gradient of TCP Vegas, Brakmo and
+ * Peterson, 1995). It is one file because any sign may move any bound.
  */
 import { COUNT, checked } from "../../options.ts";
 import { type Crowd, FULL } from "./crowding.ts";
@@ -32,67 +36,68 @@ import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Options that limit what a station is given. */
 export interface AdmissionOptions {
   /**
-   * Most calls a second, evenly; at least 1. Default `Infinity`, not declared: what a station takes
-   * is learned when it refuses.
+   * Maximum calls per second, spread evenly; at least 1. Default `Infinity`, not declared: what a
+   * station takes is learned when it refuses.
    */
   readonly capacityPerSecond?: number | undefined;
   /**
-   * Calls that may go at once after a rest, beside that pace; a whole number from 1, below 2^31.
-   * Default: a twentieth of a second's calls, at least four, and no second holds more than
-   * `capacityPerSecond`: room for calls that happen to come together. Without `capacityPerSecond`
-   * there is nothing to be beside.
+   * Calls that may go at once after a rest, in addition to that pace; a whole number from 1, below
+   * 2^31. Default: a twentieth of a second's calls, at least four, and no second holds more than
+   * `capacityPerSecond`. This is room for calls that happen to come together. Without
+   * `capacityPerSecond` it has no effect.
    */
   readonly burst?: number | undefined;
   /**
-   * Calls that may be in flight right after a promotion, where nobody knows how many usually are. A
-   * whole number from 1, below 2^31. Default 10: almost any service bears them, and the limit grows
-   * as answers come.
+   * Calls that may be in flight right after a promotion if the usual number is unknown. A whole
+   * number from 1, below 2^31. Default 10: almost any service can take them, and the limit grows as
+   * answers come.
    */
   readonly initialConcurrent?: number | undefined;
-  /** Most calls in flight at any time; at least 1. Default `Infinity`: no bound of its own. */
+  /** Maximum calls in flight at any time; at least 1. Default `Infinity`: no bound of its own. */
   readonly maxConcurrent?: number | undefined;
   /**
-   * … of those that it works on, as far as is known: not of those that take long as a rule. At
-   * least 1. Default `Infinity`: no bound of its own.
+   * Maximum calls that the station works on at any time, as far as is known; calls that usually
+   * take long do not count. At least 1. Default `Infinity`: no bound of its own.
    */
   readonly maxWorking?: number | undefined;
 }
 
 /**
- * What a call says about load: the station finished it, refused it for load, or did not answer it
+ * What a call shows about load: the station finished it, refused it for load, or did not answer it
  * in time.
  */
 export type LoadSign = "finished" | "overloaded" | "unanswered";
 
 const SLOW_START = 1.5;
 /**
- * Where the usual load is known, the limit begins there, and grows by this: more is wanted only to
- * make up for an outage.
+ * If the usual load is known, the limit starts there and grows by this factor: more is needed only
+ * to make up for an outage.
  */
 const GENTLE_START = 1.1;
 /**
- * Where it is known how many calls come, and how long the answers of this station take, it is
- * raised to what follows, by no more than this.
+ * If the call rate and the answer time of this station are known, the limit is raised towards the
+ * number that follows from them, at most by this factor at a time.
  */
 const NEED_STEP = 3;
 const FIRST_SHARE = 1.25;
 /** The first refusal lowers the limit to this share of the load. */
 const AFTER_REFUSAL = 0.9;
 /**
- * What a refusal costs a station, as a share of a call. Unknown; between nothing and a whole call,
- * half is wrong least.
+ * What a refusal costs a station, as a share of a call. The true value is unknown, between nothing
+ * and a whole call; half has the smallest error.
  */
 const REFUSAL_COST = 0.5;
 /**
- * So few refusals, as a share of the calls in a round trip, leave the limit where it is: it is the
- * right one.
+ * The limit stays where it is while no more than this share of the calls in a round trip is
+ * refused.
  */
 const TOLERATED_RATE = 0.05;
 /**
- * Of what a station did in a round trip, so much is given in the next: the rest fills its own
- * reserve again.
+ * The station is given this share of what it did in the last round trip: the rest refills its own
+ * reserve.
  */
 const RESERVE = 0.98;
 const AFTER_SILENCE = 0.5;
@@ -100,100 +105,105 @@ const AFTER_SILENCE = 0.5;
 const LEAST_TRIED = 0.4;
 /** A limit that was lowered by mistake grows again from at least this. */
 const FEWEST_AGAIN = 2;
-/** Without a sign against it for so long, the limit is raised again … */
+/** After this long without a sign against it, the limit is raised again … */
 const PROBE_AFTER_MS = 1_000;
 /**
  * … by this share in each round trip, times the third power of the seconds since then (CUBIC, RFC
- * 9438): soon in leaps.
+ * 9438), so soon in leaps.
  */
 const PROBE_STEP = 0.005;
-/** A round trip shorter than this raises it by less: it is time that shows a station's limits. */
+/**
+ * A round trip shorter than this raises the limit by less: a station's limits show over time, not
+ * over round trips.
+ */
 const RAISE_ROUND_MS = 80;
-/** However long the calm, no more than this at once. */
+/** Maximum factor of one raise, however long nothing was refused. */
 const MAX_RAISE = 4;
-/** A limit that was raised to more than this many times what it was has leapt. */
+/** A limit that was raised to more than this many times its lowered value has leapt. */
 const LEAP_RATIO = 3;
 /**
- * What a station does is measured over one to two of these, or of two round trips where that is
- * longer.
+ * The station's work is measured over one to two windows of this length, or of two round trips if
+ * that is longer.
  */
 const MIN_WINDOW_MS = 500;
 /**
- * … and of these while there is a limit, from when it was last lowered on: the station's own
- * reserve was empty then, as it is at the next refusal, so that what it did between the two is what
- * it does for long.
+ * The window while there is a limit, starting when the limit was last lowered. The station's own
+ * reserve was empty then, and is empty again at the next refusal, so what it did in between is what
+ * it can do for long.
  */
 const BOUND_WINDOW_MS = 2_000;
 /**
- * A measurement that lowers the limit rests on at least so many calls, or on a whole window where
- * fewer come: with eight, one more or less is an eighth, which a calm second makes up for again.
+ * A measurement that lowers the limit needs at least this many calls, or a whole window if fewer
+ * come. With eight calls, one more or less is an eighth; a second without refusals makes up for
+ * that.
  */
 const MIN_MEASURED = 8;
 /**
- * A station has to work for its refusals, too: one that is given a little more than it can do may
- * end up accepting nothing. So many refusals in a round trip, and more than twice the calls
- * finished, or as many and nothing finished for some round trips, show that.
+ * A station has to work for its refusals too: one that is given slightly more than it can do may
+ * end up accepting nothing. It is exhausted after this many refusals in a round trip, if they are
+ * more than twice the calls finished, or if it has finished nothing for some round trips, …
  */
 const EXHAUSTED_AFTER = 4;
 const EXHAUSTED_RATIO = 2;
 const EXHAUSTED_ROUNDS = 3;
-/** … and it has finished nothing for at least this long. */
+/** … and for at least this long. */
 const MIN_EXHAUSTED_MS = 100;
 /**
- * It is left alone for this long, and twice as long after each call that it still refuses, so many
- * times.
+ * First rest of an exhausted station. Each call that it still refuses doubles the next rest, up to
+ * `MAX_DOUBLINGS` times.
  */
 const FIRST_REST_MS = 100;
 const MAX_DOUBLINGS = 3;
-/** … and given this share of what it was given before. */
+/** After a rest the station is given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
 /**
- * From then on its limit is raised at this share of the usual speed: what a failed try costs is
- * more.
+ * After exhaustion the limit is raised at this share of the usual speed, because a failed raise
+ * costs more.
  */
 const AFTER_EXHAUSTION_SPEED = 0.5;
 const LIFT_AFTER_MS = 1_000;
 /**
- * Where a limit that had grown is refused again, it falls to no less than this share of it at once:
- * what was measured while it was low is no more than was given. Of fewer calls at once than this,
- * the measure is what counts.
+ * If a limit that had grown is refused again, it falls at once to no less than this share of
+ * itself: what was measured while the limit was low is only what was given. Below `FEW_AT_ONCE`
+ * calls at once, the measurement counts.
  */
 const AFTER_GROWTH = 0.88;
 const GROWN = 1.01;
 const FEW_AT_ONCE = 3;
 /**
- * A station that refuses nothing is given so many times the calls that it works on at leisure: it
- * never runs out of work.
+ * A station that refuses nothing is given this many times the calls that it works on at leisure, so
+ * that it never runs out of work.
  */
 const CROWDED_SHARE = 1.25;
-/** … and never less than one: a call that is alone at its station waits for no other. */
+/** … but never less than one: a call that is alone at its station waits for no other, … */
 const LEAST_BY_DELAY = 1;
-/** … nor less than this share of them: callers who left do not hold the limit down. */
+/** … and never less than this share of them: callers who hang up must not hold the limit down. */
 const LEAST_SHARE = 0.5;
 /**
- * While answers take less than so many times as long as at leisure, that limit is raised by this.
+ * While answers take less than `ROOMY` times as long as at leisure, that limit is raised by the
+ * factor `ROOMY_STEP`.
  */
 const ROOMY = 1.25;
 const ROOMY_STEP = 1.1;
-/** While they take more than so many times as long, it falls by this share, … */
+/** While they take more than `SLOW` times as long, it falls to the share `CROWDED_STEP`. */
 const SLOW = 1.6;
 const CROWDED_STEP = 0.9;
 /**
- * One that did not make answers quicker within this time, or so many answer times, was set by
- * mistake.
+ * If such a limit did not make answers quicker within this time, or within `VAIN_ANSWERS` answer
+ * times, it was set by mistake.
  */
 const VAIN_MS = 10_000;
 const VAIN_ANSWERS = 6;
-/** Calls wait for the limit if one did within this time, in ms. */
+/** Calls are waiting for the limit if one waited within this time, in ms. */
 const BOUND_LATELY_MS = 300;
 /**
- * They became quicker if they take less than this share, as logarithms, of what they took longer
- * than at leisure.
+ * Answers have become quicker if the logarithm of their ratio to leisure is less than this share of
+ * what it was, …
  */
 const VAIN_SHARE = 0.5;
 /**
- * … and also if they take no longer than so many times as long as at leisure: below such a limit
- * they may.
+ * … or if they take no longer than this many times as long as at leisure, which is normal below
+ * such a limit.
  */
 const VAIN_LOG = Math.log(1.9);
 const UNKNOWN: Crowd = {
@@ -205,22 +215,35 @@ const UNKNOWN: Crowd = {
   work: () => 0,
 };
 /**
- * A station that finished a call within this time does not have to be left alone: that it refuses
- * others is counted.
+ * A station that finished a call within this time needs no pause; its refusals of other calls still
+ * count.
  */
 const FINISHED_LATELY_MS = 1_000;
-/** The limit is never lower: below one it is a pace, of one call in so many answer times. */
+/** The minimum limit. Below one, a limit is a pace: one call in 1 ÷ limit answer times. */
 const MIN_LIMIT = 0.05;
-/** The pace is never slower than this: what a station takes is learned from calls. */
+/** The minimum pace: what a station takes is learned only from calls. */
 const MIN_RATE_PER_SECOND = 2;
-/** The shortest round trip that is told apart. */
+/** The minimum round trip. */
 const MIN_ROUND_MS = 10;
-/**
- * A station may ask to be left alone for at most this long: an answer from it ends the pause
- * earlier.
- */
+/** Maximum pause that a station can ask for. An answer from it ends the pause earlier. */
 const MAX_PAUSE_MS = 1_000;
 
+/**
+ * How many calls a station is given at once, and at what pace: what it has declared, or what its
+ * answers and refusals have shown it to take.
+ *
+ * @example
+ * ```ts
+ * import { Admission } from "ground-station-failover/core";
+ *
+ * const admission = new Admission({ capacityPerSecond: 100, burst: 2 });
+ * admission.enter(0);
+ * admission.enter(0);
+ * console.log(admission.admits(0), admission.nextMs(0)); // false 10
+ * admission.leave(); // one is answered
+ * console.log(admission.inFlight, admission.admits(10)); // 1 true
+ * ```
+ */
 export class Admission {
   readonly capacityPerSecond: number;
   readonly #initialConcurrent: number;
@@ -229,46 +252,47 @@ export class Admission {
   readonly #declared: TokenBucket | undefined;
   readonly #learned: TokenBucket = new TokenBucket(Number.POSITIVE_INFINITY);
   #limit: number = Number.POSITIVE_INFINITY;
-  /** The station has shown how much it takes, since the limit was set. */
+  /** True if the station has shown how much it takes since the limit was set. */
   #isLearned = false;
-  /** When it was first lowered for refusals, since it was set. */
+  /** When refusals first lowered the limit since it was set. */
   #refusingFromMs: number = Number.NEGATIVE_INFINITY;
-  /** It was learned from answers that took long, and not from refusals. */
+  /** True if the limit was learned from slow answers, and not from refusals. */
   #isByDelay = false;
-  /** When that was, or when it was last looked at whether it helps. */
+  /** When that was, or when it was last checked whether the limit helps. */
   #byDelayFromMs = 0;
   /**
-   * How long answers took when it was learned, and since then: logarithms, the second summed up.
+   * How long answers took when the limit was learned, and since then: logarithms, the second one
+   * summed up.
    */
   #tookLogThen = 0;
   #tookLogSum = 0;
   #tookCount = 0;
   #growth = SLOW_START;
   /**
-   * Calls a ms that another station served before this one: it needs as many at once as come while
-   * it answers one.
+   * Calls a ms that the previous station served: this one needs as many at once as arrive while it
+   * answers one.
    */
   #perMs = 0;
   #begunAtMs: number = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
-  /** Of these, how many are no work for the station now, as far as is known. */
+  /** How many of these are no work for the station now, as far as is known. */
   #uncounted = 0;
   /**
-   * Calls that were there when the limit was set, and that it does not count. Which ones leave is
-   * not known: the first.
+   * Calls that were in flight when the limit was set; it does not count them. Which ones leave is
+   * unknown, so the first to leave are taken for these.
    */
   #beside = 0;
   #pausedUntilMs: number = Number.NEGATIVE_INFINITY;
   #roundFromMs: number = Number.NEGATIVE_INFINITY;
-  /** The last sign was that calls are not answered, and not that they are refused. */
+  /** True if the last sign was that calls are not answered, rather than refused. */
   #isBySilence = false;
-  /** It was lowered last for calls that may be refused whatever the load is. */
+  /** True if the limit was last lowered for calls that may be refused at any load. */
   #isMistakable = false;
-  /** Calls finished, and refused, in this round trip. */
+  /** Calls finished and refused in this round trip. */
   #finished = 0;
   #refused = 0;
   /**
-   * What the station did in this window and in the one before: calls finished, and a share of those
+   * The station's work in this window and in the one before: calls finished, plus a share of those
    * refused.
    */
   #done = 0;
@@ -278,33 +302,33 @@ export class Admission {
   /** The mean answer time. */
   #meanMs = 0;
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Refusals since a call was finished, and how often the station was left alone since then. */
+  /** Refusals since a call was finished, and rests since then. */
   #refusedInRow = 0;
   #rests = 0;
   /**
-   * Since it began to serve it has been exhausted, or given more than was of any use: what a failed
-   * try costs is much.
+   * True if the station has been exhausted since it began to serve, or was given more than was of
+   * use: a failed raise costs much then.
    */
   #wasExhausted = false;
   readonly #refusals: Refusals = new Refusals();
-  /** While its limit grows for the first time. */
+  /** Set while its limit grows for the first time. */
   #filling: Filling | undefined = undefined;
-  /** While it is open whether a limit by delay is worth what it costs. */
+  /** Set while it is undecided whether a limit by delay is worth its cost. */
   #worth: LimitWorth | undefined = undefined;
   /**
-   * All refusals in this round trip, and how many calls the station worked on at the first of them.
+   * All refusals in this round trip, and the calls that the station worked on at the first of them.
    */
   #refusedInRound = 0;
   #loadAtRefusal = 0;
-  /** What it was given when refusals lowered the limit first. */
+  /** The load that the station was given when refusals first lowered the limit. */
   #loadBefore = 0;
-  /** The limit that is due, should an experiment show that refusals are about load. */
+  /** The limit to set if an experiment shows that refusals are about load. */
   #untriedLimit: number = Number.POSITIVE_INFINITY;
-  /** Given so much, it refused hardly anything in the last experiment. */
+  /** The load at which it refused hardly anything in the last experiment. */
   #shownLimit = 0;
   #wasBound = false;
   #boundAtMs: number = Number.NEGATIVE_INFINITY;
-  /** What the limit was when it was last lowered, and when that was. */
+  /** The value of the limit when it was last lowered, and when that was. */
   #loweredTo: number = Number.POSITIVE_INFINITY;
   #loweredAtMs: number = Number.NEGATIVE_INFINITY;
 
@@ -324,22 +348,19 @@ export class Admission {
   }
 
   /**
-   * Calls in flight that the station works on, as far as is known: not those whose bodies are still
-   * being sent, or that were set aside.
+   * Calls in flight that the station works on, as far as is known. Calls whose bodies are still
+   * being sent, and calls that were set aside, do not count.
    */
   get working(): number {
     return this.#inFlight - this.#uncounted;
   }
 
-  /**
-   * Calls in flight that the station is known to bear: those that find out whether it serves at all
-   * are none.
-   */
+  /** Calls in flight that the station is known to sustain. Trial calls do not count. */
   get borne(): number {
     return this.isTrial ? 0 : this.working;
   }
 
-  /** How many calls may be in flight; `Infinity` where only `maxConcurrent` bounds them. */
+  /** How many calls may be in flight; `Infinity` if only `maxConcurrent` bounds them. */
   get limit(): number {
     return this.#limit;
   }
@@ -349,29 +370,30 @@ export class Admission {
     return this.#limit < ENDLESS && nowMs - this.#boundAtMs < LIFT_AFTER_MS;
   }
 
-  /** Was the limit learned from answers that took long? Then such answers are its reason. */
+  /**
+   * Was the limit learned from slow answers? Then the limit may be the reason that answers are
+   * slow.
+   */
   get isByDelay(): boolean {
     return this.#isByDelay;
   }
 
-  /** Since when it is such a limit; `-Infinity` where it is none. */
+  /** Since when the limit is by delay; `-Infinity` if it is not. */
   get byDelayFromMs(): number {
     return this.#isByDelay ? this.#byDelayFromMs : Number.NEGATIVE_INFINITY;
   }
 
-  /** Since when the limit follows from refusals; `-Infinity` where it does not. */
+  /** Since when the limit follows from refusals; `-Infinity` if it does not. */
   get refusingFromMs(): number {
     return this.#isLearned && !this.#isByDelay ? this.#refusingFromMs : Number.NEGATIVE_INFINITY;
   }
 
-  /**
-   * Was the limit lowered last for calls of which none was ever served? Then it may be a mistake.
-   */
+  /** Was the limit last lowered for sources that were never served? Then it may be a mistake. */
   get isMistakable(): boolean {
     return this.#isMistakable && this.#limit < ENDLESS;
   }
 
-  /** The limit was lowered just now, for calls that may be refused whatever the load is. */
+  /** The limit was just lowered for calls that may be refused at any load. */
   noteMistakable(): void {
     this.#isMistakable = true;
   }
@@ -381,7 +403,7 @@ export class Admission {
     return this.#isLearned;
   }
 
-  /** Does the station refuse a share of its calls whatever the load is? */
+  /** Does the station refuse a share of its calls at any load? */
   get refusesAnyway(): boolean {
     return this.#refusals.background > 0;
   }
@@ -391,26 +413,26 @@ export class Admission {
     return this.#begunAtMs;
   }
 
-  /** The most that may be in flight, whatever bounds it. */
+  /** Maximum calls in flight, by all bounds. */
   get mostConcurrent(): number {
     return Math.min(this.#limit, this.#maxConcurrent, this.#maxWorking);
   }
 
-  /** Calls a second that may go now; `Infinity` where there is no pace. */
+  /** Calls per second that may go now; `Infinity` if there is no pace. */
   get ratePerSecond(): number {
     return Math.min(this.capacityPerSecond, this.#learned.ratePerSecond);
   }
 
-  /** Instant until which the station asked to be left alone. */
+  /** Until when the station asked to be left alone. */
   get pausedUntilMs(): number {
     return this.#pausedUntilMs;
   }
 
   /**
-   * The station has just become active: it is given a few calls at first, or as many as were in
-   * flight elsewhere; `beside` so many that it has already: they came from the station that failed,
-   * and new ones do not have to wait for their end; `perMs` how many calls a ms were served
-   * elsewhere, 0 where nobody knows; by default what it was when it last began.
+   * The station has just become active. It starts with a few calls, or with as many as were in
+   * flight at the previous station (`concurrent`). `beside`: calls that it already has; they came
+   * from the station that failed, and new calls need not wait for them to end. `perMs`: calls a ms
+   * that were served elsewhere, 0 if unknown; the default is the value of the last start.
    */
   begin(concurrent: number, nowMs: number, beside = 0, perMs: number = this.#perMs): void {
     const known = concurrent >= 1;
@@ -424,34 +446,41 @@ export class Admission {
     this.#perMs = perMs;
   }
 
-  /** One call at a time: nobody knows whether the station serves at all. */
+  /** Allows one call at a time, because it is unknown whether the station serves at all. */
   beginTrial(nowMs: number): void {
     this.#limit = 1;
     this.#growth = SLOW_START;
     this.#restart(0, nowMs);
   }
 
-  /** Is it still one call at a time, because nobody knows whether the station serves? */
+  /**
+   * True while only one call at a time may go, because it is unknown whether the station serves.
+   */
   get isTrial(): boolean {
     return this.#limit === 1 && !this.#isLearned;
   }
 
   /**
-   * How many calls that take long the limit need not count, right after the station began to serve:
-   * where hardly anything was in flight before, it is lower than what any station is given at
-   * first.
+   * How many slow calls the limit need not count just after the station began to serve. If hardly
+   * anything was in flight before, the limit is lower than the usual starting limit; this is the
+   * difference.
    */
   get spare(): number {
     if (this.#limit === ENDLESS || this.#isLearned || this.isTrial) return 0;
     return this.#initialConcurrent - Math.ceil(this.#limit) - this.#uncounted;
   }
 
-  /** Does it work on as many calls as it may? Those that take long as a rule need not count. */
+  /**
+   * Does the station work on as many calls as it may? Calls that usually take long need not count.
+   */
   get isFilled(): boolean {
     return this.working >= this.#maxWorking;
   }
 
-  /** May one more call go now? A "no" for load is remembered: somebody waits for the limit. */
+  /**
+   * May one more call go now? A "no" because of load is remembered: a call is waiting for the
+   * limit.
+   */
   admits(nowMs: number): boolean {
     if (nowMs < this.#pausedUntilMs) return false;
     if (this.#hasRoom()) {
@@ -463,7 +492,7 @@ export class Admission {
     return false;
   }
 
-  /** When time alone lets the next call go; `Infinity` where another one has to end first. */
+  /** When time alone lets the next call go; `Infinity` if another call has to end first. */
   nextMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
     if (!this.#hasRoom()) return ENDLESS;
@@ -477,16 +506,16 @@ export class Admission {
     if (this.#learned.ratePerSecond < ENDLESS) this.#learned.take(nowMs);
   }
 
-  /** A call's work has ended, for whatever reason, and leaves its place to another. */
+  /** A call's work has ended, for whatever reason. Its place is free. */
   leave(): void {
     this.#inFlight--;
     if (this.#beside > 0) this.#beside--;
   }
 
   /**
-   * A call was answered after `tookMs`, and not served: its pace is that of calls that are. Where
-   * the limit is one of calls at once, the rest of its round trip is free for another; where it
-   * follows from refusals, what is counted there is calls.
+   * A call was answered after `tookMs` but not served. The pace is that of served calls. If the
+   * limit is by delay, it counts calls at once, so the rest of this call's round trip is free for
+   * another call. If the limit follows from refusals, it counts calls, and nothing is given back.
    */
   noteAnswered(tookMs: number): void {
     if (!this.#isByDelay) return;
@@ -495,7 +524,7 @@ export class Admission {
   }
 
   /**
-   * A call that was sent at `sentMs` is no work for the station from now on: a limit that was
+   * A call that was sent at `sentMs` is no work for the station from now on, so a limit that was
    * learned from work does not count it.
    */
   uncount(sentMs: number): void {
@@ -503,14 +532,14 @@ export class Admission {
     if (this.#beside > 0 && sentMs < this.#begunAtMs) this.#beside--;
   }
 
-  /** It is work again, or has ended. */
+  /** That call is work again, or has ended. */
   countAgain(): void {
     this.#uncounted--;
   }
 
   /**
-   * Calls wait, or may wait unread; that nobody asked for admission does not say that the limit is
-   * not needed.
+   * Calls wait, or may wait unread. So the absence of requests does not show that the limit is not
+   * needed.
    */
   noteAwaited(nowMs: number): void {
     this.#boundAtMs = nowMs;
@@ -523,8 +552,8 @@ export class Admission {
   }
 
   /**
-   * What a call says about load; `lastMs` is the station's usual answer time by the last few
-   * answers, `crowd` what its answer times show.
+   * Takes a sign of load from a call. `lastMs`: the station's usual answer time by its last few
+   * answers. `crowd`: what its answer times show.
    */
   note(sign: LoadSign, lastMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
     if (sign === "finished") return this.noteFinished(lastMs, nowMs, crowd);
@@ -537,7 +566,10 @@ export class Admission {
     if (nowMs >= this.#roundFromMs + this.#tripMs(usualMs, crowd)) this.#endRound(usualMs, nowMs, crowd);
   }
 
-  /** As {@link note}, of a call that the station finished; `meanMs`: its mean answer time. */
+  /**
+   * As {@link note}, for a call that the station finished. `meanMs`: the station's mean answer
+   * time.
+   */
   noteFinished(lastMs: number, nowMs: number, crowd: Crowd, meanMs: number = lastMs): void {
     this.#meanMs = meanMs;
     const usualMs = this.#roundTripMs(lastMs);
@@ -554,9 +586,9 @@ export class Admission {
   }
 
   /**
-   * A limit that follows from refusals is a rate times the mean answer time (Little's law): one
-   * that is measured with a few answers makes a rate of it that jumps with each slow one. Where
-   * answer times are what the limit follows from, the latest count.
+   * The round trip for the limit. A limit that follows from refusals is a rate times the mean
+   * answer time (Little's law); with the time of a few answers, the rate would jump with each slow
+   * one. A limit by delay follows the latest answer times.
    */
   #roundTripMs(lastMs: number): number {
     return this.#isLearned && !this.#isByDelay && this.#meanMs > 0 ? this.#meanMs : lastMs;
@@ -567,7 +599,7 @@ export class Admission {
     if (sign === "overloaded") {
       this.#refusedInRow++;
       const isTolerated = !this.#refusals.noteRefused(this.#limit < ENDLESS, nowMs);
-      // What is refused for another reason than load is dealt with, too.
+      // A call that is refused for a reason other than load has been handled, too.
       this.#measure(isTolerated ? 1 : REFUSAL_COST, usualMs, nowMs);
       if (!isTolerated) {
         this.#refused++;
@@ -578,13 +610,13 @@ export class Admission {
       if (this.#refusals.isExperimenting) return this.#lookAtExperiment(usualMs, nowMs);
       if (isTolerated) return;
     }
-    // Calls that went out before the limit was lowered say nothing about the new one.
+    // Calls that were sent before the limit was lowered say nothing about the new limit.
     if (nowMs < this.#loweredAtMs + 2 * Math.max(MIN_ROUND_MS, usualMs)) return;
     const atRefusal = sign === "overloaded" && !this.#refusals.isStrict(nowMs) ? this.#loadAtRefusal : 0;
     const load = Math.min(this.#limit, Math.max(1, this.working, atRefusal));
     if (sign === "unanswered") this.#lowerUnanswered(load * AFTER_SILENCE, usualMs, nowMs, crowd);
-    // While calls are refused, fewer are in flight than the station takes: only what it does says
-    // how many that are.
+    // While calls are refused, fewer are in flight than the station takes. Only its finished work
+    // shows how many it takes.
     else if (this.#isLearned && !this.#hasLeapt) return this.#lowerAgain(usualMs, nowMs);
     else {
       if (!this.#isLearned) {
@@ -598,19 +630,19 @@ export class Admission {
   }
 
   /**
-   * The limit after the first refusals that are too many; `ofLoad` follows from the calls in flight
-   * at these.
+   * The limit after the first refusals that are too many. `ofLoad`: follows from the calls in
+   * flight when they came.
    */
   #firstLimit(ofLoad: number, usualMs: number, nowMs: number): number {
     const done = this.#isMeasured(usualMs, nowMs) ? this.#doneInRound(usualMs, nowMs) * RESERVE : ENDLESS;
-    // Many were refused before them, and left fewer in flight than the station takes.
+    // Many calls were refused before, and left fewer in flight than the station takes.
     if (this.refusesAnyway) return done < ENDLESS ? done : Math.max(ofLoad, Math.min(this.#limit, this.#loweredTo));
     return Math.min(ofLoad, done);
   }
 
-  /** Has it refused everything for some round trips? */
+  /** Has the station refused everything for some round trips? */
   #refusesAll(usualMs: number, nowMs: number): boolean {
-    // In an experiment chance is to be told apart from load.
+    // In an experiment, chance has to be told apart from load.
     const least = this.#refusals.isExperimenting ? 2 * EXHAUSTED_AFTER : EXHAUSTED_AFTER;
     if (this.#limit === ENDLESS || this.#refusedInRow < least) return false;
     const forMs = nowMs - Math.max(this.#finishedAtMs, this.#begunAtMs);
@@ -618,8 +650,8 @@ export class Admission {
   }
 
   /**
-   * Did it refuse more than twice what it finished in this round trip, although the limit was
-   * lowered before it?
+   * Did the station refuse more than twice what it finished in this round trip, although the limit
+   * was lowered before it?
    */
   get #refusesMost(): boolean {
     const isOwn = this.#isLearned && this.#roundFromMs >= this.#loweredAtMs;
@@ -627,13 +659,13 @@ export class Admission {
   }
 
   /**
-   * It is exhausted: it is left alone for a moment, and given less from then on. An answer from it
-   * ends the rest.
+   * The station is exhausted: it is left alone for a moment, and given less from then on. An answer
+   * from it ends the rest.
    */
   #rest(usualMs: number, nowMs: number): void {
     if (this.#rests === 0) {
       this.#wasExhausted = true;
-      // Once in a moment is enough: the same refusals may have lowered it just now.
+      // One reduction per instant is enough: the same refusals may have lowered the limit just now.
       if (nowMs > this.#loweredAtMs) this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
@@ -642,8 +674,8 @@ export class Admission {
   }
 
   /**
-   * It answered nothing for a while. Where it answers as quickly as at leisure now, one at a time
-   * is no risk.
+   * The station answered nothing for a while. If it now answers as quickly as at leisure, one call
+   * at a time is no risk.
    */
   #mayAnswerAgain(usualMs: number, crowd: Crowd): void {
     if (this.#limit >= 1 || crowd.stretch >= FULL) return;
@@ -652,16 +684,17 @@ export class Admission {
   }
 
   /**
-   * More and more is out there: where there is no limit yet, what the station works on at once is.
+   * More and more calls are out. If there is no limit yet, the number that the station works on at
+   * once becomes the limit.
    */
   noteMounting(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#limit === ENDLESS && crowd.work(nowMs) > 0) this.#lowerUnanswered(ENDLESS, usualMs, nowMs, crowd);
   }
 
   /**
-   * Calls wait for a limit that the station has not shown, and its answers take several times as
-   * long as at leisure: it grew before they told. Then what the station works on at once is the
-   * limit, too.
+   * Calls wait for a limit that is not learned yet, and answers take several times as long as at
+   * leisure: the limit grew before the answers could show it. The number that the station works on
+   * at once becomes the limit.
    */
   noteCrowded(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (this.#isLearned || this.isTrial || !this.isBinding(nowMs)) return;
@@ -669,8 +702,8 @@ export class Admission {
   }
 
   /**
-   * Callers left, or more and more is out there. What the station can work on at once is known
-   * better than by halving.
+   * Callers hung up, or more and more calls are out. If the number that the station can work on at
+   * once is known, it is better than halving.
    */
   #lowerUnanswered(to: number, usualMs: number, nowMs: number, crowd: Crowd): void {
     const work = crowd.work(nowMs);
@@ -687,15 +720,16 @@ export class Admission {
   }
 
   /**
-   * Was a limit set because answers take long, and does it make the station finish only fewer
+   * Was a limit set because answers take long, and does it only make the station finish fewer
    * calls, or have answers been as slow below it ever since? Then the station is slow for another
-   * reason, and the limit grows until nobody waits for it. Returns whether it was so.
+   * reason, and the limit grows until no call waits for it. True if so.
    */
   endVainLimit(usualMs: number, crowd: Crowd, nowMs: number): boolean {
     if (!this.#isByDelay || this.#limit === ENDLESS) return false;
     const costsMore = this.#costsMore(crowd, nowMs);
     if (!costsMore && !this.#isAsSlow(usualMs, nowMs, crowd)) return false;
-    // Only where fewer are finished is it known that it takes as many as before.
+    // That the station takes as many calls as before is known only if fewer are finished below the
+    // limit.
     if (!costsMore) this.#loadBefore = 0;
     this.#isByDelay = false;
     this.#growAgain(usualMs, nowMs);
@@ -711,8 +745,8 @@ export class Admission {
   }
 
   /**
-   * Both are measured by what is known of leisure now: when the limit was learned, that may have
-   * been a guess.
+   * Compares both periods with leisure as it is known now: when the limit was learned, leisure may
+   * have been a guess.
    */
   #isAsSlow(usualMs: number, nowMs: number, { leisureMs }: Crowd): boolean {
     if (nowMs < this.#byDelayFromMs + Math.max(VAIN_MS, VAIN_ANSWERS * usualMs)) return false;
@@ -731,12 +765,12 @@ export class Admission {
     this.#tookCount = 0;
   }
 
-  /** Has the station finished anything lately? */
+  /** Has the station finished anything in the last second? */
   isFinishing(nowMs: number): boolean {
     return nowMs - this.#finishedAtMs < FINISHED_LATELY_MS;
   }
 
-  /** The station asks to be left alone for `forMs`; an answer from it ends that early. */
+  /** The station asks to be left alone for `forMs`; an answer from it ends the pause early. */
   pause(forMs: number, nowMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + Math.min(forMs, MAX_PAUSE_MS));
   }
@@ -771,15 +805,15 @@ export class Admission {
     this.#shownLimit = 0;
   }
 
-  /** Has the limit become so much higher that what the station did below it says nothing? */
+  /** Has the limit grown so much that the work done below the old limit no longer says anything? */
   get #hasLeapt(): boolean {
     if (this.#isLearned) return this.#limit > LEAP_RATIO * this.#loweredTo;
     return this.#growth === SLOW_START && this.#limit < ENDLESS;
   }
 
   /**
-   * What a station did while the limit grew in leaps, or in less than two round trips, says nothing
-   * of what it can do.
+   * Work done while the limit grew in leaps, or in less than two round trips, does not show what
+   * the station can do.
    */
   #isMeasured(usualMs: number, nowMs: number): boolean {
     const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
@@ -788,8 +822,8 @@ export class Admission {
   }
 
   /**
-   * What the station did until it began to refuse is more than it does for long: its own reserve is
-   * gone now. What it does is measured from when the calls have ended that went out before.
+   * Until it began to refuse, the station did more than it can do for long, because it used its
+   * reserve. Its work is now measured from when the calls sent before have ended.
    */
   #measureAnew(usualMs: number, nowMs: number): void {
     this.#done = 0;
@@ -815,9 +849,9 @@ export class Admission {
   }
 
   /**
-   * Still too many are refused: the limit falls to what was measured, as soon as enough was, but
-   * never by more than half, and by little where it had grown. Where nothing was finished since it
-   * was lowered, nothing was measured.
+   * Still too many calls are refused. The limit falls to the measured work as soon as enough was
+   * measured, but by no more than half, and by little if it had grown. If nothing was finished
+   * since it was lowered, nothing was measured.
    */
   #lowerAgain(usualMs: number, nowMs: number): void {
     if (!this.#isMeasured(usualMs, nowMs) || this.#finishedAtMs < this.#loweredAtMs) return;
@@ -837,7 +871,7 @@ export class Admission {
     this.#measureAnew(usualMs, nowMs);
   }
 
-  /** Has the experiment shown whether the refusals are about load? */
+  /** Acts on the experiment if it has shown whether the refusals are about load. */
   #lookAtExperiment(usualMs: number, nowMs: number): void {
     const finding = this.#refusals.finding(nowMs + usualMs, nowMs);
     if (finding === undefined) return;
@@ -849,8 +883,8 @@ export class Admission {
   }
 
   /**
-   * What is refused is not about load, and the limit was a mistake: as before, and it grows until
-   * nobody waits for it.
+   * The refusals are not about load, and the limit was a mistake. It is set back to the load of
+   * before and grows until no call waits for it.
    */
   #growAgain(usualMs: number, nowMs: number): void {
     // A limit of one would be a trial.
@@ -886,20 +920,20 @@ export class Admission {
 
   #measure(work: number, usualMs: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#windowFromMs;
-    // No window is shorter.
+    // No window is shorter than this.
     if (elapsedMs >= 0 && elapsedMs < MIN_WINDOW_MS) this.#done += work;
     else this.#measureOverEdge(work, usualMs, nowMs);
   }
 
   #measureOverEdge(work: number, usualMs: number, nowMs: number): void {
     const windowMs = Math.max(this.#limit < ENDLESS ? BOUND_WINDOW_MS : MIN_WINDOW_MS, 2 * usualMs);
-    // The first window begins a round trip before the first end: before that the station had
+    // The first window begins one round trip before the first end: before that, the station had
     // nothing to finish.
     if (this.#windowFromMs === ENDLESS) this.#windowFromMs = nowMs - usualMs;
     const elapsedMs = nowMs - this.#windowFromMs;
     if (elapsedMs < 0) return;
     if (elapsedMs >= windowMs) {
-      // After a rest, what was counted before it belongs to no window.
+      // What was counted before a rest belongs to no window.
       const isFresh = elapsedMs < 2 * windowMs;
       this.#doneBefore = isFresh ? this.#done : 0;
       this.#windowBeforeMs = isFresh ? elapsedMs : 0;
@@ -909,15 +943,15 @@ export class Admission {
     this.#done += work;
   }
 
-  /** What the station does in one round trip, as measured over the last windows. */
+  /** The station's work in one round trip, as measured over the last windows. */
   #doneInRound(usualMs: number, nowMs: number): number {
     const overMs = nowMs - this.#windowFromMs + this.#windowBeforeMs;
     return overMs <= usualMs ? this.#done + this.#doneBefore : ((this.#done + this.#doneBefore) * usualMs) / overMs;
   }
 
   /**
-   * Calls wait for the limit, and nothing was refused. Where answers take long, more calls would
-   * only wait there.
+   * Calls wait for the limit, and nothing was refused. If answers take long, more calls would only
+   * wait at the station.
    */
   #adjust(usualMs: number, nowMs: number, crowd: Crowd): void {
     const { stretch } = crowd;
@@ -933,7 +967,8 @@ export class Admission {
     this.#tookLogSum += tookLogOf(crowd);
     this.#tookCount++;
     if (stretch < SLOW) {
-      // What it did at best is soon given again; more only while there is room.
+      // The limit soon returns to the work that it did at best; it goes above that only while there
+      // is room.
       const knownWork = Math.min(crowd.work(nowMs) * CROWDED_SHARE, this.#limit * SLOW_START);
       const step = stretch < ROOMY ? ROOMY_STEP : 1;
       this.#limit = Math.min(Math.max(this.#limit * step, knownWork), this.#maxConcurrent);
@@ -947,9 +982,8 @@ export class Admission {
   #raise(usualMs: number, nowMs: number, crowd: Crowd): void {
     if (!this.#isLearned) {
       const leisureMs = crowd.leisureMs > 0 ? Math.min(usualMs, crowd.leisureMs) : usualMs;
-      // One that takes longer at leisure than the station before it needs more calls at once to
-      // serve as many. That it takes longer because of what it was given is no reason to give it
-      // more.
+      // A station that takes longer at leisure than the previous one needs more calls at once to
+      // serve as many. If it takes longer because of its load, it must not be given more.
       const needed = Math.min(this.#perMs * leisureMs * FIRST_SHARE, this.#limit * NEED_STEP);
       this.#limit = Math.max(this.#limit * this.#growth, needed);
     } else {
@@ -957,8 +991,8 @@ export class Admission {
       const rounds = (nowMs - this.#roundFromMs) / Math.max(RAISE_ROUND_MS, usualMs);
       const step = Math.min(SLOW_START - 1, PROBE_STEP * (calmMs / 1_000) ** 3);
       const raise = calmMs >= PROBE_AFTER_MS ? Math.min(MAX_RAISE, (1 + step) ** rounds) : 1;
-      // What it was seen to work on at once is doubled in leaps: more than that fills a queue
-      // before its answers tell.
+      // The seen work at once may be doubled in leaps: more would fill a queue before the answers
+      // show it.
       const seenWork = crowd.work(nowMs);
       const most = seenWork > 0 ? Math.max(this.#limit * ROOMY_STEP, seenWork * FULL) : ENDLESS;
       this.#limit = Math.min(this.#limit * raise, most);
@@ -973,8 +1007,8 @@ export class Admission {
   }
 
   /**
-   * What those took that were sent before a limit was set by delay is no measure of what is sent
-   * below it.
+   * Calls that were sent before a limit by delay was set took longer than calls sent below it, so
+   * their times are no measure.
    */
   #tripMs(usualMs: number, { leisureMs }: Crowd): number {
     return this.#isByDelay ? Math.min(usualMs, leisureMs * CROWDED_SHARE) : usualMs;
@@ -982,7 +1016,7 @@ export class Admission {
 
   /**
    * Once it is known what a station takes, calls are spread over the round trip, so that a limit of
-   * 1.9 is not one of 2.
+   * 1.9 differs from one of 2.
    */
   #setPace(usualMs: number, crowd: Crowd = UNKNOWN): void {
     const tripMs = this.#tripMs(usualMs, crowd);
@@ -991,7 +1025,7 @@ export class Admission {
   }
 }
 
-/** The logarithm of how long answers take of late. */
+/** The logarithm of the recent answer time. */
 function tookLogOf({ stretch, leisureMs }: Crowd): number {
   return Math.log(stretch * leisureMs);
 }

@@ -1,27 +1,27 @@
 /**
- * How many times as long a station takes as another one does at leisure: by its first answers, and
- * by later ones where these are quicker, because what it is given at first may be too much for it.
- * The logarithm of that ratio is measured by as many answers as it varies, so that the lowest of
- * many measurements is not the lowest by chance. The variance is half the mean square of what
- * differs from one answer to the next (von Neumann, 1941).
+ * How many times as long a station takes as another one at leisure. It is measured from the first
+ * answers, and from later ones if these are quicker, because the first load may be too much for the
+ * station. The logarithm of that ratio is averaged over a number of answers that grows with its
+ * variance, so that the lowest of many measurements is not the lowest by chance. The variance is
+ * half the mean square of the difference between one answer and the next (von Neumann, 1941).
  */
 
-/** A measurement takes as many answers as leave its mean a variance of no more than this … */
+/** A measurement takes enough answers to bring the variance of its mean down to this … */
 const PRECISE = 1 / 16;
-/** … and no fewer than these. */
+/** … and no fewer than this. */
 const LEAST_ANSWERS = 4;
-/** The first one is over after so many in any case: until then nothing is known. */
+/** The first measurement ends after this many answers in any case: until then nothing is known. */
 const FIRST_ANSWERS = 8;
 
 export class BesideLog {
-  /** The least that was measured; `Infinity` before anything was. */
+  /** The lowest measurement; `Infinity` before the first. */
   value: number = Number.POSITIVE_INFINITY;
   #answers = 0;
   #mean = 0;
   #variance = 0;
   #last = 0;
 
-  /** An answer took so many times as long, as a logarithm. */
+  /** `log`: the logarithm of the ratio for one answer. */
   note(log: number): void {
     const step = log - this.#last;
     this.#last = log;

@@ -1,47 +1,50 @@
 /**
- * Does a station that refuses nothing have more to do than it can? Then its answers take several
- * times as long as they do at leisure. Three things are measured for that: how many times as long
- * answers take (`stretch`), each beside the leisure of its own source of calls, so that a slow
- * route is no crowd; how many it finishes in a second at best; and whether more has been sent than
- * was answered, time after time. What a station works on at once when it is busy and nobody waits
- * is the product of the last two (Little's law; the "bandwidth-delay product" of BBR, Cardwell et
- * al., 2016).
+ * Detects a station that refuses nothing but has more work than it can do: its answers take several
+ * times as long as at leisure. Three things are measured:
+ * - how many times as long answers take (`stretch`), each compared with the leisure of its own
+ *   source of calls, so that a slow route does not look like a crowd;
+ * - how many calls the station finishes in a second at best;
+ * - whether more calls were sent than answered, time after time.
  *
- * What callers who left have asked for is done all the same by most stations, and answered to
- * nobody. How much of that is still ahead is estimated, because a station that works on it is not
- * silent. It is one file because each of these is weighed by the others.
+ * The product of the answer time at leisure and the best rate is the number of calls that a busy
+ * station works on at once when none waits (Little's law; the "bandwidth-delay product" of BBR,
+ * Cardwell et al., 2016).
+ *
+ * Most stations also do the work of calls whose callers hung up, and answer it to no caller. The
+ * remaining part of that work is estimated, because a station that is busy with it is not silent.
+ * It is one file because each of these measures depends on the others.
  */
 
 import { BesideLog } from "./beside-log.ts";
 
-/** What admission control wants to know of it. */
+/** What admission control needs to know. */
 export interface Crowd {
-  /** How many times as long answers take as at leisure, smoothed; 1 where nothing is known. */
+  /** How many times as long answers take as at leisure, smoothed; 1 if unknown. */
   readonly stretch: number;
-  /** How long an answer takes at leisure, in ms; 0 where nothing is known. */
+  /** How long an answer takes at leisure, in ms; 0 if unknown. */
   readonly leisureMs: number;
   /**
-   * More has been sent than was answered, again and again, and answers take several times as long
-   * as at leisure.
+   * True if more was sent than answered, again and again, and answers take several times as long as
+   * at leisure.
    */
   readonly isMounting: boolean;
-  /** How many calls it answers in a ms, by its last answers; 0 where there are few. */
+  /** Calls that it answers in a ms, by its last answers; 0 if there are few answers. */
   servedPerMs(nowMs: number): number;
-  /** Callers who left since it is crowded. */
+  /** Callers who hung up since it became crowded. */
   readonly leftSince: number;
-  /** How many calls the station works on where nobody waits there; 0 where nothing is known. */
+  /** How many calls the station works on when none waits there; 0 if unknown. */
   work(nowMs: number): number;
 }
 
-/** A time in which a station has served without a break. */
+/** A period in which a station has served without interruption. */
 export interface Era {
   readonly sinceMs: number;
   /**
-   * It was shown that its answers take as long with fewer calls: how long they take now is what
-   * they take at leisure.
+   * True if its answers were shown to take as long with fewer calls: the present answer times are
+   * then those at leisure.
    */
   readonly isShown: boolean;
-  /** How many times as long they take as those of another station at leisure. */
+  /** The ratio of its answer times to those of another station at leisure. */
   beside: BesideLog;
 }
 
@@ -52,99 +55,113 @@ interface Out {
 }
 
 /**
- * From here on a station is crowded: a queue as long as two services is usual at four fifths of the
- * load.
+ * A station is crowded from this ratio on: at four fifths of the load, a queue as long as two
+ * services is normal.
  */
 export const CROWDED = 3;
-/** From here on no limit is raised: more calls would only wait there. */
+/** From this ratio on no limit is raised: more calls would only wait at the station. */
 export const FULL = 2;
-/** Quicker than this is not told apart: what is added is the network, or a busy process here. */
+/**
+ * Shorter times are taken as this: the difference comes from the network, or from a busy process
+ * here.
+ */
 export const LEAST_LEISURE_MS = 20;
 const LEAST_LOG = Math.log(LEAST_LEISURE_MS);
 const CROWDED_LOG = Math.log(CROWDED);
 const FULL_LOG = Math.log(FULL);
-/** Such a share of what lies between leisure and the callers' patience, as logarithms. */
+/**
+ * If callers have little patience, a station is crowded from this share of the distance between
+ * leisure and their patience, as logarithms, …
+ */
 const PATIENCE_SHARE = 0.6;
 /** … and no less than this, whatever their patience. */
 const LEAST_CROWDED_LOG = Math.log(1.2);
-/** The station is looked at so often, or once in an answer time at leisure where that is longer. */
+/** Interval between checks of the station, or one answer time at leisure if that is longer. */
 const LOOK_MS = 200;
 /**
- * So many looks in a row must show more sent than answered, and than it ever finished, clearly: by
- * a fifth, and not by chance.
+ * In this many checks in a row, more must have been sent than answered, and than the station ever
+ * finished, clearly: by a fifth, and by more than chance.
  */
 const LOOKS = 2;
 const CLEAR_RATIO = 1.2;
 /**
- * … or more is sent than ends although the number out has had time to settle: by a tenth, and by so
- * many times what chance brings.
+ * Alternatively: after the number out has had time to settle, more is sent than ends, by a tenth
+ * and by this many times what chance brings.
  */
 const GROWING_RATIO = 1.1;
 const GROWING_MARGIN = 2.5;
-/** … and by less after so many answer times: a station a little too small. */
+/**
+ * After this many answer times the margin is smaller; this finds a station that is slightly too
+ * small.
+ */
 const LASTING_ROUNDS = 2;
 const LASTING_MARGIN = 0.4;
 /**
- * It has had time when all has ended that was sent before, or so many answer times later: one that
- * is never answered ends nothing.
+ * The number out has settled when all calls sent before have ended, or this many answer times
+ * later: a call that is never answered does not end.
  */
 const SETTLING_ROUNDS = 6;
 const NONE = { sent: 0, ended: 0, forMs: 0 };
 const RATE_ANSWERS = 64;
 const RATE_MS = 2_000;
-/** The best rate is halved in so long: a station may have become smaller. */
+/** The best rate halves in this time, because a station may have lost capacity. */
 const RATE_HALVED_MS = 20_000;
 /**
- * Smoothing, as that of answer times, and more where these differ much; a station that is quick
- * again is believed soon.
+ * Shares for smoothing, as for answer times. If these vary much, the share is smaller. A station
+ * that is quick again is recognised soon.
  */
 const SHARE = 1 / 16;
 const LEAST_SHARE = 1 / 128;
 const PER_VARIANCE = 32;
 const QUICK_SHARE = 1 / 2;
 const QUICK_IN_ROW = 3;
-/** However much it has to do, a station that answers nothing is called silent after so long. */
+/** However loaded it is, a station that answers nothing counts as silent after this long. */
 const MAX_BUSY_MS = 5_000;
 /**
- * Where nothing is answered, only so many times more than it ever did is taken for a crowd, and not
- * for silence.
+ * If nothing is answered, only a load of more than this many times the best rate is taken for a
+ * crowd, and not for silence.
  */
 const SILENT_RATIO = 2;
-/** What is out may take longer than what was finished at best. */
+/** The calls that are out may take longer than the best rate predicts, by this factor. */
 const BUSY_MARGIN = 1.5;
-/** Before so many answers its best rate says nothing, … */
+/** The best rate says nothing before this many answers, … */
 const MIN_ANSWERS = 20;
-/** … nor within so many answer times: at first more is sent than answered in any case. */
+/** … or within this many answer times: at first more is always sent than answered. */
 const FIRST_ANSWER_TIMES = 4;
 
-/** How many calls it answers now is told by the last of them, and not by fewer than these. */
+/**
+ * The present rate comes from the last `LAST_SERVED` answers, and needs at least `LEAST_SERVED`.
+ */
 const LAST_SERVED = 32;
 const LEAST_SERVED = 8;
 /**
- * How long answers took elsewhere before a station began to serve still says something of it after
- * so long.
+ * For this long, the ratio to another station's answer times, measured before a station began to
+ * serve, remains valid.
  */
 const LATELY_MS = 2_000;
 
 export class Crowding implements Crowd {
-  /** When the time that an answer took is to be told again. */
+  /** When to sample the next answer time. */
   nextSampleMs: number = Number.NEGATIVE_INFINITY;
-  /** The time since it began to serve: another object each time. */
+  /** The period since it began to serve; a new object each time. */
   era: Era = beginEra(0, false);
   /**
-   * The logarithm of how many times as long answers take as at leisure, smoothed; below 0 by
-   * chance.
+   * The logarithm of the ratio of answer times to those at leisure, smoothed; by chance it may be
+   * below 0.
    */
   #stretchLog = 0;
-  /** The same by what has ended, without what is still out; and that as of the last answer. */
+  /**
+   * The same for calls that have ended, without those still out; and its value at the last answer.
+   */
   #endedLog = 0;
   #answeredLog = 0;
-  /** The same of those that were answered alone, whatever became of the others. */
+  /** The same for answered calls alone. */
   #servedLog = 0;
   /** How long callers wait, as far as is known. */
   patienceMs: number = Number.POSITIVE_INFINITY;
   /**
-   * How much single answers differ from it: the mean square, by what differs from one to the next.
+   * How much single answers differ from it: the mean square, from the differences between one
+   * answer and the next.
    */
   #variance = 0;
   #lastLog = 0;
@@ -157,17 +174,17 @@ export class Crowding implements Crowd {
   #rateServed = 0;
   #fromMs: number = Number.NEGATIVE_INFINITY;
   #sent = 0;
-  /** What was sent in the look before this one, and how long that was. */
+  /** Calls sent in the previous period between checks, and the length of that period. */
   #sentBefore = 0;
   #overBeforeMs = 0;
   #ended = 0;
   #served = 0;
-  /** Callers who left since it last answered. */
+  /** Callers who hung up since the last call ended. */
   #left = 0;
   #looksInRow = 0;
   /**
-   * What was sent and has ended since it began to take several times as long, and the number out
-   * could settle.
+   * Calls sent and ended since answers began to take several times as long and the number out
+   * settled.
    */
   #crowded = NONE;
   #crowdedFromMs: number = Number.POSITIVE_INFINITY;
@@ -176,10 +193,10 @@ export class Crowding implements Crowd {
   leftSince = 0;
   /** When the last calls were served. */
   readonly #servedAt: Float64Array = new Float64Array(LAST_SERVED);
-  /** The last look before the first of them. */
+  /** The last check before the first of them. */
   #firstLookMs = 0;
   #servedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Until when it has to work on what it was given, as far as can be estimated. */
+  /** Until when the station is busy with the calls that it was given, as estimated. */
   #busyUntilMs: number = Number.NEGATIVE_INFINITY;
 
   get stretch(): number {
@@ -187,26 +204,26 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * The same as of the last answer: what is out now, and callers who have left since, may wait for
-   * another reason.
+   * The same at the last answer: calls that are out now, and callers who have hung up since, may
+   * wait for another reason.
    */
   get answeredStretch(): number {
     return Math.exp(this.#scaled(this.#answeredLog));
   }
 
-  /** The same of what it has answered: where single calls hang, the others are as quick as ever. */
+  /** The same for answered calls: if single calls hang, the others are as quick as before. */
   get servedStretch(): number {
     return Math.exp(this.#scaled(this.#servedLog));
   }
 
-  /** Do its answers take twice as long as at leisure, or longer? */
+  /** Do answers take twice as long as at leisure, or longer? */
   get isSlow(): boolean {
     return this.#stretchLog >= FULL_LOG;
   }
 
   /**
-   * Callers who wait for a few times as long as answers take at leisure are gone before answers
-   * take {@link CROWDED} times as long: what they wait is the measure then.
+   * Impatient callers hang up before answers take {@link CROWDED} times as long as at leisure.
+   * Their patience is the measure then.
    */
   #scaled(log: number): number {
     if (log <= 0) return 0;
@@ -215,9 +232,7 @@ export class Crowding implements Crowd {
     return crowdedLog >= CROWDED_LOG ? log : (log * CROWDED_LOG) / crowdedLog;
   }
 
-  /**
-   * What its answers say about leisure, as far as no limit is the reason for how long they take.
-   */
+  /** What its answers say about leisure, if no limit is the reason for their times. */
   get seenAs(): "idle" | "busy" {
     return this.#scaled(this.#stretchLog) < FULL_LOG ? "idle" : "busy";
   }
@@ -236,7 +251,7 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * Was clearly more sent than ended since the number out could settle? The difference of two
+   * Were clearly more calls sent than ended since the number out settled? The difference of two
    * counts varies by the root of their sum.
    */
   get #isGrowing(): boolean {
@@ -250,17 +265,20 @@ export class Crowding implements Crowd {
     return this.#perMs(nowMs) * this.#leisureMs;
   }
 
-  /** A call was sent there, or the body that it had to send first. */
+  /** A call, or the body that it had to send first, was sent to the station. */
   noteSent(): void {
     this.#sent++;
   }
 
-  /** A call that was sent there begins to send a long body: until that is over, it is no work. */
+  /**
+   * A call that was sent to the station begins to send a long body: until the body is sent, the
+   * call is no work.
+   */
   noteUploading(): void {
     this.#sent = Math.max(0, this.#sent - 1);
   }
 
-  /** A call whose body was sent there has ended, however it did, and its caller had not left. */
+  /** A call whose body was sent has ended, in any way, and its caller had not hung up. */
   noteEnded(): void {
     this.#ended++;
     if (this.#left > 0) this.#weighLeft();
@@ -275,9 +293,9 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * How long one took, and what its source takes at leisure: as logarithms, because answer times of
-   * most services lie between a tenth and ten times of what is usual; and what it takes at leisure
-   * on the average.
+   * Takes how long a call took and how long its source takes at leisure. Both are logarithms,
+   * because the answer times of most services lie between a tenth and ten times the usual time.
+   * `leisureMs`: the mean time at leisure.
    */
   noteTook(tookLog: number, leisureLog: number, leisureMs: number): void {
     const stretchLog = this.#smooth(tookLog, leisureLog);
@@ -288,19 +306,19 @@ export class Crowding implements Crowd {
     this.#leisureMs += (atLeisureMs - this.#leisureMs) * (this.#leisureMs === 0 ? 1 : SHARE);
   }
 
-  /** A caller left before the answer came: it would have taken longer than that. */
+  /** A caller hung up before the answer came; the answer would have taken longer than this. */
   noteLeft(tookLog: number, leisureLog: number): void {
     this.#smooth(tookLog, leisureLog);
   }
 
-  /** Returns how many times as long as at leisure that was, as a logarithm. */
+  /** Returns the logarithm of the ratio of this time to the time at leisure. */
   #smooth(tookLog: number, leisureLog: number): number {
     const stretchLog = Math.max(tookLog, LEAST_LOG) - Math.max(leisureLog, LEAST_LOG);
     const stepLog = stretchLog - this.#lastLog;
     this.#lastLog = stretchLog;
     this.#variance += ((stepLog * stepLog) / 2 - this.#variance) * SHARE;
     const offLog = stretchLog - this.#stretchLog;
-    // Quicker by half, and by more than answers differ anyway.
+    // Quicker by half, and by more than answers usually differ.
     const isQuick = offLog < -Math.LN2 && offLog * offLog > this.#variance;
     this.#quickInRow = isQuick ? this.#quickInRow + 1 : 0;
     const answers = PER_VARIANCE * this.#variance;
@@ -312,30 +330,30 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * Did those who left since the last call ended leave while answers took what they take at
-   * leisure, or nearly? Such callers wait for less than some calls take, and what they asked for is
-   * done like all the rest. Otherwise it is a crowd that they left.
+   * Did the callers who hung up since the last call ended do so while answers took about as long as
+   * at leisure? Such callers wait for less time than some calls take, and their calls are worked on
+   * like all others, so they count as ended. Otherwise the callers left a crowd.
    */
   #weighLeft(): void {
     if (this.answeredStretch < FULL) this.#ended += this.#left;
     this.#left = 0;
   }
 
-  /** Is it time for a look? */
+  /** Is a check due? */
   isLookDue(nowMs: number): boolean {
     const overMs = nowMs - this.#fromMs;
     return overMs >= Math.max(LOOK_MS, this.#leisureMs);
   }
 
   /**
-   * `working` calls are out, with their bodies, the oldest since `oldestMs`, and have been for
-   * `outStretch` times as long as they take at leisure. Where more was sent than the station ever
-   * finished, that counts as if they were answered so late.
+   * `working`: calls that are out, with their bodies sent. `oldestMs`: when the oldest of them was
+   * sent. `outStretch`: how many times as long as at leisure they have been out. If more was sent
+   * than the station ever finished, that counts as if they had been answered this late.
    */
   look(outStretch: number, working: number, oldestMs: number, nowMs: number): void {
     const overMs = nowMs - this.#fromMs;
     if (this.#answers === 0) this.#firstLookMs = nowMs;
-    // After a rest, what was counted before it says nothing.
+    // What was counted before a rest says nothing.
     if (overMs < 10 * Math.max(LOOK_MS, this.#leisureMs)) this.#weigh({ outStretch, working, oldestMs }, overMs, nowMs);
     else {
       this.#looksInRow = 0;
@@ -359,7 +377,7 @@ export class Crowding implements Crowd {
     this.#rateServed = 0;
   }
 
-  /** A caller left, whose call was out there: the station goes on with it. */
+  /** A caller hung up whose call was out: the station continues to work on it. */
   noteAbandoned(nowMs: number): void {
     this.#left++;
     this.leftSince++;
@@ -370,32 +388,35 @@ export class Crowding implements Crowd {
     const answers = Math.min(this.#answers, LAST_SERVED);
     if (answers < LEAST_SERVED) return 0;
     const sinceMs = this.#servedAt[(this.#answers - answers) % LAST_SERVED] as number;
-    // Those that were sent all at once are answered all at once, and many a ms for that moment.
+    // Calls that were sent all at once are answered all at once; the rate would be very high for
+    // that moment.
     return Math.min((answers - 1) / Math.max(1, nowMs - sinceMs), this.#perMs(nowMs));
   }
 
-  /** Has it so much to do that it is no wonder if nothing is answered for a while? */
+  /** Is the station so loaded that a period without answers is to be expected? */
   isBusy(nowMs: number): boolean {
     return nowMs < this.#busyUntilMs;
   }
 
   /**
-   * Is it no wonder if nothing is answered for a while: has it too much to do, or took its last
-   * answers twice as long as at leisure?
+   * Is a period without answers to be expected, because the station is overloaded or because its
+   * last answers took twice as long as at leisure?
    */
   mayBeMute(isLimited: boolean, nowMs: number): boolean {
     if (this.isBusy(nowMs)) return true;
     return nowMs < this.#servedAtMs + MAX_BUSY_MS && (isLimited || this.answeredStretch >= FULL);
   }
 
-  /** When it began to serve: what it took at leisure before may be another time now. */
+  /**
+   * When the station began to serve: its times at leisure before that may differ from those now.
+   */
   get leisureSinceMs(): number {
     return this.era.sinceMs;
   }
 
-  /** It begins to serve: what it did before it rested says nothing of now. */
+  /** The station begins to serve: its work before it rested says nothing about now. */
   restart(nowMs: number, isShown = false): void {
-    // What was sent there one by one, while another station served, is the best that is known of
+    // Calls that were sent here one by one, while another station served, are the best measure of
     // leisure.
     const isLate = nowMs - this.#servedAtMs > LATELY_MS;
     this.era = beginEra(nowMs, isShown, isLate ? new BesideLog() : this.era.beside);
@@ -414,7 +435,7 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * It no longer serves: what it did until now says nothing of what it will do when it serves
+   * The station no longer serves: its work until now does not predict its work when it serves
    * again.
    */
   end(): void {
@@ -427,25 +448,26 @@ export class Crowding implements Crowd {
 
   #weigh({ outStretch, working, oldestMs }: Out, overMs: number, nowMs: number): void {
     const isKnown = this.#answers >= MIN_ANSWERS && nowMs >= this.#firstLookMs + FIRST_ANSWER_TIMES * this.#leisureMs;
-    // Where nothing was answered, it may be silent: that more was sent than it ever did says
-    // otherwise.
+    // If nothing was answered, the station may be silent; only clearly more than it ever did shows
+    // a crowd.
     const did = this.#ended > 0 || !isKnown ? this.#ended : SILENT_RATIO * this.#perMs(nowMs) * overMs;
     const isMore = this.#sent > CLEAR_RATIO * did + Math.sqrt(did);
     this.#measure(overMs, nowMs);
     const leisureWork = this.work(nowMs);
-    // A few calls that take long by chance are no crowd, nor are many that take long as a rule.
+    // A few calls that take long by chance are no crowd, and neither are many that usually take
+    // long.
     const out = leisureWork > 0 ? Math.min(outStretch, working / leisureWork) : outStretch;
     if (isMore && isKnown && Math.log(out) > this.#stretchLog) this.#stretchLog = Math.log(out);
     const isCrowded = this.stretch >= CROWDED;
     this.#noteCrowded(isCrowded && isKnown, did, overMs, oldestMs, nowMs);
     const best = this.#perMs(nowMs) * overMs;
     const bothMs = overMs + this.#overBeforeMs;
-    // One that has only become slower is given what it always was.
+    // A station that has only become slower is sent the same number of calls as before.
     const isMoreThanEver = isMore && this.#sent > CLEAR_RATIO * best + 1.5 * Math.sqrt(best);
     this.#looksInRow = isMoreThanEver && isCrowded && isKnown ? this.#looksInRow + 1 : 0;
-    // Calls come in bunches, and what was held back in a lull comes all at once after it: what
-    // looks like a crowd at a few a second must not hide a silence. Answers show that it is one, or
-    // more than chance can bring.
+    // Calls come in bunches, and calls held back in a lull all come at once after it. At a few
+    // calls a second, this looks like a crowd, and must not hide a silence. It is a crowd if
+    // answers show it, or if there are more calls than chance can bring.
     const isFlood =
       isCrowded && isFloodOf(this.#sent, best) && isFloodOf(this.#sent + this.#sentBefore, (best * bothMs) / overMs);
     const isShown = isFlood || (this.answeredStretch >= CROWDED && isMore) || (isCrowded && this.isBusy(nowMs));
@@ -455,10 +477,10 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * A station that becomes slower from one moment to the next ends less than is sent until as many
-   * are out as it needs now (Little's law). That is over when what was sent before has ended; or
-   * when its answers take long, too: where nothing but their time has changed, they come as often
-   * as ever by then.
+   * If a station becomes slower from one moment to the next, fewer calls end than are sent until
+   * the number out matches the new answer time (Little's law). This is over when all calls sent
+   * before have ended, or when answers take long too: if only their time has changed, they come as
+   * often as before by then.
    */
   #noteCrowded(isCrowded: boolean, did: number, overMs: number, oldestMs: number, nowMs: number): void {
     if (!isCrowded) return this.#beginCrowded(Number.POSITIVE_INFINITY);
@@ -470,7 +492,7 @@ export class Crowding implements Crowd {
     this.#isSettled ||= this.answeredStretch >= CROWDED;
   }
 
-  /** It has been crowded since then; `Infinity` for not at all. */
+  /** The station has been crowded since `fromMs`; `Infinity` if it is not crowded. */
   #beginCrowded(fromMs: number): void {
     this.#crowded = NONE;
     this.leftSince = 0;
@@ -479,7 +501,7 @@ export class Crowding implements Crowd {
   }
 
   /**
-   * A rate rests on so many answers, or on a second: jobs that share a processor end in bunches.
+   * A rate needs `RATE_ANSWERS` answers, or `RATE_MS`: jobs that share a processor end in bunches.
    */
   #measure(overMs: number, nowMs: number): void {
     this.#rateOverMs += overMs;

@@ -1,18 +1,18 @@
 /**
- * Does a station do more when it is given more? While its limit grows and nobody knows how long it
- * takes at leisure, that is the one sign of how much it can take that comes before its callers
- * leave: once it is full, it finishes no more calls a second, and only takes longer over each. BBR
- * ends its start-up by the same sign (Cardwell et al., 2016).
+ * Checks whether a station finishes more calls when it is given more. While its limit grows and its
+ * answer time at leisure is unknown, this is the only sign of its capacity before callers hang up.
+ * A full station finishes no more calls a second and only takes longer over each. BBR ends its
+ * start-up by the same sign (Cardwell et al., 2016).
  */
 
-/** It is measured by so many calls each time: with fewer, chance moves a rate by more than half. */
+/** Each measurement needs this many calls: with fewer, chance changes a rate by more than half. */
 const LEAST_FINISHED = 8;
 /**
- * It does more if it finishes so many times as many a second as before. Given less than so many
- * times as much, it need not.
+ * The station does more if its rate is this many times the previous one. This is expected only if
+ * its limit has also grown by this factor.
  */
 const MORE = 1.25;
-/** It is full if it was given more so many times and did no more. */
+/** The station is full if it was given more this many times and did no more. */
 const FLAT = 2;
 
 export class Filling {
@@ -22,15 +22,14 @@ export class Filling {
   #limitAtBest = 0;
   #flat = 0;
 
-  /** A limit is set at `nowMs`, and grows from here on. */
+  /** The limit is set at `nowMs` and grows from then on. */
   constructor(nowMs: number) {
     this.#fromMs = nowMs;
   }
 
   /**
-   * A round trip is over at `nowMs`, in which `finished` calls were; calls wait for its limit.
-   * Returns the limit with which it did the most, once it has turned out that more is of no use;
-   * undefined before that.
+   * A round trip ended at `nowMs`, with `finished` calls; calls wait for the limit. Returns the
+   * limit at which the station did most, once more has proved useless; undefined before that.
    */
   fullAt(finished: number, limit: number, nowMs: number): number | undefined {
     this.#finished += finished;

@@ -1,30 +1,27 @@
 /**
- * Is a limit that was set because answers take long worth what it costs? A station that has more to
- * do than it can finishes as many calls a second when it is given fewer at once, and each of them
- * sooner. One that is slow for another reason, such as the database behind it, finishes fewer in
- * proportion: there the limit only refuses what would have been served.
+ * Decides whether a limit that was set because answers take long is worth its cost. An overloaded
+ * station finishes as many calls a second when it is given fewer at once, and each of them sooner.
+ * A station that is slow for another reason, such as its database, finishes fewer in proportion:
+ * the limit then only refuses calls that would have been served.
  *
- * It is told by what the station finishes below the limit, beside what it finished before: a
- * sequential test of "as many" against "half as many" (Wald, 1945), which needs about sixteen
- * calls, whatever their rate. What it was given before comes first: most stations work on it
- * although its callers have left.
+ * The decision compares what the station finishes below the limit with what it finished before. It
+ * is a sequential test of "as many" against "half as many" (Wald, 1945), which needs about sixteen
+ * calls at any rate. The test starts after the earlier calls are done: most stations work on them
+ * although their callers have hung up.
  */
 
 /**
- * Below a limit in vain it finishes this share of what it did before, or less; below one that is
- * worth it, as much.
+ * Below a limit in vain, the station finishes this share of what it did before, or less. Below a
+ * useful limit, it finishes as much.
  */
 const IN_VAIN_SHARE = 0.5;
 /**
- * Chances of a wrong verdict: a limit given up that was needed is one in fifty, the other way one
- * in twenty.
+ * Chances of a wrong verdict: giving up a limit that was needed, one in fifty; keeping one in vain,
+ * one in twenty.
  */
 const IN_VAIN_FROM = Math.log(50);
 const WORTH_FROM = -Math.log(20);
-/**
- * It has worked off what it was given in so many times the time that it takes at the rate of
- * before.
- */
+/** The earlier calls are done after this many times the time that they take at the earlier rate. */
 const CLEARED = 1.2;
 const LOG_SHARE = Math.log(IN_VAIN_SHARE);
 
@@ -36,8 +33,8 @@ export class LimitWorth {
   #finished = 0;
 
   /**
-   * So many calls a ms were finished before the limit was set at `nowMs`, and so many were out
-   * then, also such whose callers had left.
+   * `beforePerMs`: calls a ms that were finished before the limit was set at `nowMs`. `given`:
+   * calls that were out then, including those whose callers had hung up.
    */
   constructor(beforePerMs: number, given: number, nowMs: number) {
     this.#beforePerMs = beforePerMs;
@@ -50,8 +47,8 @@ export class LimitWorth {
   }
 
   /**
-   * `isFilled`: the limit alone holds calls back, and what was out before it has ended; `left`:
-   * callers who left since. Undefined while it is open.
+   * `isFilled`: the limit alone holds calls back, and the calls that were out before it have ended.
+   * `left`: callers who hung up since. Undefined while there is no verdict.
    */
   verdict(isFilled: boolean, left: number, nowMs: number): "worth it" | "in vain" | undefined {
     if (nowMs < this.#setMs + (CLEARED * (this.#given + left)) / this.#beforePerMs) return undefined;

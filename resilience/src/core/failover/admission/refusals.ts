@@ -1,8 +1,8 @@
 /**
- * Which refusals for load ("overloaded": 503, 429) say how much a station takes. Some stations
- * refuse a share of their calls whatever the load: a worker that is broken, a quota, a limiter that
- * counts something else. If each refusal lowered the limit, such a station would be given less and
- * less, for nothing. The contract:
+ * Decides which refusals for load ("overloaded": 503, 429) show how much a station takes. Some
+ * stations refuse a share of their calls at any load, because of a broken worker, a quota, or a
+ * limiter that counts something else. If each refusal lowered the limit, such a station would be
+ * given less and less without need. The contract:
  *
  *   1. Few refusals beside many finished calls are tolerated: {@link QUIET_RATE} of the calls while
  *      no limit was learned, {@link LEARNED_RATE} once one was, with a small reserve for chance.
@@ -26,116 +26,123 @@
  *      without another one.
  */
 
-/** Tolerated while there is no learned limit, as a share of the calls. */
+/** Share of the calls whose refusal is tolerated while there is no learned limit, … */
 const QUIET_RATE = 0.05;
-/** … and below one: the station is at its limit, and each refusal costs it work. */
+/** … and while there is one: the station is at its limit, and each refusal costs it work, … */
 const LEARNED_RATE = 0.01;
 /**
- * … and so many times the background: with less, chance alone would lower the limit again and
+ * … plus this many times the background: with less, chance alone would lower the limit again and
  * again.
  */
 const BACKGROUND_RATIO = 1.5;
-/** Refusals that may come in a row by chance: so many, and this many times the background. */
+/**
+ * Refusals that may come in a row by chance: `RESERVE`, plus `RESERVE_PER_SHARE` times the
+ * background.
+ */
 const RESERVE = 4;
 const RESERVE_PER_SHARE = 40;
-/** So much of that is there at the start. */
+/** Part of that reserve that is available at the start. */
 const FIRST_RESERVE = 2;
-/** So many refusals tell a share well enough to compare it with another. */
+/** This many refusals measure a share well enough to compare it with another, … */
 const MIN_REFUSED = 5;
-/**
- * … among so many that were finished, or in this time: what a station does for a moment says
- * little.
- */
+/** … among this many finished calls, or in this time: a shorter measurement says little. */
 const MIN_FINISHED = 40;
 const MIN_PERIOD_MS = 500;
-/** Hardly anything was refused: so many would have been by now, and not one in so many was. */
+/**
+ * Hardly anything was refused if `ENOUGH_EXPECTED` refusals would have been expected by now and at
+ * most one in `FEW_RATIO` of the expected ones came.
+ */
 const ENOUGH_EXPECTED = 3;
 const FEW_RATIO = 8;
-/** Nothing is refused any more: so many would have been since the last one was, … */
+/**
+ * Nothing is refused any more if this many refusals would have been expected since the last one, …
+ */
 const ENOUGH_IN_ROW = 5;
-/** … and that one was among the first of so many: in the midst of them such runs come by chance. */
+/** … and the last one was within the first tenth of the calls: later, such runs come by chance. */
 const EARLY_RATIO = 10;
-/** In an experiment the station is given this share of what it finished. */
+/** In an experiment the station is given this share of what it finished, … */
 const EXPERIMENT_SHARE = 0.9;
 /** … and at most this share, or the experiment shows nothing. */
 const CLEARLY_LESS = 0.95;
 /** Shares are about the same within this ratio. Of five refusals, chance makes two or ten. */
 const ALIKE_RATIO = 2.5;
 /**
- * A station that refuses more than this share is left to comparison with others (`evidence.ts`).
+ * A station that refuses more than this share is left to comparison with other stations
+ * (`evidence.ts`).
  */
 const MAX_BACKGROUND = 0.5;
 /** An experiment that shows nothing ends after this long. */
 const MAX_EXPERIMENT_MS = 20_000;
 /**
- * For this long after a promotion every refusal is about load, and none is made: calls that waited
- * for it come then.
+ * For this long after a promotion every refusal is about load, and no experiment is made: calls
+ * that waited for the promotion come then.
  */
 const STRICT_MS = 5_000;
 /**
- * The next one is made after this long, and each further one after twice as long, so many times.
+ * Interval before the next experiment; each further one doubles it, up to `MAX_DOUBLINGS` times, …
  */
 const EXPERIMENT_INTERVAL_MS = 5_000;
 const MAX_DOUBLINGS = 4;
-/** … and so many times as long as the last one took: what it costs is little. */
+/** … and at least this many times the length of the last experiment, to keep its cost small. */
 const PAUSE_RATIO = 20;
-/** The share of late is one of about so many calls. */
+/** The recent share covers about this many calls. */
 const RECENT_CALLS = 256;
-/** The background is forgotten once the share of late is so many times smaller. */
+/** The background is forgotten once the recent share is this many times smaller. */
 const FORGET_RATIO = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What the station did before an experiment; calls a ms. */
+/** What the station did before an experiment, in calls a ms. */
 interface Before {
   readonly finishedPerMs: number;
   readonly share: number;
   readonly beganMs: number;
   /**
-   * The first one has shown that less is refused in proportion; with still less, this is to be
-   * confirmed.
+   * True for a repeated experiment: the first one showed about the same share, and one with still
+   * less load must confirm it.
    */
   readonly isSecond: boolean;
 }
 
-/** The refusals are about load; or they are not; or the experiment has not shown which. */
+/** The refusals are about load, or they are not, or the experiment has not shown which. */
 type Finding = "load" | "background" | "nothing";
 
 export class Refusals {
-  /** Refusals that are tolerated from now on. */
+  /** Refusals that are still tolerated. */
   #reserve = FIRST_RESERVE;
   #background = 0;
-  /** There is nothing that a finished call could change. */
+  /** True if a finished call cannot change anything. */
   #isCalm = false;
   #strictUntilMs = Number.NEGATIVE_INFINITY;
-  /** Share of refusals of late, while there is a background. */
+  /** Recent share of refusals, while there is a background. */
   #recentShare = 0;
   /**
-   * Calls finished and refused since the limit was lowered; those that went out before do not
-   * count.
+   * Calls finished and refused since the limit was lowered; calls sent before that do not count.
    */
   #finished = 0;
   #refused = 0;
-  /** How many calls had ended when one was refused last, that one included. */
+  /** Calls that had ended at the last refusal, including that one. */
   #endedAtRefusal = 0;
   #fromMs = NEVER;
   #experiment: Before | undefined = undefined;
   #experiments = 0;
   #nextExperimentMs = Number.NEGATIVE_INFINITY;
 
-  /** The share that the station refuses whatever the load is; 0 where none is known. */
+  /** The share that the station refuses at any load; 0 if unknown. */
   get background(): number {
     return this.#background;
   }
 
   /**
-   * Need it not be told of calls that are finished, until one is refused or the limit is lowered?
+   * True if finished calls need not be reported until a call is refused or the limit is lowered.
    * Asked with every answer.
    */
   get isCalm(): boolean {
     return this.#isCalm;
   }
 
-  /** Has the station begun to serve only now, so that its refusals are taken to be about load? */
+  /**
+   * Has the station only just begun to serve, so that all its refusals are taken to be about load?
+   */
   isStrict(nowMs: number): boolean {
     return nowMs < this.#strictUntilMs && this.#background === 0;
   }
@@ -145,8 +152,8 @@ export class Refusals {
   }
 
   /**
-   * The station begins to serve, with `concurrent` calls at once: few are tolerated, until it has
-   * finished some.
+   * The station begins to serve, with `concurrent` calls at once. Few refusals are tolerated until
+   * it has finished some calls.
    */
   restart(concurrent: number, nowMs: number): void {
     const share = this.#background > 0 ? RESERVE_PER_SHARE * this.#background : QUIET_RATE * concurrent;
@@ -165,7 +172,7 @@ export class Refusals {
     this.#isCalm = this.#reserve === RESERVE && this.#background === 0 && this.#fromMs === NEVER;
   }
 
-  /** A call was refused for load. True where that is more than is tolerated. */
+  /** A call was refused for load. True if that is more than is tolerated. */
   noteRefused(isLearned: boolean, nowMs: number): boolean {
     this.#isCalm = false;
     this.#noteEnded(1, isLearned);
@@ -179,19 +186,19 @@ export class Refusals {
   }
 
   /**
-   * Have there been enough calls since the limit was lowered to tell what the station does, and
-   * what it refuses?
+   * Have there been enough calls since the limit was lowered to show what the station does and what
+   * it refuses?
    */
   isShareKnown(nowMs: number): boolean {
     const isLong = this.#finished >= MIN_FINISHED || nowMs - this.#fromMs >= MIN_PERIOD_MS;
     return isLong && this.#refused >= MIN_REFUSED;
   }
 
-  /** The limit was lowered; what ends from `fromMs` on was sent below it. */
+  /** The limit was lowered; calls that end from `fromMs` on were sent below it. */
   noteLowered(fromMs: number): void {
     const wasExperiment = this.#experiment !== undefined;
     this.#experiment = undefined;
-    // Too few to tell the share: they are counted together with those that come.
+    // These are too few to show the share, so they are counted together with the next ones.
     if (wasExperiment || this.#fromMs === NEVER || this.isShareKnown(fromMs)) this.#count(fromMs);
   }
 
@@ -204,8 +211,8 @@ export class Refusals {
   }
 
   /**
-   * How many calls a ms the station is to be given in an experiment, if it is time for one, or one
-   * `isDue` whatever the time; 0 otherwise.
+   * Calls a ms for the station in an experiment, if one may be made now; 0 otherwise. `isDue`: make
+   * one even before the interval is over.
    */
   experimentPerMs(isDue: boolean, nowMs: number): number {
     if ((!isDue && nowMs < this.#nextExperimentMs) || !this.isShareKnown(nowMs) || nowMs <= this.#fromMs) return 0;
@@ -217,7 +224,10 @@ export class Refusals {
     return (this.#finished / (nowMs - this.#fromMs)) * EXPERIMENT_SHARE;
   }
 
-  /** The station is given so much from now on; what ends from `fromMs` on was sent since then. */
+  /**
+   * The station is given this load from now on; calls that end from `fromMs` on were sent since
+   * then.
+   */
   beginExperiment(fromMs: number, nowMs: number): void {
     const share = this.#refused / (this.#finished + this.#refused);
     this.#experiment = {
@@ -230,9 +240,9 @@ export class Refusals {
   }
 
   /**
-   * What the experiment has shown of the refusals; undefined while it has not. Where the same share
-   * was refused, it is repeated with still less: then, the number of calls a ms to be given is
-   * returned, and what ends from `fromMs` on was sent since then.
+   * The finding of the experiment; undefined while there is none. If the same share was refused,
+   * the experiment is repeated with still less load: the calls a ms to give are returned, and calls
+   * that end from `fromMs` on were sent since then.
    */
   finding(fromMs: number, nowMs: number): Finding | number | undefined {
     const experiment = this.#experiment;
@@ -241,10 +251,10 @@ export class Refusals {
     const given = this.#finished + this.#refused;
     const forMs = nowMs - this.#fromMs;
     const share = this.#refused / Math.max(1, given);
-    // So many would have been refused by now, if the share were the same.
+    // This many would have been refused by now if the share were the same.
     const expected = before * given;
     if (this.#refused >= MIN_REFUSED && given <= CLEARLY_LESS * finishedPerMs * forMs) {
-      // Where so many are known to be refused anyway, the others were about load.
+      // If this share is known to be refused at any load, the other refusals were about load.
       if (share <= BACKGROUND_RATIO * this.#background) {
         this.#background = Math.max(this.#background, share);
         return this.#foundLoad(nowMs, beganMs);
@@ -260,7 +270,7 @@ export class Refusals {
     }
     const isFew = expected >= ENOUGH_EXPECTED && this.#refused <= expected / FEW_RATIO;
     if (isFew || this.#isOver(before)) {
-      // Less than that is refused anyway.
+      // The refusals at any load have become fewer than the known background.
       if (share * FORGET_RATIO < this.#background) this.#background = 0;
       return this.#foundLoad(nowMs, beganMs);
     }
@@ -268,7 +278,10 @@ export class Refusals {
     return isVain ? this.#foundNothing() : undefined;
   }
 
-  /** Were only the first calls refused, and none of so many since then that it is no chance? */
+  /**
+   * Were only the first calls refused, and none of so many since then that chance does not explain
+   * it?
+   */
   #isOver(before: number): boolean {
     const ended = this.#finished + this.#refused;
     const isEarly = ended >= EARLY_RATIO * this.#endedAtRefusal;
@@ -281,7 +294,7 @@ export class Refusals {
     return "load";
   }
 
-  /** The next one may be made as soon as the limit is to be lowered again. */
+  /** The next experiment may be made as soon as the limit is to be lowered again. */
   #foundNothing(): "nothing" {
     this.#nextExperimentMs = Number.NEGATIVE_INFINITY;
     return "nothing";

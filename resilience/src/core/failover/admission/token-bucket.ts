@@ -1,40 +1,57 @@
 /**
- * A pace: so many calls a second, as a token bucket, and no more than that in any second. The
+ * A pace in calls per second, as a token bucket that allows no more than that in any second. The
  * bucket is kept as one instant (the generic cell rate algorithm, ITU-T I.371): the time at which
- * it would be full again. A call moves that instant on by one interval, and may go while it lies no
- * further ahead than the bucket is deep. The bucket holds a twentieth of a second's calls, at least
- * four: a service of five calls a second is not told to wait 0.2 s between two of them, and one of
- * a thousand is not sent a thousand at once. The bound for any second is kept beside it, as the
- * instants of the last second's calls. There are no slices, so a declared 240 a second gives 240 a
- * second.
+ * it would be full again. A call moves that instant on by one interval. It may go while the instant
+ * is no further ahead than the bucket is deep.
+ *
+ * The bucket holds a twentieth of a second's calls, at least four. So a service of five calls a
+ * second need not wait 0.2 s between two of them, and one of a thousand is not sent a thousand at
+ * once. The bound for any second is kept separately, as the instants of the last second's calls.
+ * There are no time slices, so a declared 240 a second gives 240 in any second.
  */
 import { checked } from "../../options.ts";
 
 /** The bucket holds this share of a second's calls … */
 const DEPTH_SHARE = 0.05;
-/** … but at least so many. */
+/** … but at least this many. */
 const MIN_DEPTH = 4;
-/** A timer may fire this late without the pace falling behind. */
+/** A timer may fire this late without making the pace slower. */
 const LATENESS_MS = 10;
-/** Up to so many calls a second, their instants are kept; above, an even pace is bound enough. */
+/**
+ * Up to this many calls a second, their instants are kept; above it, an even pace is a sufficient
+ * bound.
+ */
 const MAX_KEPT = 2_048;
 
+/**
+ * A pace of so many calls a second.
+ *
+ * @example
+ * ```ts
+ * import { TokenBucket } from "ground-station-failover/core";
+ *
+ * const pace = new TokenBucket(100, true, 2); // 100 a second, two at once after a rest
+ * pace.take(0);
+ * pace.take(0);
+ * console.log(pace.allows(0), pace.nextMs); // false 10
+ * console.log(pace.allows(10)); // true
+ * ```
+ */
 export class TokenBucket {
   #ratePerSecond = 0;
   #fullAtMs: number = Number.NEGATIVE_INFINITY;
   /**
-   * Instants of the last calls, as a ring; undefined where the rate is too high for that, or
-   * changes.
+   * Instants of the last calls, as a ring; undefined if the rate is too high for that, or may
+   * change.
    */
   readonly #sentAtMs: Float64Array | undefined;
   #place = 0;
   readonly #burst: number | undefined;
 
   /**
-   * `ratePerSecond` above 0, `Infinity` for no limit. `strict`: a bucket as above, and no second
-   * holds more than the rate; the rate cannot be changed then. Otherwise calls are spread evenly.
-   * `burst`: so many may go at once after a rest, and no more than these and the rate in any
-   * second.
+   * `ratePerSecond`: above 0; `Infinity` for no limit. `strict`: a bucket as above, and no second
+   * holds more than the rate; the rate cannot be changed then. Without it, calls are spread evenly.
+   * `burst`: calls that may go at once after a rest; no second holds more than these plus the rate.
    */
   constructor(ratePerSecond: number, strict = false, burst?: number) {
     this.#ratePerSecond = checked("TokenBucket", "ratePerSecond", ratePerSecond, RATE_PER_SECOND);
@@ -50,11 +67,11 @@ export class TokenBucket {
   /** Changes the pace from now on. */
   set ratePerSecond(ratePerSecond: number) {
     this.#ratePerSecond = checked("TokenBucket", "ratePerSecond", ratePerSecond, RATE_PER_SECOND);
-    // A pace that was lifted holds nobody back.
+    // Without a pace, earlier calls no longer delay the next one.
     if (ratePerSecond === Number.POSITIVE_INFINITY) this.#fullAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** When the next call may go; in the past, or now, where it may go now. */
+  /** When the next call may go; now or in the past if it may go now. */
   get nextMs(): number {
     const rate = this.#ratePerSecond;
     if (rate === Number.POSITIVE_INFINITY) return Number.NEGATIVE_INFINITY;
@@ -62,12 +79,12 @@ export class TokenBucket {
     const toleranceMs = isEven ? LATENESS_MS : this.#toleranceMs(rate);
     const evenlyMs = this.#fullAtMs - toleranceMs;
     if (this.#sentAtMs === undefined) return evenlyMs;
-    // As many calls as the ring has places took at least the time that the rate gives them.
+    // The calls in the full ring must take at least the time that the rate gives them.
     const oldestMs = this.#sentAtMs[this.#place] as number;
     return Math.max(evenlyMs, oldestMs + (this.#sentAtMs.length * 1_000) / rate);
   }
 
-  /** How far ahead of an even pace calls may be: a bucket that is full holds so many. */
+  /** How far calls may be ahead of an even pace: the content of a full bucket. */
   #toleranceMs(rate: number): number {
     const depth = this.#burst ?? Math.min(rate, Math.max(MIN_DEPTH, rate * DEPTH_SHARE));
     return Math.max(LATENESS_MS, ((depth - 1) * 1_000) / rate);
@@ -87,8 +104,8 @@ export class TokenBucket {
   }
 
   /**
-   * Of a call that went, this share was not needed. Only where calls are spread evenly: a strict
-   * bucket counts calls.
+   * This share of a call's interval was not needed. Only for an even pace: a strict bucket counts
+   * calls.
    */
   giveBack(share: number): void {
     if (this.#ratePerSecond < Number.POSITIVE_INFINITY) this.#fullAtMs -= (share * 1_000) / this.#ratePerSecond;

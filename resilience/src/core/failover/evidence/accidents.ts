@@ -1,21 +1,21 @@
 /**
- * Is it an accident that several in a row went wrong? Some calls are always out for unusually long,
- * and some callers always leave before their answer comes: where service times vary much, or
- * patience is about as long as they are, every second one. So it is learned how often that happens
- * while stations are well (`UsualShare`, one for all stations: one that has served nothing yet has
- * nothing of its own): how often one goes wrong after another went well, and how often the next one
- * does as well, because calls that are out at the same time are late together. The chance of a row
- * follows from both.
+ * Decides whether several bad results in a row are chance. Some calls always take unusually long,
+ * and some callers always hang up before their answer comes. If service times vary much, or
+ * patience is about as long as they are, this may be every second call. So the usual rate is
+ * learned while stations are well (`UsualShare`, one for all stations, because a station that has
+ * served nothing yet has no data of its own). It has two parts: how often a bad result follows a
+ * good one, and how often another bad one follows a bad one, because calls that are out at the same
+ * time are late together. The chance of a row follows from both.
  *
- * What went wrong is known to have been an accident when the next one goes well. However long a row
- * was, it counts as one that went on: an outage is no rule.
+ * A bad result proves to have been chance when the next result is good. A row of any length counts
+ * only once as continued, so that an outage is not learned as normal.
  */
 
-/** As if so many had been seen before the first, of which this share went wrong. */
+/** Prior: as if this many had been seen before the first, with this share of bad results. */
 const PRIOR = { share: 0.005, first: 20, next: 6 };
-/** Shares are the means of about so many. */
+/** Shares are averages over about this many results. */
 const MEMORY = { first: 512, next: 64 };
-/** Less than this is none at all, and costs nothing to keep. */
+/** A smaller share than this counts as zero, which costs nothing to keep. */
 const LEAST_SHARE = 0.001;
 
 class Share {
@@ -34,6 +34,7 @@ class Share {
   }
 }
 
+/** How many calls usually go wrong while stations are well, learned from all of a group. */
 export class UsualShare {
   readonly #first: Share = new Share(PRIOR.first, MEMORY.first);
   readonly #next: Share = new Share(PRIOR.next, MEMORY.next);
@@ -43,17 +44,17 @@ export class UsualShare {
     return this.#first.value === 0;
   }
 
-  /** The chance that so many in a row go wrong while stations are well, from 0 to 1. */
+  /** The chance of this many bad results in a row while stations are well, from 0 to 1. */
   chance(inRow: number): number {
     if (inRow === 0) return 1;
     const first = this.#first.value;
     const next = this.#next.value;
-    // Where few rows were seen, none may have gone on by chance: after one that went wrong the next
-    // does no more rarely.
+    // If few rows were seen, none may have continued by chance. A bad result after a bad one is
+    // taken to be at least as likely as after a good one.
     return first * (next > first ? next : first) ** (inRow - 1);
   }
 
-  /** So many went wrong in a row, and then one went well. */
+  /** This many results in a row were bad, and then one was good. */
   learn(inRow: number): void {
     this.#first.add(inRow > 0);
     if (inRow > 0) this.#next.add(inRow > 1);
@@ -61,7 +62,7 @@ export class UsualShare {
   }
 }
 
-/** The rows of one station. */
+/** The row of bad results of one station. */
 export class Accidents {
   readonly #usual: UsualShare;
   #inRow = 0;
@@ -70,29 +71,29 @@ export class Accidents {
     this.#usual = usual;
   }
 
-  /** How many in a row have gone wrong. */
+  /** How many results in a row have been bad. */
   get inRow(): number {
     return this.#inRow;
   }
 
-  /** The chance that as many in a row go wrong by accident, and `more` besides; from 0 to 1. */
+  /** The chance of a row as long as this one, plus `more`, while stations are well; from 0 to 1. */
   chance(more = 0): number {
     return this.#usual.chance(this.#inRow + more);
   }
 
-  /** One more went wrong. */
+  /** One more result was bad. */
   note(): void {
     this.#inRow++;
   }
 
-  /** One went well. */
+  /** One result was good. */
   noteWell(): void {
     if (this.#inRow === 0 && this.#usual.isNone) return;
     this.#usual.learn(this.#inRow);
     this.forget();
   }
 
-  /** It is not known how the row would have ended: it counts no more. */
+  /** It is unknown how the row would have ended, so it no longer counts. */
   forget(): void {
     this.#inRow = 0;
   }

@@ -1,18 +1,21 @@
 /**
- * What calls show of one station. Heartbeats prove that a process is up, not that commands get
- * through. Evidence is either strong (connections refused, attempts overdue while nothing at all is
- * answered, commands lost one after the other) or comparative: what this station failed, another
- * one served. A failure that both stations give is the command's own and is no evidence; a failure
- * that could not be compared counts only where everything fails, for some time, for several sources
- * of calls. None of it is a count of failures (incident CN-2702-003): a success clears it.
+ * What calls show about one station. Heartbeats prove that a process is up, not that commands get
+ * through. Evidence is either strong or comparative:
+ * - Strong: connections refused, attempts overdue while nothing at all is answered, or commands
+ *   lost one after the other.
+ * - Comparative: another station served what this one failed.
  *
- * A success clears what began before it: an attempt that was sent before the station began to fail
- * proves, by its late answer, nothing about those sent after. Silence is different: any answer ends
- * it.
+ * If both stations give a failure, it is the command's own and no evidence. A failure that could
+ * not be compared counts only if everything fails, for some time, for several sources of calls.
+ * None of this is a plain count of failures (incident CN-2702-003): a success clears it.
  *
- * Two verdicts follow. In *doubt* the station gets no new calls for the moment if another can take
- * them: quick and reversible. *Failing* makes it ineligible, and moves the active role. It is one
- * file because one answer clears several kinds of evidence at once.
+ * A success clears failures of attempts that were sent before the successful one. It does not clear
+ * later ones: if an attempt was sent before the station began to fail, its late answer proves
+ * nothing about attempts that were sent after it. Silence is different: any answer ends it.
+ *
+ * Two verdicts follow. While a station is in *doubt*, it gets no new calls if another station can
+ * take them; this is quick and reversible. *Failing* makes it ineligible and moves the active role.
+ * It is one file because one answer clears several kinds of evidence at once.
  */
 import { COUNT, checked, DURATION_MS } from "../../options.ts";
 import { Accidents, UsualShare } from "./accidents.ts";
@@ -21,97 +24,118 @@ import { LateAlone } from "./late-alone.ts";
 import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
+/**
+ * Options that decide when failing calls count as proof against a station that still sends
+ * heartbeats.
+ */
 export interface CommandPathOptions {
   /**
-   * Failures that could not be compared must have lasted for at least this long. In ms, from 0,
-   * below 2^31. Default 1,000: shorter troubles pass by themselves.
+   * Minimum time for which failures that could not be compared must have lasted. In ms, from 0,
+   * below 2^31. Default 1,000: shorter failures pass by themselves.
    */
   readonly failingForMs?: number | undefined;
   /**
-   * … and there must have been at least so many of them, with no success between. A whole number
-   * from 1, below 2^31. Default 5: fewer are an accident.
+   * Minimum number of such failures, with no success in between. A whole number from 1, below 2^31.
+   * Default 5: fewer may be chance.
    */
   readonly minFailures?: number | undefined;
   /**
-   * So many refused connections in a row, with no answer between, are proof at once. A whole number
-   * from 1, below 2^31. Default 2: no service that listens refuses twice in a row.
+   * This many refused connections in a row, with no answer in between, are proof at once. A whole
+   * number from 1, below 2^31. Default 2: no service that listens refuses twice in a row.
    */
   readonly refusalsToDeclare?: number | undefined;
   /**
-   * Overdue attempts are proof once nothing has been answered for this long beyond the time they
-   * were due. In ms, from 0, below 2^31. Default 250: answers that are only late, after a pause of
-   * the service or of the network, come within it.
+   * Overdue attempts are proof once nothing has been answered for this long after they were due. In
+   * ms, from 0, below 2^31. Default 250: answers that are only late, after a pause of the service
+   * or of the network, arrive within it.
    */
   readonly unansweredAfterMs?: number | undefined;
 }
 
-/** Verdicts of commands that are kept: served here, or failed here and served elsewhere. */
+/** Number of verdicts kept: a command was served here, or failed here and served elsewhere. */
 const VERDICTS = 20;
-/** So many of them must be failures, … */
+/** A station is failing if at least this many of them are failures, … */
 const MIN_LOST = 5;
 /**
- * … and this share of them: a station that fails one command in ten at random stays, for it is no
- * worse than many.
+ * … and at least this share of them. A station that fails one command in ten at random stays,
+ * because it is no worse than many.
  */
 const LOST_RATE = 0.4;
-/** So many of them in a row put a station in doubt. */
+/** This many failures in a row put a station in doubt. */
 const DOUBTED_AFTER_LOST = 3;
 /**
- * So many calls in a row that are refused for load put a station in doubt, where another one serves
- * them, …
+ * This many calls in a row that are refused for load put a station in doubt, if another station
+ * serves them, …
  */
 const DOUBTED_AFTER_REFUSED = 8;
-/** … or fewer, where it has served nothing for so long. */
+/** … or fewer, if the station has served nothing for this long. */
 const REFUSING_MS = 250;
 /**
- * So many overdue or lost attempts in a row put a station in doubt: a doubt costs nothing but the
- * way of new calls. Overdue ones …
+ * This many overdue or lost attempts in a row put a station in doubt: a doubt only redirects new
+ * calls. Overdue attempts do so …
  */
 const DOUBTED_AFTER = 2;
 /**
- * … only where the chance of an accident is no higher: where hardly any ever is overdue, two are
- * none.
+ * … only if the chance of an accident is at most this: if attempts are hardly ever overdue, two of
+ * them are no accident.
  */
 export const ACCIDENT = 1e-6;
 /**
- * How long calls take is known after so many times that, and no sooner than after so long, in ms.
+ * How long calls take at a station is known after this many times that time, and not before
+ * `SHOWN_MS`, in ms.
  */
 const SHOWN_AFTER = 5;
 const SHOWN_MS = 2_000;
 /**
- * So many calls in a row that are refused for load, of sources that nobody serves, are the
- * station's and not the calls'.
+ * This many refusals for load in a row, of sources that no station serves, are caused by the
+ * station and not by the calls.
  */
 const MIN_OVERLOADED = 8;
 /**
- * Sources that the station has served before, told apart among refusals for load; of others it
- * takes MANY_SOURCES.
+ * Minimum number of different sources among refusals for load, if the station has served one of
+ * them before. For sources that it never served, the minimum is MANY_SOURCES.
  */
 const MIN_SOURCES = 2;
 /**
- * Failures that are not compared are proof if they are of so many sources: with fewer, another
- * station is asked first, where there is one (`uncompared.ts`).
+ * Failures that are not compared are proof if they come from this many sources. With fewer, another
+ * station is tried first, if there is one (`uncompared.ts`).
  */
 const PROVEN_SOURCES = MANY_SOURCES + 2;
-/** Another source that failed within this time failed lately. */
+/** Failures of another source within this time count as recent. */
 const LATELY_MS = 10_000;
 
+/**
+ * What calls show of one station: whether new calls should avoid it (`isDoubted`), and whether it
+ * should be replaced (`isFailing`).
+ *
+ * @example
+ * ```ts
+ * import { StationEvidence } from "ground-station-failover/core";
+ *
+ * const evidence = new StationEvidence({ refusalsToDeclare: 2 });
+ * evidence.noteServed(0, 20);
+ * evidence.noteRefused(100); // a connection sent at 100 was refused
+ * console.log(evidence.isFailing(110)); // false
+ * evidence.noteRefused(120);
+ * console.log(evidence.isFailing(130)); // true
+ * ```
+ */
 export class StationEvidence {
   readonly #failingForMs: number;
   readonly #minFailures: number;
   readonly #refusalsToDeclare: number;
   readonly #unansweredAfterMs: number;
-  /** Attempts that began before this belong to a time that is over. */
+  /** Attempts that were sent before this no longer count. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
-  /** When it was first served of all, and is not forgotten. */
+  /** When it first served a call, unless that has been forgotten. */
   #firstServedMs: number = Number.POSITIVE_INFINITY;
-  /** When the latest of those that were served was sent. */
+  /** When the latest of the served attempts was sent. */
   #servedFromMs: number = Number.NEGATIVE_INFINITY;
   #overloadedInRow = 0;
   readonly #overloadedSources: Set<object> = new Set();
   #overloadsWhatItServed = false;
-  /** Of the calls refused for load in a row, so many were served by another station. */
+  /** How many of the calls refused for load in a row were served by another station. */
   #refusedHereOnly = 0;
   #isRefusingAll = false;
   #refused = 0;
@@ -121,21 +145,21 @@ export class StationEvidence {
   #failed = 0;
   /**
    * When the first of them was sent, which a success must not precede; and when it was answered,
-   * from which they last.
+   * from which their duration counts.
    */
   #failedSinceMs: number = Number.POSITIVE_INFINITY;
   #failedFromMs: number = Number.POSITIVE_INFINITY;
   #failsWhatItServed = false;
   readonly #failedSources: Set<object> = new Set();
-  /** The source that failed last, and when; and when another one did before it. */
+  /** The source that failed last, and when; and when another source last failed before it. */
   #lastFailed: object | undefined = undefined;
   #lastFailedAtMs: number = Number.NEGATIVE_INFINITY;
   #otherFailedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Attempts that became overdue, or whose callers' time was over, since anything was answered. */
+  /** Attempts that became overdue, or whose callers ran out of time, since the last answer. */
   readonly #late: Accidents;
-  /** Another attempt was about to be overdue when one was. */
+  /** True if another attempt was about to become overdue when one did. */
   #isNextOverdue = false;
-  /** Callers who left since anything was answered, where that is no accident. */
+  /** Callers who hung up since the last answer, if chance does not explain it. */
   #deserted = 0;
   readonly #unanswered: Uncompared = new Uncompared();
   readonly #failedAlone: Uncompared = new Uncompared();
@@ -143,7 +167,7 @@ export class StationEvidence {
   readonly #lateAlone: LateAlone = new LateAlone();
   readonly #failsSome: FailsSome = new FailsSome();
   readonly #overtaken: Overtaken = new Overtaken();
-  /** What new calls at another station may be compared with. */
+  /** Failures that may be compared with new calls at another station. */
   readonly #comparable = [
     this.#failedAlone,
     this.#brokenUploads,
@@ -152,17 +176,23 @@ export class StationEvidence {
     this.#failsSome,
   ] as const;
   #silentAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Since when so many are overdue that the station counts as silent; may be yet to come. */
+  /**
+   * Since when enough attempts are overdue for the station to count as silent; may be in the
+   * future.
+   */
   #silentSinceMs: number = Number.POSITIVE_INFINITY;
   /**
-   * 1 for a command that another station served after this one had failed it, 0 for one served
-   * here; the newest last.
+   * 1 for a command that this station failed and another one served, 0 for a command served here;
+   * the newest last.
    */
   #verdicts: number[] = [];
-  /** Nothing at all is held against it. Kept beside the rest, because every call asks. */
+  /** True if nothing counts against the station. Kept separately, because every call asks. */
   #isClear = true;
 
-  /** `usualLate`: how many calls are late while stations are well, learned from all of a group. */
+  /**
+   * `usualLate`: how many calls are late while stations are well, learned from all stations of a
+   * group.
+   */
   constructor(options: CommandPathOptions = {}, usualLate: UsualShare = new UsualShare()) {
     this.#late = new Accidents(usualLate);
     const part = "commandPath";
@@ -183,7 +213,7 @@ export class StationEvidence {
   }
 
   /**
-   * An attempt that was sent at `startedMs` has succeeded: what began before it no longer counts.
+   * An attempt that was sent at `startedMs` has succeeded: what began before that no longer counts.
    */
   #clearBefore(startedMs: number): void {
     this.noteAnswer(startedMs);
@@ -197,9 +227,8 @@ export class StationEvidence {
   }
 
   /**
-   * Something came back, whatever it was: the station is not silent. `startedMs`: when the attempt
-   * was sent; one that was sent after a refused connection shows that the station takes connections
-   * again.
+   * Any answer came, so the station is not silent. `startedMs`: when the attempt was sent. If it
+   * was sent after a refused connection, the station accepts connections again.
    */
   noteAnswer(startedMs: number = Number.NEGATIVE_INFINITY): void {
     if (startedMs >= this.#refusedSinceMs) this.#clearRefused();
@@ -213,8 +242,8 @@ export class StationEvidence {
   }
 
   /**
-   * A call of `source` (`wasServed`: before, and here) was refused for load. True if one of those
-   * in a row was served.
+   * A call of `source` was refused for load. `wasServed`: this station has served that source
+   * before. True if this holds for any of the refusals in a row.
    */
   noteOverloaded(source: object, wasServed: boolean, startedMs: number): boolean {
     this.noteAnswer(startedMs);
@@ -226,8 +255,8 @@ export class StationEvidence {
   }
 
   /**
-   * A call that was refused here for load was served by another station. One that only has too much
-   * to do serves some.
+   * A call that was refused here for load was served by another station. A station that is only
+   * overloaded serves some calls.
    */
   noteRefusedHereOnly(nowMs: number): void {
     if (this.#overloadedInRow === 0 || ++this.#refusedHereOnly < DOUBTED_AFTER_LOST) return;
@@ -236,8 +265,8 @@ export class StationEvidence {
   }
 
   /**
-   * Have many calls been refused for load, of several sources that were served before or of many,
-   * and none served since?
+   * Have many calls been refused for load, with none served since? They must be of several sources
+   * if one was served before, else of many.
    */
   get isRefusingForLoad(): boolean {
     const least = this.#overloadsWhatItServed ? MIN_SOURCES : MANY_SOURCES;
@@ -252,7 +281,7 @@ export class StationEvidence {
     this.#refusedSinceMs = Math.min(this.#refusedSinceMs, startedMs);
   }
 
-  /** A command was sent at `startedMs`, and its connection was lost or its time was up. */
+  /** A command was sent at `startedMs`, and its connection was lost or it timed out. */
   noteLost(startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
     this.#lost++;
@@ -261,13 +290,13 @@ export class StationEvidence {
   }
 
   /**
-   * A command of `source` was answered with a failure, and is not compared with another station.
-   * `wasServed`: has the station ever served this source? Then its failures are news, however few
-   * sources there are. True where another source has failed lately, too, so that it is not one
-   * caller who repeats itself.
+   * A command of `source` was answered with a failure and is not compared with another station.
+   * `wasServed`: the station has served this source before; its failures then count, however few
+   * sources there are. True if another source has failed recently too, so that this is not one
+   * caller that repeats its call.
    */
   noteFailed(source: object, wasServed: boolean, startedMs: number, nowMs: number): boolean {
-    // Whether it ended before or after one that was sent later, and served, is chance.
+    // Whether this call ended before or after a later call that was served is chance.
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return false;
     if (source !== this.#lastFailed) {
       this.#otherFailedAtMs = this.#lastFailedAtMs;
@@ -285,8 +314,8 @@ export class StationEvidence {
   }
 
   /**
-   * A command of `source` was answered with a failure, and may not run twice: others are served
-   * here, or are not.
+   * A command of `source`, which may not run twice, was answered with a failure. Other commands may
+   * be served here.
    */
   noteFailedForGood(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
@@ -295,9 +324,9 @@ export class StationEvidence {
   }
 
   /**
-   * Another station gave a call the same failure as this one. Where only sources fail that were
-   * never served here, it is likely that this is their own, and that a change of roles would mend
-   * nothing; nor is a refusal for load then one.
+   * Another station gave a call the same failure as this one. If only sources fail that were never
+   * served here, the failures are probably their own, and a change of roles would not help. The
+   * same holds for refusals for load. True if the station no longer counts as refusing for load.
    */
   noteFailedAlike(): boolean {
     const wasRefusing = this.isRefusingForLoad;
@@ -314,8 +343,8 @@ export class StationEvidence {
   }
 
   /**
-   * A call of `source` is out for so long that it is worth a second attempt, which it cannot have.
-   * Its time is unknown.
+   * A call of `source` has been out for so long that it is worth a second attempt, but it may not
+   * be sent twice. How long such calls take is unknown.
    */
   noteUnanswered(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
@@ -324,9 +353,9 @@ export class StationEvidence {
   }
 
   /**
-   * A call that was sent at `startedMs` is late: one of `source`, which cannot have a second
-   * attempt, or one that another station has served meanwhile (`undefined`). It counts when newer
-   * ones have been answered here in time.
+   * A call that was sent at `startedMs` is late. `source`: its source, if it may not be sent twice;
+   * undefined if another station has served it meanwhile. It counts once newer calls have been
+   * answered here in time.
    */
   noteLate(startedMs: number, source?: object): void {
     if (startedMs < this.#beginsMs) return;
@@ -339,7 +368,7 @@ export class StationEvidence {
     return this.#overtaken.size > 0;
   }
 
-  /** A call was served here that was sent at `startedMs`; in time, or late. */
+  /** A call that was sent at `startedMs` was served here, in time or late. */
   noteOvertaking(startedMs: number, isInTime: boolean): void {
     if (!isInTime) {
       this.#overtaken.noteAnswered(startedMs);
@@ -347,7 +376,8 @@ export class StationEvidence {
     }
     const found = this.#overtaken.noteInTime(startedMs);
     if (found.length === 0) return;
-    // Where many are told at once, as many count as were among the last that it was given.
+    // If many late calls are overtaken at once, they count in proportion to their share of the
+    // station's last calls.
     const most = Math.max(1, Math.round((VERDICTS * found.length) / (found.length + this.#overtaken.inTime)));
     let counted = 0;
     for (const { source } of found) {
@@ -357,9 +387,9 @@ export class StationEvidence {
   }
 
   /**
-   * The connection of a call of `source` broke that had brought a long body, and it cannot be sent
-   * again. A station that will not have a body may close the connection on it, so this says nothing
-   * of the station unless another one takes it.
+   * The connection broke while or after a call of `source` sent a long body, and the call cannot be
+   * sent again. A station that refuses a body may close the connection, so this says nothing about
+   * the station unless another one accepts such a body.
    */
   noteUploadBroken(source: object, startedMs: number): void {
     if (startedMs < this.#beginsMs) return;
@@ -367,19 +397,19 @@ export class StationEvidence {
     this.#brokenUploads.note(source);
   }
 
-  /** Are there calls that were not served here and may be compared with new ones? */
+  /** Are there calls that failed here and may be compared with new calls? */
   get hasUncompared(): boolean {
     return this.#comparable.some(({ size }) => size > 0);
   }
 
-  /** Is it worth finding out whether another station serves a new call of `source`? */
+  /** Is it worth testing whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
     return this.#comparable.some((calls) => calls.isWorthComparing(source));
   }
 
   /**
-   * Another station served a new call of `source`; `isQuick`: in less time than calls here have
-   * been out for. True where that speaks against this one.
+   * Another station served a new call of `source`. `isQuick`: in less time than calls here have
+   * been out. True if that counts against this station.
    */
   noteServedBeside(source: object, isQuick: boolean, nowMs: number): boolean {
     if (!isQuick) this.#unanswered.clear();
@@ -391,8 +421,8 @@ export class StationEvidence {
   }
 
   /**
-   * Another station served a new call of `source`; `isInTime`: in the time that this one needs for
-   * such calls as a rule. True where that speaks against this one.
+   * Another station served a new call of `source`. `isInTime`: in the time that this station
+   * usually needs for such calls. True if that counts against this station.
    */
   noteServedBesideLate(source: object, isInTime: boolean, nowMs: number): boolean {
     if (!isInTime) this.#lateAlone.clear();
@@ -402,8 +432,8 @@ export class StationEvidence {
   }
 
   /**
-   * Nor did another station serve a new call: it takes as many more that are not served here until
-   * that is asked again.
+   * Another station did not serve a new call either. The test is repeated only after as many more
+   * calls have failed here.
    */
   noteUnservedBeside(): void {
     this.#failedAlone.clear();
@@ -414,9 +444,9 @@ export class StationEvidence {
   }
 
   /**
-   * An attempt became overdue; from `silentAtMs` on, now or later, that shows that its station is
-   * silent. One that was overtaken by another, which was served, only takes long: the last ones out
-   * are always the slowest.
+   * An attempt became overdue. From `silentAtMs` on, this shows that the station is silent. An
+   * attempt that was overtaken by a served one only takes long: the last attempts out are always
+   * the slowest.
    */
   noteOverdue(startedMs: number, silentAtMs: number): void {
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
@@ -428,9 +458,9 @@ export class StationEvidence {
   }
 
   /**
-   * So many callers have left since anything was answered, the last one's call sent at `startedMs`,
-   * that it is no accident: calls that wait for a limit are out for too short a time to become
-   * overdue.
+   * `left` callers have hung up since the last answer, too many for chance. The last call was sent
+   * at `startedMs`. This is needed because calls that wait for a limit are out for too short a time
+   * to become overdue.
    */
   noteDeserted(left: number, startedMs: number, nowMs: number): void {
     if (startedMs < this.#beginsMs || startedMs < this.#servedFromMs) return;
@@ -440,8 +470,8 @@ export class StationEvidence {
   }
 
   /**
-   * Beside one that became overdue another will in a moment: enough for a doubt, which costs
-   * nothing. It is no proof, which would change roles: until it is overdue, the other may be
+   * One attempt became overdue, and another will in a moment. That is enough for a doubt, which
+   * costs nothing. It is no proof, which would change roles: the other attempt may still be
    * answered in its usual time.
    */
   noteNextOverdue(startedMs: number): void {
@@ -455,65 +485,67 @@ export class StationEvidence {
   }
 
   /**
-   * Has it been seen to serve for long enough to know whether calls take `tookMs` there? Its quick
-   * answers come first: what is slow as a rule has not been seen once when its first call is out
-   * for long. One that serves nothing needs no time.
+   * Has the station served for long enough to know whether calls take `tookMs` there? Quick answers
+   * arrive first: when the first usually slow call has been out for long, no such call has been
+   * answered yet. A station that serves nothing needs no time.
    */
   hasShown(tookMs: number, nowMs: number): boolean {
     if (this.#firstServedMs === Number.POSITIVE_INFINITY) return true;
     return nowMs - this.#firstServedMs >= Math.max(SHOWN_MS, SHOWN_AFTER * tookMs);
   }
 
-  /** When the latest of those that succeeded was sent; `-Infinity` if none did. */
+  /** When the latest of the served attempts was sent; `-Infinity` if none succeeded. */
   get servedFromMs(): number {
     return this.#servedFromMs;
   }
 
   /**
-   * Is nothing held against the station, so that it is neither in doubt nor failing, and nothing is
-   * to be compared? It may still be false for a while after that: until the station serves the next
+   * True if nothing counts against the station: it is neither in doubt nor failing, and nothing is
+   * to be compared. It may remain false for a while after that, until the station serves the next
    * call.
    */
   get isClear(): boolean {
     return this.#isClear;
   }
 
-  /** Is something held against the station? */
+  /** Does anything count against the station? */
   get isQuestioned(): boolean {
     return this.#refused > 0 || this.#lost > 0 || this.#failed > 0 || this.#late.inRow > 0 || this.#deserted > 0;
   }
 
-  /** Is something held against the station, or has another station served what this one failed? */
+  /**
+   * Does anything count against the station, or has another station served what this one failed?
+   */
   get isSuspect(): boolean {
     return this.isQuestioned || this.#verdicts.length > 0;
   }
 
-  /** Is it silent: are attempts overdue, or about to be, while nothing is answered? */
+  /** Is the station silent: are attempts overdue, or about to be, while nothing is answered? */
   get isSilent(): boolean {
     return this.#isNextOverdue || this.#areLate || this.#deserted > 0;
   }
 
   /**
-   * … and has nothing been answered for so long that it is proof? Until then what is out there may
-   * be answered yet.
+   * Has nothing been answered for so long that the silence is proven? Until then, the calls that
+   * are out may still be answered.
    */
   isProvenSilent(nowMs: number): boolean {
     return nowMs >= this.#overdueProofMs();
   }
 
-  /** Were connections refused, and none served since? */
+  /** Were connections refused, with no later attempt answered? */
   get isRefusing(): boolean {
     return this.#refused > 0;
   }
 
-  /** Should new calls go elsewhere, if they can? */
+  /** Should new calls go to another station, if they can? */
   get isDoubted(): boolean {
     return this.#isRefusingAll || this.#isDoubtedOtherwise;
   }
 
   /**
-   * … and is that because it refuses them for load, and for nothing else? Then it can take as many
-   * as it is given time for.
+   * Is it in doubt only because it refuses calls for load? Then it can still take calls, at its own
+   * pace.
    */
   get isDoubtedForLoad(): boolean {
     return this.#isRefusingAll && !this.#isDoubtedOtherwise;
@@ -549,7 +581,7 @@ export class StationEvidence {
     );
   }
 
-  /** Why the command path is failing at `nowMs`, in a sentence; undefined where it is not. */
+  /** Why the command path is failing at `nowMs`, in a sentence; undefined if it is not. */
   failing(nowMs: number): string | undefined {
     if (this.#refused >= this.#refusalsToDeclare) return `${this.#refused} connections refused in a row`;
     if (this.#isLostByComparison()) {
@@ -571,13 +603,13 @@ export class StationEvidence {
     return undefined;
   }
 
-  /** When {@link isFailing} could turn true by time alone; `Infinity` where it could not. */
+  /** When {@link isFailing} could become true by time alone; `Infinity` if it could not. */
   get nextWakeMs(): number {
     return Math.min(this.#overdueProofMs(), this.#failureProofMs(), this.#lossProofMs());
   }
 
   /**
-   * Forgets what was held against the station; attempts that were sent before `nowMs` no longer
+   * Forgets all evidence against the station. Attempts that were sent before `nowMs` no longer
    * count.
    */
   startAfresh(nowMs: number): void {
@@ -595,13 +627,13 @@ export class StationEvidence {
     this.#isClear = true;
   }
 
-  /** It failed: that it served before is no reason any more to send it more than a trial. */
+  /** The station failed: its earlier successes no longer justify more than a trial call. */
   forgetService(): void {
     this.#lastServedMs = Number.NEGATIVE_INFINITY;
     this.#firstServedMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Are so many late in a row that it is no accident? */
+  /** Are too many attempts late in a row for chance? */
   get #areLate(): boolean {
     return this.#late.inRow >= DOUBTED_AFTER && this.#late.chance() <= ACCIDENT;
   }
@@ -638,7 +670,7 @@ export class StationEvidence {
     return true;
   }
 
-  /** A window of successes alone is the common case, and costs nothing. */
+  /** The common case is a window with only successes, and it costs nothing. */
   #addVerdict(verdict: 0 | 1): void {
     if (verdict === 0 && this.#verdicts.length === 0) return;
     this.#isClear = false;

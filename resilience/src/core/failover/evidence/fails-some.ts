@@ -1,34 +1,34 @@
 /**
- * Calls that were answered with a failure, and that were not sent to another station because they
- * may not run twice, while their station serves others: does it fail a share of what it is given,
- * or would as many fail anywhere? New calls of the same source tell, at another station. If it
- * serves so many of them, one after the other or nearly, that chance does not explain it, as many
- * of the last that this station was given count against it as it failed.
+ * Calls that were answered with a failure and not sent to another station, because they may not run
+ * twice, while their station serves others. Does the station fail a share of its calls, or would as
+ * many fail anywhere? New calls of the same source at another station find out. If it serves so
+ * many of them that chance does not explain it, the failures count against this station in
+ * proportion to its last calls.
  *
- * It is a sequential test of "an eighth as many fail there" against "as many" (Wald, 1945), because
- * whose requests are wrong by half finds one in two of them served anywhere.
+ * It is a sequential test of "an eighth as many fail there" against "as many" (Wald, 1945): a
+ * caller with half of its requests wrong gets every second one served by any station, so a few
+ * successes prove nothing.
  */
 import { Uncompared } from "./uncompared.ts";
 
-/**
- * A smaller share of failures, among so many of the last calls at most, is not worth a comparison.
- */
+/** A smaller share of failures among the last `LAST_CALLS` calls is not worth a comparison. */
 const WORTH_RATE = 0.2;
 const LAST_CALLS = 40;
-/** At a station that is well so many times fewer fail. */
+/** At a healthy station this many times fewer calls fail. */
 const FEWER = 8;
 /**
- * Chances of a wrong verdict: that it is the station is seldom wrong, because roles change for it.
+ * Chances of a wrong verdict. A verdict against the station must be wrong only rarely, because it
+ * changes roles.
  */
 const AGAINST_FROM = Math.log(20_000);
 const ALIKE_FROM = -Math.log(20);
-/** As many fail anywhere: it is not asked again before so many more have failed. */
+/** If as many fail at any station, the test is repeated only after this many more failures. */
 const REST_FAILURES = 500;
 
 export class FailsSome {
-  /** Of which sources they are. */
+  /** The sources of the failed calls. */
   readonly #failed: Uncompared = new Uncompared();
-  /** Did each of the last calls fail? From the first failure on. */
+  /** For each of the last calls, whether it failed; starts at the first failure. */
   #last: boolean[] = [];
   #likelihood = 0;
   #rest = 0;
@@ -52,16 +52,16 @@ export class FailsSome {
   }
 
   /**
-   * Is it worth finding out whether another station serves a new call of `source`? Where nothing is
-   * served, other evidence tells.
+   * Is it worth testing whether another station serves a new call of `source`? If this station
+   * serves nothing, other evidence decides.
    */
   isWorthComparing(source: object): boolean {
     return this.#failed.isWorthComparing(source) && this.#last.includes(false);
   }
 
   /**
-   * Another station served a call of `source`: so many of the last `calls` that this one was given
-   * it failed; 0 while that is open.
+   * Another station served a call of `source`. Returns how many of the last `calls` of this station
+   * count as failed; 0 while the test is undecided.
    */
   noteServedBeside(source: object, calls: number): number {
     if (!this.isWorthComparing(source)) return 0;
@@ -72,7 +72,7 @@ export class FailsSome {
     return Math.round(rate * calls);
   }
 
-  /** Another station did not serve such a call either. */
+  /** Another station failed such a call too. */
   noteFailedBeside(): void {
     if (this.#failed.size === 0) return;
     this.#likelihood -= Math.log(FEWER);

@@ -1,17 +1,17 @@
 /**
- * Calls that may not run twice, and that have taken longer than such calls ever do at their
- * station, while it serves others: is it the station, or would they take as long anywhere? No
- * second attempt of one can tell, but a new call can, at another station. If some are served there
- * in the usual time, as many count against this station, of the last that it was given, as were
- * late: a station of which one call in a hundred is late, as everywhere, is not failing. One alone
- * says too little: where half of the calls are much work all of a sudden, every second one is
- * served in time by any station.
+ * Calls that may not run twice, and that take longer than such calls ever do at their station,
+ * while it serves others. Is the station the reason, or would they take as long anywhere? A second
+ * attempt is not allowed, so a new call at another station finds out. If some are served there in
+ * the usual time, the failures count against this station in proportion to the late calls among its
+ * last calls. A station with one late call in a hundred, which is normal, is not failing. One call
+ * in time is not enough: if half of the calls suddenly need much work, any station serves every
+ * second one in time.
  */
 import { Uncompared } from "./uncompared.ts";
 
 /** A smaller share of late calls is not worth a comparison. */
 const WORTH_RATE = 0.2;
-/** So many have to be served in time elsewhere, one after the other, and none late. */
+/** This many calls in a row must be served in time at another station, with none late. */
 const ENOUGH_IN_TIME = 3;
 
 export class LateAlone {
@@ -35,14 +35,14 @@ export class LateAlone {
     if (this.#rate < WORTH_RATE) this.clear();
   }
 
-  /** Is it worth finding out whether another station serves a new call of `source`? */
+  /** Is it worth testing whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
     return this.#late.isWorthComparing(source);
   }
 
   /**
-   * Another station served a call of `source` in time: so many of the last `calls` that this one
-   * was given were late; 0 while too few were served in time to tell.
+   * Another station served a call of `source` in time. Returns how many of the last `calls` of this
+   * station were late; 0 while too few were served in time to decide.
    */
   take(source: object, calls: number): number {
     if (!this.#late.isWorthComparing(source) || ++this.#inTimeElsewhere < ENOUGH_IN_TIME) return 0;

@@ -1,22 +1,25 @@
 /**
- * Calls that are late at a station which answers newer ones in time. Where it has too much to do,
- * newer calls take as long or longer, so none of them is overtaken in that way; where single calls
- * hang, or take several times as long, all of those are. Calls that hung all at once, none of them
- * sent after one that is answered in time, are a moment that is over.
+ * Calls that are late at a station which answers newer calls in time. At an overloaded station,
+ * newer calls take as long or longer, so no call is overtaken in this way. If single calls hang, or
+ * take several times as long, all of these are overtaken. If calls hung all at once, and none of
+ * them was sent after a call that was answered in time, the trouble has passed.
  */
 
-/** So many newer calls, in time: one may be little work by chance. */
+/**
+ * A late call is overtaken by this many newer calls in time: a single one may need little work by
+ * chance.
+ */
 const OVERTAKEN_BY = 2;
-/** So many late calls are kept; the oldest is forgotten first. */
+/** Maximum number of late calls kept; the oldest is forgotten first. */
 const MOST = 32;
-/** Late calls that were sent further apart than this have nothing to do with each other. */
+/** Late calls that were sent further apart than this are unrelated. */
 const APART_MS = 10_000;
 
 interface Late {
   readonly startedMs: number;
   /**
-   * Whose it is, where it cannot be sent twice; undefined where another station has served it
-   * meanwhile.
+   * The source of a call that may not be sent twice; undefined if another station has served the
+   * call meanwhile.
    */
   readonly source: object | undefined;
   by: number;
@@ -26,12 +29,12 @@ export class Overtaken {
   #late: Late[] = [];
   #lastMs: number = Number.NEGATIVE_INFINITY;
   /**
-   * When the first call was sent that overtook a late one, and whether a call that was sent after
+   * When the first call that overtook a late one was sent, and whether a call that was sent after
    * it was late.
    */
   #inTimeFromMs: number = Number.POSITIVE_INFINITY;
   #goesOn = false;
-  /** Calls that were answered in time since the first of them was late. */
+  /** Calls that were answered in time since the first late call. */
   inTime: number = 0;
 
   get size(): number {
@@ -47,15 +50,15 @@ export class Overtaken {
     if (this.#late.length > MOST) this.#late.shift();
   }
 
-  /** One that was sent at `startedMs` was late, and is answered. */
+  /** A late call that was sent at `startedMs` has been answered. */
   noteAnswered(startedMs: number): void {
     const place = this.#late.findIndex((late) => late.startedMs === startedMs);
     if (place >= 0) this.#late.splice(place, 1);
   }
 
   /**
-   * A call that was sent at `startedMs` was answered in time: returns those that are overtaken with
-   * that.
+   * A call that was sent at `startedMs` was answered in time. Returns the late calls that are
+   * overtaken with it.
    */
   noteInTime(startedMs: number): readonly Pick<Late, "startedMs" | "source">[] {
     this.inTime++;

@@ -1,18 +1,18 @@
 /**
- * Calls that a station did not serve, and that were not sent to another one because they may not
- * run twice: whose fault was it? A new call tells. One that nobody has sent yet may go to any
- * station; if another one serves it, that speaks against this station as much as if it had served
- * the very call that failed here.
+ * Calls that a station failed, and that were not sent to another station because they may not run
+ * twice. A new call finds out whose fault it was. A call that has not been sent yet may go to any
+ * station. If another station serves it, this counts against the first station as much as if the
+ * failed call itself had been served elsewhere.
  *
- * It has to be a call of the same source, because another route may need less time or be served
- * where this one is refused, unless so many sources are in the same case that it is not the route.
- * Each call that was not served is compared once.
+ * The new call must be of the same source, because another route may need less time, or be served
+ * while this one is refused. If very many sources have failed, the route cannot be the reason, and
+ * any source will do. Each failed call is compared once.
  */
 
-/** So many in a row are worth a comparison: one or two are chance. */
+/** This many in a row are worth a comparison: one or two may be chance. */
 const WORTH_COMPARING = 3;
 /**
- * Of so many sources it does not matter which: one client may have several methods and routes that
+ * With this many sources, any source will do: one client may have several methods and routes that
  * always fail.
  */
 export const MANY_SOURCES = 8;
@@ -25,20 +25,20 @@ export class Uncompared {
     return this.#count;
   }
 
-  /** The station did not serve a call of `source`. */
+  /** The station failed a call of `source`. */
   note(source: object): void {
     this.#count++;
     if (this.#sources.size < MANY_SOURCES) this.#sources.add(source);
   }
 
-  /** Is it worth finding out whether another station serves a new call of `source`? */
+  /** Is it worth testing whether another station serves a new call of `source`? */
   isWorthComparing(source: object): boolean {
     return this.#count >= WORTH_COMPARING && this.#isAbout(source);
   }
 
   /**
-   * Another station served a call of `source`: true where that speaks against this one, once for
-   * each call.
+   * Another station served a call of `source`. True, once for each failed call, if that counts
+   * against this station.
    */
   take(source: object): boolean {
     if (this.#count === 0 || !this.#isAbout(source)) return false;

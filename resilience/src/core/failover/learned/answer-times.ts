@@ -1,50 +1,66 @@
 /**
- * How long a station takes to answer, learned from the answers it gave: a histogram with buckets
- * that each cover 3 %, halved every 1,000 answers, so that the newest few thousand count most. Two
- * bounds are asked of it. An attempt that is out for longer than 99 of 100 answers took is
- * *overdue*: one says nothing, several of which none is answered say that the station is silent,
- * within a tenth of a second where a timeout that fits every endpoint says it after a minute. One
- * that is out for longer than 999 of 1,000 is worth a second attempt elsewhere (Dean and Barroso,
- * The Tail at Scale, 2013).
+ * How long a station takes to answer, learned from its answers: a histogram with buckets of 3 %
+ * each, halved every 1,000 answers, so that the newest few thousand count most. It gives two
+ * bounds:
+ * - *Overdue*: an attempt that is out for longer than 99 of 100 answers took. One such attempt says
+ *   nothing. Several, with none answered, show within a tenth of a second that the station is
+ *   silent; a timeout that fits every endpoint needs a minute for that.
+ * - *Hedge*: an attempt that is out for longer than 999 of 1,000 answers took is worth a second
+ *   attempt at another station (Dean and Barroso, The Tail at Scale, 2013).
  *
- * The bounds follow a station that became slower for good as soon as its first slow answers are in.
- * They know nothing of endpoints; what one endpoint needs is kept by the source of calls
+ * When a station becomes permanently slower, the bounds follow with its first slow answers. They do
+ * not distinguish endpoints; the time that one endpoint needs is kept with the source of calls
  * (`call-sources.ts`).
  */
 
 /** Each bucket's upper edge is this many times its lower edge. */
 const GROWTH = 1.03;
 const LOG_GROWTH = Math.log(GROWTH);
-/** Upper edge of the lowest bucket in ms, and how many there are: up to four hours. */
+/**
+ * Upper edge of the lowest bucket in ms, and the number of buckets; they reach up to four hours.
+ */
 const LOWEST_MS = 0.1;
 const BUCKETS = 640;
-/** After so many answers all counts are halved. */
+/** After this many answers all counts are halved. */
 const HALVE_AFTER = 1_000;
-/** Before so many answers there is no bound. */
+/** There is no bound before this many answers. */
 const MIN_ANSWERS = 20;
-/** How often the bound is worked out again, in answers. */
+/** The bound is recomputed after this many answers. */
 const REFRESH_AFTER = 32;
-/** The mean is of about so many answers. */
+/** The mean covers about this many answers. */
 const MEAN_OF = 64;
 /**
- * A bound is so many times its quantile, or so many ms more, whichever is later. To be overdue
- * costs nothing by itself.
+ * A bound is `ratio` times its quantile, or `marginMs` more, whichever is later. The overdue bound
+ * is tight, because being overdue has no cost by itself.
  */
 const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
-/** A second attempt is work for a station. */
+/** The hedge bound is wider, because a second attempt is work for a station. */
 const HEDGE = { quantile: 0.999, ratio: 1.2, marginMs: 20 };
 
+/**
+ * How long answers of one station usually take, and from when on an attempt counts as overdue.
+ *
+ * @example
+ * ```ts
+ * import { AnswerTimes } from "ground-station-failover/core";
+ *
+ * const times = new AnswerTimes();
+ * console.log(times.overdueAfterMs()); // Infinity
+ * for (let answer = 0; answer < 100; answer++) times.add(20);
+ * console.log(times.usualMs, times.overdueAfterMs() < 1_000); // 20 true
+ * ```
+ */
 export class AnswerTimes {
   readonly #counts = new Uint16Array(BUCKETS);
   #total = 0;
   #sinceHalved = 0;
   #sinceRefreshed = REFRESH_AFTER;
-  /** The highest bucket that may hold something. */
+  /** The highest bucket that may be non-empty. */
   #top = 0;
   #usualMs = 0;
   #meanMs = 0;
   #answers = 0;
-  /** Answers in a row that took less than half of what is usual. */
+  /** Answers in a row that took less than half of the usual time. */
   #quickInRow = 0;
   #overdueAfterMs: number = Number.POSITIVE_INFINITY;
   #hedgeAfterMs: number = Number.POSITIVE_INFINITY;
@@ -62,13 +78,13 @@ export class AnswerTimes {
 
   /**
    * The usual answer time in ms, smoothed by an eighth of each answer (as RFC 6298 smooths round
-   * trips); 0 before the first.
+   * trips); 0 before the first answer.
    */
   get usualMs(): number {
     return this.#usualMs;
   }
 
-  /** The mean of about the last 64 answer times in ms; 0 before the first. */
+  /** The mean of about the last 64 answer times in ms; 0 before the first answer. */
   get meanMs(): number {
     return this.#meanMs;
   }
@@ -79,14 +95,14 @@ export class AnswerTimes {
     return this.#overdueAfterMs;
   }
 
-  /** As {@link overdueAfterMs}, by as few answers as there are; 0 before the first. */
+  /** As {@link overdueAfterMs}, but from any number of answers; 0 before the first. */
   get overdueAfterSoFarMs(): number {
     return this.#total === 0 ? 0 : this.#bound(OVERDUE);
   }
 
   /**
-   * An attempt that is out for longer is worth a second one elsewhere; `Infinity` until enough
-   * answers are known.
+   * An attempt that is out for longer is worth a second one at another station; `Infinity` until
+   * enough answers are known.
    */
   hedgeAfterMs(): number {
     if (this.#sinceRefreshed >= REFRESH_AFTER) this.#refresh();
@@ -103,7 +119,7 @@ export class AnswerTimes {
     return 0;
   }
 
-  /** Forgets everything: the station was restarted, or is another one. */
+  /** Forgets everything, because the station was restarted or replaced. */
   clear(): void {
     this.#counts.fill(0);
     this.#total = 0;
@@ -132,8 +148,8 @@ export class AnswerTimes {
     if (this.#answers < MEAN_OF) this.#answers++;
     this.#meanMs += (tookMs - this.#meanMs) / this.#answers;
     this.#quickInRow = tookMs < this.#usualMs / 2 ? this.#quickInRow + 1 : 0;
-    // A station that is quick again after a slow time is believed soon: calls are refused by what
-    // is usual.
+    // The usual time must fall quickly when a station is quick again, because calls are refused by
+    // it.
     const share = this.#quickInRow > 1 ? 2 : 8;
     this.#usualMs = this.#usualMs === 0 ? tookMs : this.#usualMs + (tookMs - this.#usualMs) / share;
   }

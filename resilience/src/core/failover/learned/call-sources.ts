@@ -1,56 +1,55 @@
 /**
- * What is remembered of each source of calls: who calls, and which route (`CallOptions.source`). A
- * station is judged by what happens to many, so one caller that repeats a request which always
- * fails must not count as many, and a route that always takes five seconds is not overdue after a
- * tenth of one. Per source: when each station last served it and first failed it, the slowest of
- * its latest answers, and how often its failures turned out to be its own.
+ * What is remembered of each source of calls, which is a caller and a route (`CallOptions.source`).
+ * A station is judged by what happens to many sources. So one caller that repeats a request which
+ * always fails must not count as many, and a route that always takes five seconds is not overdue
+ * after a tenth of a second. Per source: when each station last served it and first failed it, the
+ * slowest of its recent answers, and how often its failures proved to be its own.
  *
- * Bounded: two generations of at most {@link MAX_SOURCES} each; a source that is used moves to the
- * young one, and when that is full the old one is forgotten. An evicted source is as unknown as a
- * new one, which is the careful side.
+ * Memory is bounded: two generations of at most {@link MAX_SOURCES} each. A source that is used
+ * moves to the young generation; when that is full, the old one is forgotten. An evicted source is
+ * as unknown as a new one, which is the cautious choice.
  */
 import type { Era } from "../admission/crowding.ts";
 import { NEVER, type SeenAs, SourceAt } from "./source-at-station.ts";
 
-/** Sources remembered in each of two generations. */
+/** Maximum sources in each of the two generations. */
 const MAX_SOURCES = 256;
-/** A station has served or refused a source lately if it did so within this time. */
+/** "Lately": a station served or refused a source within this time. */
 const LATELY_MS = 10_000;
 /**
- * The slowest answer fades by this share with each quicker one, so that a route may become quick
+ * The slowest answer fades by this factor with each quicker one, so that a route may become quick
  * again.
  */
 const FADING = 0.98;
 /**
- * The slowest answer and this share of it: later than that, an attempt of this source is overdue.
- * And more where few answers are known: the next of `n` is slower than all before with a chance of
- * 1 in `n`.
+ * An attempt is overdue after this many times the slowest answer, plus more if few answers are
+ * known: the next of `n` answers is slower than all before with a chance of 1 in `n`.
  */
 const OVERDUE_RATIO = 1.05;
-/** One that was out for this share of it should have been answered. */
+/** An attempt that has been out for this share of the slowest answer should have been answered. */
 const ANSWERED_RATIO = 0.9;
 /**
- * After so many failures in a row that were the same at two stations, the other station is asked
- * less often.
+ * After this many failures in a row that were the same at two stations, the other station is tried
+ * less often, …
  */
 const AGREEMENTS_TO_TRUST = 8;
-/** … namely for one failure in so many. */
+/** … namely for one failure in this many. */
 const ASK_EVERY = 8;
 /**
- * After so many refusals for load in a row, of a source that was served before, it is likely that
- * it is the route.
+ * After this many refusals for load in a row, of a source that was served before, the route is
+ * probably the reason.
  */
 const REFUSALS_TO_TRUST = 3;
 
-/** What is known of one source. */
+/** What is known about one source. */
 export class CallSource {
-  /** False for what names no source, which may be anybody. */
+  /** False if the call names no source; then it may come from any caller. */
   readonly isNamed: boolean;
-  /** By the stations' numbers. */
+  /** Indexed by station number. */
   readonly #stations: readonly SourceAt[];
   /**
-   * The era of a station (`crowding.ts`) of which the first calls have been sent: what is sent in
-   * it now is none of them.
+   * The era of a station (`crowding.ts`) whose first calls have all been sent: later calls in it
+   * are not among the first.
    */
   settledIn: Era | undefined = undefined;
   #slowestMs = 0;
@@ -68,9 +67,9 @@ export class CallSource {
   }
 
   /**
-   * A call is sent to station number `station`, whose era this is: is it one of the first of it?
-   * What was learned of leisure before that no longer counts. Need not be told where the era is the
-   * one that it is settled in.
+   * A call is sent to station number `station`, in this era. True if it is one of the first of that
+   * era. What was learned about leisure before the era no longer counts. Need not be called if the
+   * era equals `settledIn`.
    */
   noteSent(station: number, era: Era, nowMs: number): boolean {
     const isEarly = this.#at(station).noteSent(era, nowMs);
@@ -88,7 +87,10 @@ export class CallSource {
     this.#agreements = 0;
   }
 
-  /** … and that is to be learned from; `isEarly` as {@link noteSent} said. */
+  /**
+   * As {@link noteServed}, for an answer to be learned from. `isEarly`: the result of
+   * {@link noteSent}.
+   */
   noteTook(
     station: number,
     tookMs: number,
@@ -104,8 +106,8 @@ export class CallSource {
   }
 
   /**
-   * A caller left before station number `station` answered, which would have taken longer than
-   * `ageMs`.
+   * A caller hung up before station number `station` answered; the answer would have taken longer
+   * than `ageMs`.
    */
   noteLeft(station: number, ageMs: number, nowMs: number, isEarly: boolean, crowd: SeenAs, ageLog: number): void {
     const at = this.#at(station);
@@ -120,28 +122,28 @@ export class CallSource {
   }
 
   /**
-   * Were these quiet times at station number `station`? Of those before `quietSinceMs` nothing is
-   * kept.
+   * Updates the quiet time at station number `station`. What was learned before `quietSinceMs` is
+   * dropped.
    */
   noteQuiet(station: number, nowMs: number, quietSinceMs: number): void {
     this.#at(station).noteQuiet(nowMs, quietSinceMs);
   }
 
-  /** How long station number `station` takes in quiet times; `Infinity` while nobody knows. */
+  /** How long station number `station` takes in quiet times; `Infinity` while unknown. */
   quietMs(station: number): number {
     return this.#at(station).quietMs;
   }
 
-  /** How long station number `station` takes of late; 0 while nobody knows. */
+  /** How long station number `station` has taken recently; 0 while unknown. */
   meanMs(station: number): number {
     return this.#at(station).meanMs;
   }
 
   /**
-   * Station number `station`, which last served a call of any source at `lastServedMs`, refused one
-   * of this source for load. True where it is likely that the route is always refused there, and
-   * the station well: it has served others since it refused this source first, and this one never,
-   * or not at any of the last three times.
+   * Station number `station` refused a call of this source for load; it last served a call of any
+   * source at `lastServedMs`. True if it probably always refuses the route while it is well itself:
+   * it has served others since it first refused this source, and it never served this source, or
+   * not at any of the last three times.
    */
   noteRefused(station: number, lastServedMs: number, nowMs: number): boolean {
     const at = this.#at(station);
@@ -157,8 +159,8 @@ export class CallSource {
   }
 
   /**
-   * Has another station refused it for load, too, and none ever answered it? Then that is its own
-   * answer.
+   * Has another station refused it for load too, with no station ever having answered it? Then the
+   * refusal is the call's own result.
    */
   isRefusedAlike(station: number): boolean {
     if (this.isKnown) return false;
@@ -170,7 +172,7 @@ export class CallSource {
     return nowMs - this.#at(station).servedAtMs <= LATELY_MS;
   }
 
-  /** Has this station ever served it, as far as is remembered? */
+  /** Has this station ever served it, as far as remembered? */
   hasBeenServedBy(station: number): boolean {
     return this.#at(station).servedAtMs > Number.NEGATIVE_INFINITY;
   }
@@ -187,9 +189,9 @@ export class CallSource {
 
   /**
    * Station number `station`, which last served a call of any source at `lastServedMs`, failed or
-   * lost one of this source, and it was not compared. Whose failure is it? Where nobody has ever
-   * served the source, it is its `own` if this station has served others since it failed the source
-   * first, and `alike` if another station has failed the source, too.
+   * lost a call of this source, and the failure was not compared. Returns whose failure it is, if
+   * no station has ever served the source: `own` if this station has served others since it first
+   * failed this source, `alike` if another station has failed the source too.
    */
   noteFailedAlone(station: number, lastServedMs: number, nowMs: number): "alike" | "own" | "unknown" {
     const at = this.#at(station);
@@ -201,34 +203,34 @@ export class CallSource {
     return elsewhere ? "alike" : "unknown";
   }
 
-  /** Has any station ever answered it? Otherwise nobody knows how long it takes. */
+  /** Has any station ever answered it? Otherwise it is unknown how long it takes. */
   get isKnown(): boolean {
     return this.#slowestMs > 0;
   }
 
   /**
-   * An attempt of this source that is out for longer is slow even for its kind; `Infinity` while it
-   * is unknown.
+   * An attempt of this source that is out for longer is slow even for this source; `Infinity` while
+   * unknown.
    */
   get overdueAfterMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (OVERDUE_RATIO + 1 / this.#served);
   }
 
-  /** Nearly all of its latest answers were there by then; `Infinity` while it is unknown. */
+  /** Nearly all of its recent answers came within this time; `Infinity` while unknown. */
   get answeredByMs(): number {
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : this.#slowestMs * (ANSWERED_RATIO + 1 / this.#served);
   }
 
   /**
-   * How long station number `station` takes at leisure to answer this source, in ms, by what it did
-   * since `sinceMs`; `Infinity` while nobody knows.
+   * How long station number `station` takes at leisure to answer this source, in ms, measured since
+   * `sinceMs`; `Infinity` while unknown.
    */
   leisureMs(station: number, sinceMs = 0): number {
     const at = this.#at(station);
     return at.sinceMs < sinceMs ? NEVER : at.leisureMs;
   }
 
-  /** As {@link leisureMs}, by the mean of the logarithms of answer times in ms. */
+  /** As {@link leisureMs}, as the mean of the logarithms of answer times in ms. */
   leisureLog(station: number, sinceMs = 0): number {
     const at = this.#at(station);
     return at.sinceMs < sinceMs ? NEVER : at.leisureLog;
@@ -241,7 +243,7 @@ export class CallSource {
   }
 
   /**
-   * Would asking another station only double the load? True for most failures of a source whose
+   * Would trying another station only double the load? True for most failures of a source whose
    * failures are its own.
    */
   skipsComparison(): boolean {
@@ -261,12 +263,12 @@ export class CallSources {
     this.#stations = stations;
   }
 
-  /** How many sources are remembered. */
+  /** Number of sources remembered. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }
 
-  /** What is known of `name`; nothing yet for a new one. */
+  /** What is known about `name`; empty for a new source. */
   of(name: string): CallSource {
     const known = this.#young.get(name);
     if (known !== undefined) return known;

@@ -1,43 +1,43 @@
 /**
- * Has a busy station fallen silent a moment ago? Long before any call of its is overdue, the
- * answers that should have come meanwhile are missing: with sixteen calls out that take 80 ms each,
- * one is due every 5 ms (Little's law). A call that is sent into such a lull gains nothing: if it
- * is a pause, it is answered when the pause is over, sent or not; if the station has stopped, it
- * would be one more of which nobody knows whether it ran. So new calls are held back until the next
- * answer, or until the station is in doubt and another one takes them, but not for longer than two
- * answer times.
+ * Detects that a busy station has just fallen silent. Long before any of its calls is overdue,
+ * answers are missing: with sixteen calls out that take 80 ms each, one is due every 5 ms (Little's
+ * law). A call that is sent into such a lull gains nothing. If the station is paused, the call is
+ * answered after the pause, whenever it was sent. If the station has stopped, the call would be one
+ * more with an unknown outcome. So new calls are held back until the next answer, or until the
+ * station is in doubt and another one takes them, but not for longer than two answer times.
  *
- * Stations that answer in batches have such lulls all the time; the longest of late is remembered,
- * and is none. No answer is missing of a call whose body is still being sent.
+ * Stations that answer in batches have such lulls all the time. So the longest recent silence is
+ * remembered, and shorter ones do not count as a lull. A call whose body is still being sent has no
+ * missing answer.
  */
 
-/** So many answers must be missing, and so many calls have been sent since the last one. */
+/** A lull needs this many missing answers, and this many calls sent since the last answer. */
 const MISSING = 4;
-/** A lull is longer than any of late by this ratio. */
+/** A lull is longer than the longest recent silence by this ratio. */
 const LONGER = 1.5;
-/** The longest silence fades by this share with each answer that follows a shorter one. */
+/** The longest silence fades by this factor with each answer that follows a shorter one. */
 const FADING = 0.99;
 /**
- * After so many answer times without an answer holding calls back was a mistake, or an overdue call
- * has said more.
+ * Calls are held back for at most this many answer times. By then, holding back was a mistake, or
+ * an overdue call has shown more.
  */
 const LONGEST_ROUNDS = 2;
 
 export class Lull {
   #answeredAtMs = 0;
-  /** How many calls were out right after that answer. */
+  /** Calls that were out right after that answer. */
   #outThen = 0;
   #sent = 0;
-  /** The longest of the latest silences while calls were out. */
+  /** The longest recent silence while calls were out. */
   #longestMs = 0;
 
-  /** A call was sent, or the body that it had to send first. */
+  /** A call, or the body that it had to send first, was sent. */
   noteSent(): void {
     this.#sent++;
   }
 
   /**
-   * A call that was sent begins to send a long body: until that is over, no answer of it is
+   * A call that was sent begins to send a long body: until the body is sent, its answer is not
    * missing.
    */
   noteUploading(): void {
@@ -45,7 +45,8 @@ export class Lull {
   }
 
   /**
-   * A call was answered, or ended otherwise; `out`: how many are still out whose bodies are sent.
+   * A call was answered or ended otherwise. `out`: calls that are still out and whose bodies are
+   * sent.
    */
   noteEnded(out: number, nowMs: number): void {
     if (this.#outThen > 0) {
@@ -68,7 +69,7 @@ export class Lull {
     return nowMs < this.endsAtMs(usualMs);
   }
 
-  /** Until when calls are held back where no answer comes. */
+  /** Until when calls are held back if no answer comes. */
   endsAtMs(usualMs: number): number {
     return this.#answeredAtMs + LONGEST_ROUNDS * usualMs;
   }

@@ -1,15 +1,15 @@
 /**
- * How long callers wait before they hang up, learned from those who did: a low quantile of the
- * latest hang-ups' ages. Where no deadline comes with a call, this is its deadline. It matters
- * under overload only: a queue that is served oldest first while its callers give up works for
- * nobody, and the station executes what nobody waits for any more (metastable failures: Bronson et
- * al., HotOS 2021). One caller who hangs up early proves nothing; answers that were still taken at
- * a higher age contradict an estimate and end it.
+ * How long callers wait before they hang up, learned from hang-ups: a low quantile of the ages of
+ * recent ones. If a call has no deadline, this is its deadline. It matters only under overload: if
+ * a queue is served oldest first while its callers give up, all work is wasted, because the station
+ * executes calls whose callers are gone (metastable failures: Bronson et al., HotOS 2021). One
+ * caller that hangs up early proves nothing. Answers that are still accepted at a higher age
+ * contradict the estimate and end it.
  *
- * While nobody has hung up, nothing is known, and the first to learn from would be a station's work
- * for nobody. But people set timeouts to round numbers: at each of them it is doubtful whether
- * callers still wait, until an answer was taken at a higher age, or a caller was seen to wait for
- * longer.
+ * While no caller has hung up, nothing is known, and the station would first do wasted work before
+ * anything is learned. But people set timeouts to round numbers. At each of these it is doubtful
+ * whether callers still wait, until an answer was accepted at a higher age or a caller was seen to
+ * wait longer.
  */
 
 import { brand } from "../../brand.ts";
@@ -18,6 +18,18 @@ import { brand } from "../../brand.ts";
  * Abort a call's signal with this where its caller broke off its own request before it was whole,
  * such as an upload: it was not waiting for an answer yet, so nothing is learned of how long
  * callers wait.
+ *
+ * @example
+ * ```ts
+ * import { RequestCutError, ResilientClient } from "ground-station-failover";
+ *
+ * const client = new ResilientClient({ name: "north" });
+ * const caller = new AbortController();
+ * const call = client.call(() => new Promise(() => {}), { signal: caller.signal });
+ * caller.abort(new RequestCutError()); // the upload stopped in the middle
+ * const error = await call.catch((reason: Error) => reason);
+ * console.log(error instanceof Error && error.cause instanceof RequestCutError); // true
+ * ```
  */
 export class RequestCutError extends Error {
   static {
@@ -30,37 +42,50 @@ export class RequestCutError extends Error {
   }
 }
 
-/** Hang-ups remembered. */
+/** Maximum number of hang-ups remembered. */
 const KEPT = 64;
-/** An estimate rests on at least so many hang-ups … */
+/** An estimate needs at least this many hang-ups … */
 const MIN_HANG_UPS = 4;
 /** … within the last minute. */
 const MEMORY_MS = 60_000;
-/** Fewer than this quantile of the callers hung up earlier than the estimate. */
+/** A smaller share of callers than this quantile hangs up before the estimate. */
 const QUANTILE = 0.1;
 /**
- * So much of it is kept back, as a share and in ms at most: a caller began to wait before its call
- * came here, and its answer is under way for a moment. That takes no longer where callers wait for
- * longer.
+ * Safety margin below the estimate, as a share of it and at most `MAX_CAUTION_MS`: a caller began
+ * to wait before its call arrived here, and its answer needs a moment on the way. This time does
+ * not grow with the callers' patience.
  */
 const CAUTION = 0.04;
 const MAX_CAUTION_MS = 20;
-/** A caller that waits so much longer than a likely timeout has a longer one. */
+/** A caller that waits this many times longer than a likely timeout has a longer one. */
 const BEYOND = 1.02;
-/** Answers taken above the estimate, in a row without a hang-up, that end it. */
+/** This many answers accepted above the estimate, in a row without a hang-up, end the estimate. */
 const CONTRADICTIONS = 20;
 
-/** Timeouts that callers are likely to have set, in ms. */
+/** Timeouts that callers are likely to use, in ms. */
 const LIKELY_MS = [500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 30_000];
 
+/**
+ * How long callers wait before they hang up, learned from those that did.
+ *
+ * @example
+ * ```ts
+ * import { CallerPatience } from "ground-station-failover/core";
+ *
+ * const patience = new CallerPatience();
+ * console.log(patience.estimateMs, patience.doubtfulFromMs); // undefined 480
+ * for (let caller = 0; caller < 4; caller++) patience.noteHangUp(2_000, caller * 100);
+ * console.log(patience.estimateMs); // 1980
+ * ```
+ */
 export class CallerPatience {
   readonly #ages: number[] = [];
   readonly #atMs: number[] = [];
   #place = 0;
   #contradictions = 0;
   /**
-   * The highest age at which an answer was taken, or still waited for, since the last hang-up that
-   * counted.
+   * The highest age at which an answer was accepted, or still waited for, since the estimate was
+   * last cleared.
    */
   #takenAtMs = 0;
   #estimateMs: number | undefined = undefined;
@@ -75,8 +100,8 @@ export class CallerPatience {
   }
 
   /**
-   * A caller took its answer when its call was `ageMs` old. Nobody has hung up for a minute:
-   * whoever did is gone.
+   * A caller accepted its answer when its call was `ageMs` old. If no caller has hung up for a
+   * minute, the impatient callers are gone and the estimate ends.
    */
   noteAnswered(ageMs: number, nowMs: number): void {
     const isKnown = this.#estimateMs !== undefined;
@@ -85,31 +110,32 @@ export class CallerPatience {
     if (isKnown) this.#weigh(ageMs);
   }
 
-  /** An answer that was taken above the estimate speaks against it. */
+  /** An answer that was accepted above the estimate contradicts it. */
   #weigh(ageMs: number): void {
     if (this.#estimateMs === undefined || ageMs <= this.#estimateMs) return;
     if (++this.#contradictions >= CONTRADICTIONS) this.clear();
   }
 
-  /** A caller still waits when its call is `ageMs` old. */
+  /** A caller is still waiting when its call is `ageMs` old. */
   noteWaits(ageMs: number): void {
     if (ageMs >= this.#likelyMs() * BEYOND) this.#takenAtMs = ageMs;
   }
 
-  /** How long callers wait, in ms; undefined while nobody knows. */
+  /** How long callers wait, in ms; undefined while unknown. */
   get estimateMs(): number | undefined {
     return this.#estimateMs;
   }
 
   /**
-   * From this age on it is doubtful whether callers still wait; `Infinity` where it is known how
-   * long they do.
+   * From this age on it is doubtful whether callers still wait; `Infinity` if their patience is
+   * known.
    */
   get doubtfulFromMs(): number {
     if (this.#estimateMs !== undefined) return Number.POSITIVE_INFINITY;
     return withCaution(this.#likelyMs());
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#takenAtMs = 0;
     this.#ages.length = 0;
@@ -119,7 +145,7 @@ export class CallerPatience {
     this.#estimateMs = undefined;
   }
 
-  /** The next likely timeout above what callers are known to wait. */
+  /** The next likely timeout above the time that callers are known to wait. */
   #likelyMs(): number {
     return LIKELY_MS.find((ms) => ms > this.#takenAtMs) ?? Number.POSITIVE_INFINITY;
   }

@@ -1,92 +1,97 @@
 /**
- * What is known of one source of calls at one station: when it was last served, failed or refused
- * there, and how long its answers take, of late, at leisure and in quiet times. Means are those of
- * logarithms, and of as many answers as their times vary: the error of a mean of `n` answers is
- * their deviation divided by the root of `n`. The variance is half the mean square of what differs
- * from one answer to the next (von Neumann, 1941), which does not grow where the mean itself moves.
+ * What is known about one source of calls at one station: when it was last served, failed or
+ * refused there, and how long its answers take recently, at leisure and in quiet times. Means are
+ * means of logarithms. They cover more answers if the times vary more: the error of a mean of `n`
+ * answers is their deviation divided by the root of `n`. The variance is half the mean square of
+ * the difference between one answer and the next (von Neumann, 1941), which does not grow when the
+ * mean itself moves.
  */
 
 import type { Era } from "../admission/crowding.ts";
 
 /**
- * How long an answer takes at leisure: as its answers took at their quickest, of late. That is
- * forgotten by half in this time, …
+ * The answer time at leisure is the lowest recent mean. It doubles in this time, so that old values
+ * are forgotten, …
  */
 const LEISURE_DOUBLED_MS = 10_000;
-/** … or in so many answer times: */
+/** … or in this many answer times if that is longer, … */
 const LEISURE_DOUBLED_ANSWERS = 16;
-/** … in steps of so long: of less, nothing is noticed. */
+/** … in steps of this length: shorter steps make no difference. */
 const LEISURE_STEP_MS = 20;
 /**
- * What it takes in quiet times: the same, forgotten by half in ten minutes, and unknown at first.
+ * The answer time in quiet times works in the same way, but doubles in ten minutes, and is unknown
+ * at first.
  */
 const QUIET_DOUBLED_MS = 600_000;
 const QUIET_STEP_MS = 1_000;
 /**
- * Both by the mean of about so many answers: single ones are quick by chance, or from a cache. The
- * more their times differ, the more it takes: by this factor of the variance of their logarithms,
- * so that chance moves the mean by a sixth.
+ * Both use the mean of about this many answers, because single answers are quick by chance or come
+ * from a cache. If the times vary more, more answers are needed: this factor times the variance of
+ * their logarithms, so that chance moves the mean by a sixth.
  */
 const MEAN_ANSWERS = 32;
 const MOST_MEAN_ANSWERS = 256;
 const PER_VARIANCE = 64;
 /**
- * Of a station that begins to serve, quick answers are seen first, and its slow ones later. So it
- * is measured by the first few calls that it is given, once this share of them is answered, and for
- * so many times as long as they take by nothing else.
+ * When a station begins to serve, its quick answers arrive first, and its slow ones later. So it is
+ * measured by the first few calls that it is given, once this share of them is answered. For
+ * `YOUNG_ANSWER_TIMES` answer times nothing else is used.
  */
 const EARLY_CALLS = 32;
 const EARLY_ANSWERED = 0.95;
-/** … and no fewer than these: so many for each unit of the variance of their logarithms. */
+/**
+ * Minimum number of first calls: this many, or this many for each unit of the variance of their
+ * logarithms.
+ */
 const LEAST_EARLY = 8;
 const EARLY_PER_VARIANCE = 16;
-/** Answers differ much from this variance on: single ones, and the first few, say little. */
+/** From this variance on, answers vary much: single answers and the first few say little. */
 const SPREAD = 0.5;
 const YOUNG_ANSWER_TIMES = 5;
-/** Where many of these are never answered, so many other answers will do. */
+/** If many of the first calls are never answered, this many other answers replace them. */
 const ENOUGH_ANSWERS = 64;
-/** It has not happened, and nothing has since. */
+/** The event has not happened, or not since. */
 export const NEVER: number = Number.POSITIVE_INFINITY;
 
 /**
- * How a station looks when it serves a call. `idle`: what it takes is what it takes at leisure;
- * `busy`: or a little more; `crowded`: it takes longer because of what it has to do, so that
- * nothing is learned from slow answers.
+ * The state of a station when it serves a call. `idle`: the answer time is that at leisure. `busy`:
+ * the answer time is that at leisure or slightly more. `crowded`: the answer takes longer because
+ * of the station's load, so nothing is learned from slow answers.
  */
 export type SeenAs = "idle" | "busy" | "crowded";
 
-/** What is known of one source at one station. */
+/** What is known about one source at one station. */
 export class SourceAt {
   servedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** When it first failed the source, and no other station was asked. */
+  /** When the station first failed the source without another station being tried. */
   failedFromMs: number = NEVER;
   /**
    * Refusals for load in a row since it last served the source, and when the first of them came.
    */
   refusals = 0;
   refusedFromMs: number = NEVER;
-  /** When it last refused the source for load, served since or not. */
+  /** When it last refused the source for load, whether or not it served the source since. */
   refusedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Since when what follows counts, and when the first call was sent then. */
+  /** Since when the following fields count, and when the first call after that was sent. */
   sinceMs: number = Number.NEGATIVE_INFINITY;
   #firstSentMs = 0;
   #earlySent = 0;
   #earlyAnswered = 0;
   #era: Era | undefined = undefined;
   #otherAnswers = 0;
-  /** Is it measured by the first calls that it was given, and by no others yet? */
+  /** True while it is measured only by the first calls that it was given. */
   isYoung = true;
   /**
-   * Its answer time of late, and of how many answers: the mean, and the mean of the logarithms. By
-   * these it is told whether answers take longer than they did: a few that take very long, as
-   * everywhere, hardly move them.
+   * The recent answer time, the mean of its logarithms, and the number of answers. These show
+   * whether answers take longer than before: a few very slow ones, which are normal, hardly move
+   * the mean of the logarithms.
    */
   meanMs = 0;
   #logMean = 0;
   #logVariance = 0;
   #lastLog = 0;
   #answers = 0;
-  /** Both at their lowest of late, and when that was last worked out. */
+  /** The lowest recent values of both, and when they were last computed. */
   leisureMs: number = NEVER;
   leisureLog: number = NEVER;
   #leisureAtMs: number = Number.NEGATIVE_INFINITY;
@@ -94,7 +99,7 @@ export class SourceAt {
   quietMs: number = NEVER;
   #quietAtMs: number = Number.NEGATIVE_INFINITY;
 
-  /** A call is sent there. Is it one of the first of `era`? */
+  /** A call is sent to the station. True if it is one of the first of `era`. */
   noteSent(era: Era, nowMs: number): boolean {
     if (this.sinceMs !== era.sinceMs) this.#begin(era);
     if (this.#earlySent >= EARLY_CALLS) return false;
@@ -125,8 +130,8 @@ export class SourceAt {
     const offLog = tookLog - this.#logMean;
     this.meanMs += (tookMs - this.meanMs) / this.#answers;
     this.#logMean += offLog / this.#answers;
-    // By what differs from one answer to the next: a station that becomes slower does not vary more
-    // for that.
+    // From the difference between one answer and the next: a station that becomes slower does not
+    // vary more because of that.
     const stepLog = tookLog - this.#lastLog;
     this.#lastLog = tookLog;
     this.#logVariance +=
@@ -145,10 +150,10 @@ export class SourceAt {
   }
 
   /**
-   * What it may take at leisure, beside what it takes elsewhere: calls that come all at once crowd
-   * a station more and more from the first one on, and nobody sees it at leisure then. Its first
-   * few answers, of any source, tell the most of it, unless quicker ones follow (`beside-log.ts`);
-   * `Infinity` before.
+   * A presumed answer time at leisure, from the time at another station. Calls that come all at
+   * once crowd a station more and more from the first one on, so it is never seen at leisure. Its
+   * first few answers, of any source, show most of its ratio to the other station, unless quicker
+   * ones follow (`beside-log.ts`). `Infinity` before that.
    */
   presumedLog(elsewhereLog: number): number {
     const era = this.#era;
@@ -156,12 +161,15 @@ export class SourceAt {
     return elsewhereLog + Math.max(0, era.beside.value);
   }
 
-  /** An answer came, which takes so long at leisure elsewhere; `Infinity` where nobody knows. */
+  /**
+   * An answer came. `elsewhereLog`: the time that it takes at leisure at another station;
+   * `Infinity` if unknown.
+   */
   noteBeside(tookLog: number, elsewhereLog: number): void {
     if (elsewhereLog < NEVER) this.#era?.beside.note(tookLog - elsewhereLog);
   }
 
-  /** Are so many of the first calls answered that quick ones do not count for more? */
+  /** Have enough of the first calls been answered that quick answers are not overrepresented? */
   #areEarlyIn(isIdle: boolean): boolean {
     const all = EARLY_ANSWERED * this.#earlySent;
     if (isIdle) return this.#earlyAnswered >= all;

@@ -1,8 +1,9 @@
 /**
- * How long an attempt may take: until it is overdue, until it is worth a second one elsewhere, and
- * until its station may begin with it at all. By what its station usually takes (`answer-times.ts`)
- * and by what its source needs (`call-sources.ts`); where that is not known yet, by the slowest of
- * the others, or by how long callers are known to wait.
+ * How long an attempt may be out: until it is overdue, until it is worth a second attempt at
+ * another station, and until its station must have begun to work on it. It depends on the station's
+ * usual times (`answer-times.ts`) and on the time that the source needs (`call-sources.ts`). While
+ * these are unknown, the slowest of the other stations is the measure, or the known patience of
+ * callers.
  */
 
 import type { Attempt, Call } from "../call.ts";
@@ -13,29 +14,32 @@ import type { CallSource } from "./call-sources.ts";
 import type { CallerPatience } from "./patience.ts";
 
 /**
- * What a station has not begun within this time is taken back (where it can be asked, and the
- * deadline is told to it): three times as long as all but one in a thousand of its answers take,
- * and at least a second, for clocks that are not quite equal.
+ * A call that its station has not begun within this time is taken back, if the station can be asked
+ * and is told the deadline. The time is three times as long as all but one in a thousand of its
+ * answers take, and at least a second, because clocks differ slightly.
  */
 const LEASE_RATIO = 3;
 const MIN_LEASE_MS = 1_000;
-/** Half of all answers take longer than usual: a call needs a little more time than that. */
+/**
+ * Half of all answers take longer than the usual time, so a call needs slightly more time than
+ * that.
+ */
 const SERVICE_MARGIN = 1.1;
 /**
- * A station of which too few answers are known may take so many times longer than the slowest of
- * the others.
+ * A station with too few known answers may take this many times longer than the slowest of the
+ * others.
  */
 export const STRANGER_RATIO = 2;
 /**
- * Where nobody knows how long a call may take (the first minute of a gateway, a new route), it is
- * worth a second attempt after this long. It proves nothing by its age: an endpoint may need five
- * seconds. That another station answers it first does, and a station that hangs from the first call
- * on is found out in this way only.
+ * If it is unknown how long a call may take (the first minute of a gateway, a new route), it is
+ * worth a second attempt after this long. Its age proves nothing, because an endpoint may need five
+ * seconds. It is evidence if another station answers first. Only in this way is a station found
+ * that hangs from its first call on.
  */
 const STRANGER_HEDGE_MS = 1_000;
 /**
- * … or after half of the time that callers are known to wait, while there is time for the second
- * one; not sooner than this.
+ * Alternatively, half of the time that callers are known to wait, while there is time for a second
+ * attempt; but at least this.
  */
 const MIN_STRANGER_HEDGE_MS = 100;
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -50,8 +54,8 @@ export class UsualTimes {
   }
 
   /**
-   * How long `station` usually takes; one that has served nobody yet is taken to be as quick as the
-   * others.
+   * The usual answer time of `station`. A station that has served no call yet is taken to be as
+   * slow as the slowest of the others.
    */
   ms(station: Station): number {
     const { usualMs } = station.answerTimes;
@@ -64,31 +68,28 @@ export class UsualTimes {
     return slowestMs;
   }
 
-  /** How long a call needs from now on, if the active station takes it. */
+  /** How long a call still needs if the active station takes it now. */
   get serviceMs(): number {
     return this.ms(this.#roles.active) * SERVICE_MARGIN;
   }
 
-  /**
-   * Nearly all calls of `source` are answered by `station` in less than this; `Infinity` while
-   * nobody knows.
-   */
+  /** `station` answers nearly all calls of `source` in less than this; `Infinity` while unknown. */
   overdueAfterMs(station: Station, source: CallSource): number {
     const ownMs = this.#timesOf(station).overdueAfterMs();
     return source.isKnown && source.overdueAfterMs > ownMs ? source.overdueAfterMs : ownMs;
   }
 
   /**
-   * By when calls of `source` were answered so far; one that has answered none yet since it began
-   * to serve may take longer.
+   * The time within which calls of `source` have been answered so far. A station that has answered
+   * none since it began to serve may take longer.
    */
   answeredByMs({ admission, evidence }: Station, source: CallSource): number {
     return source.answeredByMs * (evidence.lastServedMs < admission.begunAtMs ? STRANGER_RATIO : 1);
   }
 
   /**
-   * When an attempt becomes overdue, or, once it is, worth a second one; `Infinity` once it is
-   * both.
+   * When an attempt becomes overdue, or, once it is overdue, worth a second attempt; `Infinity`
+   * after both.
    */
   lateAtMs(attempt: Attempt): number {
     if (attempt.isHedged) return ENDLESS;
@@ -99,7 +100,7 @@ export class UsualTimes {
   }
 
   /**
-   * How long an attempt may be out where that is not known of its station or its source, or where
+   * How long an attempt may be out if the usual time of its station or its source is unknown, or if
    * it is overdue.
    */
   #lateAfterMs(attempt: Attempt): number {
@@ -108,18 +109,17 @@ export class UsualTimes {
     return source.isKnown ? Math.max(source.overdueAfterMs, afterMs) : afterMs;
   }
 
-  /** … by its station alone, whatever its source needs. */
+  /** The same by its station alone, without the time that its source needs. */
   #lateThereAfterMs({ station, call, isOverdue }: Attempt): number {
     const usual = this.#timesOf(station);
     const overdueAfterMs = usual.overdueAfterMs();
     const ratio = usual === station.answerTimes ? 1 : STRANGER_RATIO;
     if (call.terms.source.isKnown && overdueAfterMs < ENDLESS) {
-      // Nothing is to be hoped for from a station that is silent: what is overdue there goes
-      // elsewhere at once.
+      // A silent station will not answer: its overdue attempts go to another station at once.
       const isPatient = isOverdue && !station.evidence.isSilent;
       const afterMs = (isPatient ? usual.hedgeAfterMs() : overdueAfterMs) * ratio;
-      // What can have no second attempt may be much work; whether it is can only be told by how
-      // long its caller waits.
+      // A call that may not be sent twice may need much work. The only measure for that is how long
+      // its caller waits.
       return isOverdue && !call.isRepeatable ? Math.max(afterMs, this.strangerAfterMs) : afterMs;
     }
     const afterMs = Math.max(this.strangerAfterMs, this.ms(station) * STRANGER_RATIO);
@@ -127,19 +127,16 @@ export class UsualTimes {
   }
 
   /**
-   * From when an overdue attempt shows that its station is silent. One of which few answers are
-   * known is measured by the others, and may be slower than twice of that: as long as its own
-   * answers took, it may yet answer.
+   * From when an overdue attempt shows that its station is silent. A station with few known answers
+   * is measured by the others, and may be more than twice as slow as they are. So its silence
+   * counts only after the time that its own answers took.
    */
   silentAtMs({ station, judgedFromMs }: Attempt, nowMs: number): number {
     const own = station.answerTimes;
     return own.overdueAfterMs() < ENDLESS ? nowMs : Math.max(nowMs, judgedFromMs + own.overdueAfterSoFarMs);
   }
 
-  /**
-   * How long an attempt is out before it is worth a second one, where nobody knows how long it may
-   * take.
-   */
+  /** How long an attempt is out before it is worth a second one, if its usual time is unknown. */
   get strangerAfterMs(): number {
     const { estimateMs } = this.#patience;
     if (estimateMs === undefined) return STRANGER_HEDGE_MS;
@@ -147,17 +144,17 @@ export class UsualTimes {
   }
 
   /**
-   * Is it known how long an attempt of this kind may take? Otherwise its age is not held against
-   * its station.
+   * Is it known how long such an attempt may take? Otherwise its age does not count against its
+   * station.
    */
   isKnown({ station, call }: Attempt): boolean {
     return call.terms.source.isKnown && this.#timesOf(station).overdueAfterMs() < ENDLESS;
   }
 
   /**
-   * How long `station` may take to begin to work on `call`: so long that it stands still if it has
-   * not, and the call will have gone elsewhere. Endless where nobody knows how long its answers
-   * take.
+   * How long `station` may take to begin to work on `call`. If it has not begun by then, it has
+   * stopped, and the call will have gone to another station. Endless if its answer times are
+   * unknown.
    */
   leaseMs({ terms: { source } }: Call, station: Station): number {
     const own = station.answerTimes;
@@ -166,16 +163,16 @@ export class UsualTimes {
   }
 
   /**
-   * Its own answer times, once enough of them are known; before, those of the slowest of which they
-   * are.
+   * The station's own answer times, once enough are known; until then those of the slowest station
+   * whose times are known.
    */
   #timesOf({ answerTimes }: Station): AnswerTimes {
     return answerTimes.overdueAfterMs() < ENDLESS ? answerTimes : this.#slowestKnown();
   }
 
   /**
-   * Answer times of the slowest station of which they are known; the active one's where they are
-   * known of none.
+   * Answer times of the slowest station whose times are known; those of the active station if none
+   * are known.
    */
   #slowestKnown(): AnswerTimes {
     let slowest = this.#roles.active.answerTimes;

@@ -1,11 +1,12 @@
 /**
- * Counts how calls end, second by second, so that no collapse is silent: where less than half of
- * the calls that end in a second are answered well, that is said, with the numbers, at once and
- * then every ten seconds until half of them are, or none come.
+ * Counts how calls end, second by second, so that no collapse is silent. If less than half of the
+ * calls that end in a second are answered well, this is reported with the numbers, at once and then
+ * every ten seconds, until half of them are answered well or none come.
  *
- * What one client asks for and never gets is no collapse. Failures of sources (caller and route)
- * that no station has ever served are left out, and so are those of the one source that fails most,
- * if the others are served; unless they come from so many sources that it is not theirs.
+ * A client whose requests always fail is no collapse. Failures of sources (caller and route) that
+ * no station has ever served are left out. Failures of the single source that fails most are also
+ * left out if the others are served. If very many sources fail, nothing is left out, because the
+ * sources cannot be the reason.
  */
 
 import type { OverloadFigures } from "../events.ts";
@@ -18,7 +19,7 @@ export type CallOutcome = "answered" | "failed" | "refused" | "expired" | "hungU
 const OUTCOMES = ["answered", "failed", "refused", "expired", "hungUp"] as const;
 const WINDOW_MS = 1_000;
 const REPEAT_MS = 10_000;
-/** Less than this share of the calls that end: the system works for nobody. */
+/** Goodput has collapsed below this share of the calls that end. */
 const COLLAPSED_RATE = 0.5;
 /** Fewer calls in a second say nothing. */
 const MIN_CALLS = 5;
@@ -41,12 +42,12 @@ export class GoodputWatch {
     return totals;
   }
 
-  /** Is goodput collapsed, as far as the last full second says? */
+  /** Has goodput collapsed, by the last full second? */
   get isCollapsed(): boolean {
     return this.#isCollapsed;
   }
 
-  /** Before this instant {@link look} has nothing to say. */
+  /** {@link look} has nothing to report before this instant. */
   get nextLookMs(): number {
     return this.#sinceMs + WINDOW_MS;
   }
@@ -59,29 +60,30 @@ export class GoodputWatch {
     this.#counts[outcome]++;
   }
 
-  /** The call that has just ended as failed was one of `source`. */
+  /** The call that just ended as failed was one of `source`. */
   noteFailedOf(source: CallSource): void {
     const count = this.#failures.get(source) ?? 0;
-    // Of many sources it does not matter which.
+    // With very many sources it does not matter which.
     if (count > 0 || this.#failures.size < MANY_SOURCES) this.#failures.set(source, count + 1);
   }
 
   /**
-   * The call that has just ended as hung up was broken off by its own caller, who did not wait for
-   * an answer yet.
+   * The call that just ended as hung up was cut off by its own caller while it was sending, before
+   * it waited for an answer.
    */
   noteNotAwaited(): void {
     this.#counts.hungUp--;
     this.#before.hungUp++;
   }
 
-  /** What there is to be told by `nowMs`, if a second is over. */
+  /** The report that is due by `nowMs`, if a second is over. */
   look(nowMs: number): ({ readonly type: "overload" | "overload-ended" } & OverloadFigures) | undefined {
     const windowMs = nowMs - this.#sinceMs;
     if (windowMs < WINDOW_MS) return undefined;
     const figures = this.#take(nowMs, windowMs);
     const counted = figures.ended - this.#takeOwnFailures(figures);
-    // The first look, or one after a long rest: what was counted belongs to no second.
+    // This is the first check, or the first one after a long rest: the counts do not belong to one
+    // second.
     if (windowMs > 2 * WINDOW_MS && figures.ended < MIN_CALLS * (windowMs / WINDOW_MS)) {
       return this.#isCollapsed && figures.ended === 0 ? this.#over(figures) : undefined;
     }
@@ -95,14 +97,14 @@ export class GoodputWatch {
     return { type: "overload", ...figures };
   }
 
-  /** So many of the failures of this second are the callers' own. */
+  /** How many failures of this second are the callers' own. */
   #takeOwnFailures({ ended, answered }: OverloadFigures): number {
     const { size } = this.#failures;
     if (size === 0) return 0;
     let unknown = 0;
     let most = 0;
     for (const [source, count] of this.#failures) {
-      // Who names no source may be anybody.
+      // A call without a named source may come from any caller.
       if (!source.isNamed) continue;
       if (!source.isKnown) unknown += count;
       else if (count > most) most = count;

@@ -1,7 +1,7 @@
 /**
- * How long calls will have to wait, and how long each may: what is asked for is compared with what
- * the active station does in a second, and the time of those who wait with the time of their
- * callers. A call that could not be served in time is refused at once, with how long to stay away.
+ * Estimates how long calls will have to wait, and how long each may wait. It compares the demand
+ * with the work of the active station in a second, and the waiting time with the callers' time. A
+ * call that could not be served in time is refused at once, with a `Retry-After`.
  */
 import type { Call } from "../call.ts";
 import type { CallQueue } from "../call-queue.ts";
@@ -11,16 +11,17 @@ import type { Roles } from "../roles.ts";
 import type { Router } from "../router.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 
-/** How many of those who wait will be served is worked out again this often. */
+/** The number of waiting calls that will be served is recomputed at this interval. */
 const SURVEY_INTERVAL_MS = 20;
 /**
- * Who has waited for so long, a second more than it takes to tell a lasting overload from a surge,
- * and so many times as long as anybody who is let in later, is left over from before it.
+ * A call is left over from before a lasting overload if it has waited this long: a second more than
+ * it takes to tell a lasting overload from a surge, and `ratio` times as long as any call that is
+ * admitted later.
  */
 const LEFT_OVER = { leastMs: 3_000, ratio: 2 };
 /**
- * Where the next call waits so soon after the last one, that nobody did in between is chance: a
- * short queue is empty now and then.
+ * If the next call waits this soon after the last one, an empty queue in between is chance: a short
+ * queue is empty now and then.
  */
 const BREAK_MS = 100;
 const ENDLESS = Number.POSITIVE_INFINITY;
@@ -36,10 +37,13 @@ export interface OutlookParts {
 export class Outlook {
   readonly #parts: OutlookParts;
   readonly #overload: OverloadWatch = new OverloadWatch();
-  /** Since when calls have waited without a break to speak of, and when the last one began to. */
+  /**
+   * Since when calls have waited without a longer interruption, and when the last one began to
+   * wait.
+   */
   #queuedSinceMs = 0;
   #queuedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** How many of those who waited at `atMs` would be served in time, and how many they were. */
+  /** How many of the calls that waited at `atMs` would be served in time, and how many waited. */
   #survey = { atMs: Number.NEGATIVE_INFINITY, servable: 0, waiting: 0 };
 
   constructor(parts: OutlookParts) {
@@ -54,20 +58,20 @@ export class Outlook {
     this.#overload.noteAnswered(nowMs);
   }
 
-  /** A call begins to wait; `isFirst`: no other does. */
+  /** A call begins to wait. `isFirst`: no other call is waiting. */
   noteQueued(isFirst: boolean, nowMs: number): void {
     if (isFirst && nowMs - this.#queuedAtMs > BREAK_MS) this.#queuedSinceMs = nowMs;
     this.#queuedAtMs = nowMs;
   }
 
-  /** By when a call's caller wants its answer, as far as anybody knows. */
+  /** When a call's caller needs its answer, as far as is known. */
   limitMs(call: Call): number {
     const { estimateMs } = this.#parts.patience;
     if (estimateMs === undefined) return call.terms.deadline;
     return Math.min(call.terms.deadline, call.arrivedMs + estimateMs);
   }
 
-  /** How long a call that arrives now would wait; 0 where nothing is known. */
+  /** How long a call that arrives now would wait; 0 if unknown. */
   expectedWaitMs(nowMs: number): number {
     const { queue, router } = this.#parts;
     if (queue.size === 0 || !router.isAnyUsable(nowMs)) return 0;
@@ -76,8 +80,8 @@ export class Outlook {
   }
 
   /**
-   * How long `call` may have to wait: what its caller has time for, and little where more is asked
-   * for than can be done.
+   * How long `call` may have to wait: the time that its caller has, or only a little if the demand
+   * exceeds the capacity.
    */
   acceptedWaitMs(call: Call, nowMs: number): number {
     const { usual } = this.#parts;
@@ -86,10 +90,10 @@ export class Outlook {
   }
 
   /**
-   * Was `call` admitted to the queue before the overload was known to last? As many are answered
-   * whoever goes first: those who come now soon, or those who have waited for long, and may be gone
-   * without a sign, later and later. Where it is known how long callers wait, none of them waits
-   * for longer anyway.
+   * Was `call` queued before the overload was known to last? The number of answers is the same in
+   * any order. Either new calls are answered soon, or calls that have waited long, and whose
+   * callers may have gone unnoticed, are answered later and later. If the callers' patience is
+   * known, no call waits longer than that anyway.
    */
   isLeftOver(call: Call, nowMs: number): boolean {
     const waitedMs = nowMs - call.arrivedMs;
@@ -99,8 +103,8 @@ export class Outlook {
   }
 
   /**
-   * How long the active station takes where nobody waits there: its usual time grows with a queue
-   * that it has itself.
+   * How long the active station takes when no call waits there. Its usual time would include a
+   * queue of its own.
    */
   get #leisureMs(): number {
     const { roles, usual } = this.#parts;
@@ -108,14 +112,14 @@ export class Outlook {
     return leisureMs > 0 ? leisureMs : usual.ms(roles.active);
   }
 
-  /** Is more asked for than can be done, and for good? */
+  /** Does the demand exceed the capacity permanently? */
   isOverloaded(nowMs: number): boolean {
     const { roles, usual } = this.#parts;
     const { begunAtMs } = roles.active.admission;
     return this.#overload.isLasting(this.#queuedSinceMs, begunAtMs, usual.ms(roles.active), nowMs);
   }
 
-  /** How many of those who wait go in a second; `Infinity` where nobody knows. */
+  /** Waiting calls that go in a second; `Infinity` if unknown. */
   #drainPerSecond(nowMs: number): number {
     const { active } = this.#parts.roles;
     const { admission } = active;
@@ -123,15 +127,16 @@ export class Outlook {
     const usualMs = this.#parts.usual.ms(active);
     const allowed = usualMs === 0 ? ENDLESS : (admission.mostConcurrent * 1_000) / usualMs;
     const measured = this.#overload.answeredPerSecond(nowMs);
-    // Where calls have waited for a second, what was answered in it is all that the station does.
+    // If calls have waited for a second, the answers in that second show the station's full
+    // capacity.
     const isFull = this.#overload.isFull(this.#queuedSinceMs, admission.begunAtMs, usualMs, nowMs);
     if (measured > 0 && isFull) return measured;
     return Math.max(measured, Math.min(admission.capacityPerSecond, allowed));
   }
 
   /**
-   * How many of those who wait will be served, if one goes every `everyMs`; the time of the others
-   * will be over before.
+   * How many waiting calls will be served if one goes every `everyMs`; the others run out of time
+   * before.
    */
   #servable(everyMs: number, nowMs: number): number {
     const { queue, usual } = this.#parts;

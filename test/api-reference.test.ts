@@ -1,0 +1,26 @@
+/**
+ * The API reference (`npm run docs:api`) is made from the docstrings. A name that a door exports
+ * and nobody describes, a type that a signature needs and no door exports, and a link that leads
+ * nowhere are warnings of TypeDoc, which count as errors (`docs/typedoc.json`).
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { doorsNow } from "./doors.ts";
+import { ended, root } from "./programs.ts";
+
+const folder = join(root, "docs");
+
+test("the API reference can be built without a warning", async () => {
+  const typedoc = join(folder, "node_modules/typedoc/bin/typedoc");
+  const [status, printed] = await ended(spawn(process.execPath, [typedoc, "--emit", "none"], { cwd: folder }));
+  assert.equal(status, 0, printed);
+});
+
+test("the API reference has an entry point for each door", () => {
+  const { entryPoints } = JSON.parse(readFileSync(join(folder, "typedoc.json"), "utf8")) as { entryPoints: string[] };
+  const doors = Object.keys(doorsNow()).map((door) => `../resilience/src/${join(door, "index.ts")}`);
+  assert.deepEqual(entryPoints, doors);
+});
