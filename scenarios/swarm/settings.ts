@@ -2,8 +2,9 @@
  * Draws what an operator writes for a group. Every setting is within its documented range, near
  * values that operators would use and sometimes at the ends of the range. Whole sections are left
  * out, so that the product's defaults apply. An operator knows the network and the load, so a
- * healthy day stays healthy under any of these settings: a draw that does not suit the network is
- * moved to the nearest value that does, and a section is left out only if its defaults suit it.
+ * healthy day stays healthy under any of these settings. A draw that does not suit the network is
+ * moved to the nearest value that does. A section is left out only if its defaults suit the
+ * network.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";

@@ -1,7 +1,7 @@
 /**
  * What each kind of fault does to a world when it begins, and how exactly that is undone when it
  * ends. Faults of one node are counted and combined here, because a node knows its present state
- * but not the number of its causes: it must not start while a second crash lasts, nor become fast
+ * but not the number of its causes. It must not start while a second crash lasts, nor become fast
  * again while a second load lasts.
  */
 

@@ -1,8 +1,8 @@
 /**
  * Checks that must hold once before an instant, for systems that recover (`world.within`). Each is
- * checked after every step until it holds, and judged when its time is over. A check that was
- * neither by the end of a run has tested nothing, unless another check of the same name was judged
- * or held: a workload that repeats the same check is in the middle of one at every end.
+ * checked after every step until it holds, and judged when its time is over. If a run ends before
+ * that, the check has tested nothing, unless another check of the same name has held or was judged.
+ * (A workload that repeats the same check is in the middle of one at every end.)
  */
 import { sentenceOf } from "./given.ts";
 import type { Check } from "./kernel.ts";
