@@ -10,6 +10,7 @@ import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { ask, askRaw, type Changes, type Rig, rig } from "../../../../test/process/proxy-rig.ts";
+import { createLog } from "../telemetry/log.ts";
 
 function echo(message: IncomingMessage, response: ServerResponse): void {
   message.pipe(response);
@@ -321,10 +322,13 @@ describe("[G7] draining", () => {
 
   test("what is in flight after the limit is cut", async () => {
     const arrived = Promise.withResolvers<void>();
-    await using at = await rig(() => arrived.resolve());
+    const lines: string[] = [];
+    const log = createLog({ level: "info", json: true, to: { write: (line) => void lines.push(line) } });
+    await using at = await rig(() => arrived.resolve(), {}, { log });
     const answer = ask(at.port, "/");
     await arrived.promise;
     await Promise.all([at.proxy.drain(20), assert.rejects(answer)]);
+    assert.match(lines.join(""), /"commands":1,"withinMs":20,"msg":"commands were cut/);
   });
 
   test("an idle kept-alive connection does not hold it up", async () => {

@@ -206,7 +206,11 @@ class CommandProxy implements ProxyListener {
     this.#retiring = true;
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const cut = setTimeout(() => this.#requests.cutAll(), withinMs);
+    const cut = setTimeout(() => {
+      const commands = this.#requests.cutAll();
+      const message = "commands were cut: they were not over within `drain`, and their callers see a reset";
+      if (commands > 0) this.#log.warn({ group: this.#group.name, commands, withinMs }, message);
+    }, withinMs);
     await closed;
     clearTimeout(cut);
   }

@@ -113,13 +113,18 @@ export class RequestServer {
 
   /**
    * Ends every connection now. If an answer is due, with a reset: without it, an answer without a
-   * length would look complete.
+   * length would look complete. Returns how many were due an answer.
    */
-  cutAll(): void {
+  cutAll(): number {
+    let due = 0;
     for (const socket of this.#open) {
-      if (this.connectionOf(socket).isDue) socket.resetAndDestroy();
-      else socket.destroy();
+      if (!this.connectionOf(socket).isDue) socket.destroy();
+      else {
+        due++;
+        socket.resetAndDestroy();
+      }
     }
+    return due;
   }
 
   connectionOf(socket: Duplex): CallerConnection {
