@@ -40,7 +40,7 @@ export interface ExploreOptions {
   readonly tieBreak?: TieBreak | undefined;
 }
 
-/** How far a batch has come. */
+/** Progress of a batch of runs. */
 export interface ExploreProgress {
   readonly seed: number;
   /** Seeds done so far. */
@@ -51,14 +51,17 @@ export interface ExploreProgress {
   readonly cpuMs: number;
 }
 
-/** `runOnce` with this seed (and tie-break, where one was given to `explore`) is this run again. */
+/**
+ * A run that failed. `runOnce` with this seed (and with the tie-break, if `explore` got one)
+ * repeats it.
+ */
 export interface Failure {
   readonly seed: number;
   readonly tieBreak: TieBreak;
   readonly violation: Violation;
 }
 
-/** What a batch of runs found. */
+/** The result of a batch of runs. */
 export interface ExploreReport {
   readonly simulation: string;
   readonly firstSeed: number;
@@ -83,7 +86,7 @@ export interface ExploreReport {
   readonly seedsPerCpuMinute: number;
 }
 
-/** The invariant that is violated where two runs of one seed differ. */
+/** Name of the invariant that is violated if two runs of one seed differ. */
 export const DETERMINISTIC = "deterministic";
 /** More failures than these are counted and not described. */
 const MOST_FAILURES_KEPT = 1_000;
@@ -102,7 +105,7 @@ const OPTIONS: Names<ExploreOptions> = {
 };
 
 /**
- * Runs `simulation` with `seeds` seeds, one after another.
+ * Runs `simulation` with `seeds` different seeds, one after another.
  *
  * @example
  * ```ts

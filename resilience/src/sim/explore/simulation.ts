@@ -22,14 +22,14 @@ import { World } from "../kernel/world.ts";
 import { whyIdle } from "./idle-world.ts";
 
 /**
- * What the tools ask of a plan: a list of faults, any of which may be left out. All else in it is
- * the simulation's.
+ * The part of a plan that the tools need: a list of faults. Any fault may be removed from it. The
+ * other fields of a plan belong to the simulation.
  */
 export interface FaultPlan {
   readonly faults: readonly unknown[];
 }
 
-/** Somebody's system, the load on it, what happens to it and what must hold. */
+/** A simulation: the system under test, its load, its faults, and the invariants that must hold. */
 export interface Simulation<Plan extends FaultPlan = FaultPlan> {
   /** Says which simulation a replay file belongs to. Do not reuse it for another. */
   readonly name: string;
@@ -70,7 +70,10 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
  */
 type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 
-/** Which of several events of one instant comes first: the one asked for first, or a drawn one. */
+/**
+ * Which of several events at one instant comes first. `asked`: the event that was requested first.
+ * `drawn`: a randomly drawn one.
+ */
 export type TieBreak = "asked" | "drawn";
 
 /** Options of one run. */
@@ -91,7 +94,7 @@ export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
   readonly traceRecords?: number | undefined;
 }
 
-/** All there is to say about one run. */
+/** The result of one run. */
 export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly simulation: string;
   readonly seed: number | string;
@@ -114,11 +117,12 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly records: readonly TraceRecord[];
 }
 
-/** The invariant that is violated where the simulation itself throws. */
+/** Name of the invariant that is violated if the simulation itself throws. */
 export const SIMULATION_BROKEN = "simulation-broken";
 
 /**
- * Runs `simulation` once. Never rejects for what happens in the world; see the top of this file.
+ * Runs `simulation` once. It never rejects because of events in the world; see the header of this
+ * file.
  *
  * @example
  * ```ts

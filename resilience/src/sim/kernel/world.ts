@@ -69,7 +69,7 @@ export interface WorldOptions {
   readonly taskPerStep?: boolean | undefined;
 }
 
-/** Something that must hold did not. */
+/** An invariant that did not hold. */
 export interface Violation {
   /** The name of what must hold. */
   readonly invariant: string;

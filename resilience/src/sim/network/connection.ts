@@ -20,7 +20,10 @@ import { Stream, type StreamSegment } from "./stream.ts";
 
 export { NetworkError, type NetworkErrorCode } from "./network-error.ts";
 
-/** A connection as one process has it. What comes before `onMessage` is called waits for it. */
+/**
+ * One end of a connection, for a process. Messages that arrive before `onMessage` is called are
+ * kept for it.
+ */
 export interface Connection {
   /** Who is at the other end. */
   readonly peer: Address;

@@ -14,7 +14,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { CombinedConditions } from "./link.ts";
 import { corrupted, labelOf, type Payload, weightBytes } from "./payload.ts";
 
-/** Where something is sent to, or came from. */
+/** The source or the destination of a message. */
 export interface Address {
   /** Name of the node. */
   readonly node: string;
@@ -22,7 +22,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** How often what happened to messages, since the world began. */
+/** Counts of what happened to messages since the world began. */
 export interface NetworkCounts {
   /** Datagrams and stream messages that processes have sent. */
   sent: number;

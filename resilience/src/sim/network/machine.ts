@@ -12,8 +12,8 @@ import { NetworkError } from "./network-error.ts";
 import type { Payload } from "./payload.ts";
 
 /**
- * How a door treats who knocks: `refuses` says no at once; `silent` lets them in and never looks at
- * them again.
+ * How a port treats new connections. `refuses`: it refuses them at once. `silent`: it accepts them
+ * and never handles them.
  */
 export type DoorMode = "refuses" | "silent";
 
