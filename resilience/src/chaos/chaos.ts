@@ -108,7 +108,7 @@ const FAULT_NAMES: Readonly<Record<FaultKind, Readonly<Record<string, true>>>> =
 const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
 
 /**
- * Faults on purpose around your own operations. Everything ends when it is disposed.
+ * Injects faults into your own operations. Disposing it ends all faults.
  *
  * @example
  * ```ts
