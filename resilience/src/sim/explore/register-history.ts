@@ -1,18 +1,20 @@
 /**
- * Is there an order in which the operations of many clients on one register, each taking effect at
- * one instant between its call and its return, explain what they were told? (Linearizability:
- * Herlihy and Wing, 1990.) It is searched for depth first, and no state is looked at twice (Wing
- * and Gong, 1993; Lowe, 2017): a state is which operations are done, and what the register holds.
+ * Checks the history of one register that many clients use: is there an order of the operations
+ * that explains every answer, if each operation takes effect at one instant between its call and
+ * its return? (Linearizability: Herlihy and Wing, 1990.) The search is depth first and visits no
+ * state twice (Wing and Gong, 1993; Lowe, 2017). A state is the set of operations that are done,
+ * and the value that the register holds.
  *
- * Three rules keep the states few without losing an order. A read of what the register holds is
- * done at once: it changes nothing. A write that nobody reads any more is done at once where no
- * such read is left: the next write hides it. A write whose outcome its client never learned, which
- * may have taken effect at any instant after its call or not at all, is done only where its value
- * is read next: anywhere else it may as well not have happened, so that a hundred lost writes cost
- * nothing.
+ * Three rules keep the number of states small and lose no order:
+ * - A read of the current value is done at once, because it changes nothing.
+ * - After these reads, a write whose value no remaining operation reads is done at once, because
+ *   the next write hides it.
+ * - A write whose outcome its client never learned may have taken effect at any instant after its
+ *   call, or never. It is done only where its value is read next. Anywhere else it makes no
+ *   difference, so a hundred lost writes cost nothing.
  *
- * A read of which nobody knows the answer says nothing: leave it out. Registers are independent:
- * check each key by itself.
+ * Leave out a read whose answer is unknown: it says nothing. Registers are independent: check each
+ * key separately.
  */
 import { checked, checkObject, type Names, type Range, refusal } from "../../core/options.ts";
 import { refuseMisspelt } from "../kernel/misspelt.ts";

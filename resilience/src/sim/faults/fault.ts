@@ -1,8 +1,8 @@
 /**
- * Faults as data: what goes wrong, with whom, when and for how long, as a plain list that is
- * complete before the run begins. A list can be written to a file, shrunk one entry at a time, and
- * read by a human at 3 AM; a fault decided on the way by a coin cannot. A list is carried out by
- * `inject.ts`.
+ * Faults as data: a plain list that says which fault happens to which node, when and for how long.
+ * The list is complete before the run begins. Therefore it can be written to a file, shrunk one
+ * entry at a time, and read by a human at 3 AM; faults that are drawn during the run cannot.
+ * `inject.ts` carries out a list.
  */
 import { checked, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
 import type { CrashKind } from "../kernel/kernel.ts";
