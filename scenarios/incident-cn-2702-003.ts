@@ -7,7 +7,7 @@
  *
  *   that day   11:23:00 ──── 120 timeouts of 2 s ────► 11:27:00 declared and promoted; a hundred held requests are sent
  *              at once to a station that does one a second. There each waits longer than its source does, so that most
- *              answers come to nobody and the sources send again: the work is real and nearly all of it is wasted, until
+ *              answers find no caller and the sources send again: the work is real and nearly all of it is wasted, until
  *              the sources give up. 11:31 service.
  *   ours       11:23:00.3 declared and promoted; the next command is served.
  *

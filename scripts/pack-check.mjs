@@ -1,6 +1,7 @@
 // Tries the published packages as a stranger gets them: builds, packs, lints the tarballs (publint,
-// attw), installs both into an empty folder outside the repository, and runs an example and
-// `gsf --help` there under plain Node, without the repository's source condition.
+// attw), installs both into an empty folder outside the repository, compiles against their
+// declarations, and runs examples and the demo there under plain Node, without the repository's
+// source condition.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,6 +28,13 @@ try {
   mkdirSync(home);
   writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
+  // The strictest compiler, which looks into the packages' declarations and knows nothing of Node.
+  const doors = ["", "/core", "/calibration", "/chaos"].map(
+    (door) => `export {} from "ground-station-failover${door}";\n`,
+  );
+  writeFileSync(join(home, "doors.mts"), doors.join(""));
+  const strict = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--types", ""];
+  run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...strict, "doors.mts"], home);
   for (const example of ["guarded-fetch.ts", "primary-and-backup.ts", "simulate-your-own.ts"]) {
     // What a stranger has is JavaScript or a build step; Node strips the types of a file outside
     // node_modules.

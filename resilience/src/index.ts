@@ -5,6 +5,8 @@
  * @module ground-station-failover
  */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export type { Deadline } from "./core/deadline.ts";
 export {
   deadlineAt,

@@ -22,7 +22,7 @@ export const DEFAULT_DEADLINE_MS = 30_000;
 /** Durations in ms. */
 export interface DocumentedGroup {
   readonly name: string;
-  /** In order of priority. `capacityPerSecond` is Infinity where it is not declared. */
+  /** In order of priority. `capacityPerSecond` is Infinity if it is not declared. */
   readonly stations: readonly { readonly name: string; readonly capacityPerSecond: number }[];
   readonly heartbeat: { readonly kind: "udp" | "http"; readonly intervalMs: number; readonly timeoutMs: number };
   readonly detector: {

@@ -16,9 +16,7 @@ import type { DocumentedGroup } from "./documented.ts";
 import { documentedGroups } from "./documented.ts";
 
 export interface PlanBounds {
-  /**
-   * The slowest message between two machines. Infinity where the plan's network has no upper end.
-   */
+  /** The slowest message between two machines. Infinity if the plan's network has no upper end. */
   readonly mostMs: number;
   /**
    * One attempt of the gateway at a station, with the time for connecting and for waiting for a
@@ -132,8 +130,8 @@ function bears(
   const busy = (skew * commandsPerSecond * serviceMs) / (1_000 * lanes);
   return (
     busy <= MOST_BUSY &&
-    // A command waits for a slot for at most half a timeout, so the attempts before it must end
-    // within that time.
+    // A command waits for a slot for at most half a timeout, so the attempts before it, and its
+    // own, must be shorter than that.
     commands.timeoutMs / 2 > skew * attemptMs * Math.max(1, rounds - 1) &&
     Math.min(commands.deadlineMs, patienceMs) > skew * latencyMs &&
     commands.maxConcurrent + commands.maxWaiting >= peak + 1 &&

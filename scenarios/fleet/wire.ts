@@ -1,8 +1,8 @@
 /**
  * Requests and replies over simulated connections, which behave like the real wire: one request at
- * a time on a connection; connections kept and used again; an error before anything was sent
- * differs from an error after it; an abort cuts the connection. It replaces undici and node:http of
- * production (`gateway/src/adapters`).
+ * a time on a connection, and connections are kept and used again. An error before anything was
+ * sent differs from an error after it. An abort cuts the connection. It replaces undici and
+ * node:http of production (`gateway/src/adapters`).
  */
 import type { Address, Connection, NodeEnv } from "ground-station-failover/sim";
 import type { Waiting } from "./hang-up.ts";

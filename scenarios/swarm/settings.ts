@@ -2,8 +2,9 @@
  * Draws what an operator writes for a group. Every setting is within its documented range, near
  * values that operators would use and sometimes at the ends of the range. Whole sections are left
  * out, so that the product's defaults apply. An operator knows the network and the load, so a
- * healthy day stays healthy under any of these settings: a draw that does not suit the network is
- * moved to the nearest value that does, and a section is left out only if its defaults suit it.
+ * healthy day stays healthy under any of these settings. A draw that does not suit the network is
+ * moved to the nearest value that does. A section is left out only if its defaults suit the
+ * network.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, logUniform, pick, wholeBetween } from "ground-station-failover/sim";
@@ -218,8 +219,8 @@ function drawCommands(
   const byDefault = chance(random, 0.3);
   const narrow = Math.ceil(Math.max(1, (4 * load.commandsPerSecond * attemptMs) / 1_000));
   const maxConcurrent = pick(random, [narrow, 256, milliseconds(narrow * logUniform(random, 1, 50))]);
-  // A command waits for a slot for at most half the timeout, so the attempts before it must end
-  // within that time.
+  // A command waits for a slot for at most half the timeout, so the attempts before it, and its
+  // own, must be shorter than that.
   const leastTimeoutMs = 2.5 * attemptMs * (1 + Math.ceil(peak / maxConcurrent)) + 50;
   const timeout = milliseconds(logUniform(random, leastTimeoutMs, Math.max(2 * leastTimeoutMs, 3_000)));
   const leastDeadlineMs = Math.max(1_500, 1.2 * timeout);

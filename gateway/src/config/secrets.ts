@@ -162,7 +162,8 @@ function variableBytes(
   const text = environment[name];
   if (text === undefined)
     report(
-      `there is no environment variable ${name}; set it, for example with: export ${name}="$(openssl rand -hex 32)"`,
+      `there is no environment variable ${name}; set it to the secret that the stations have, for example with: ` +
+        `export ${name}="$(cat heartbeat.secret)"; a new one: (umask 077; openssl rand -hex 32 > heartbeat.secret)`,
     );
   // Node replaces bytes that are not UTF-8 by this character, so different secrets would become
   // equal.

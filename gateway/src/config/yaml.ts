@@ -96,8 +96,11 @@ class Reading {
   }
 
   refuseErrors(document: Document): void {
-    if (document.errors.length === 0) return;
-    throw this.#problems(document.errors.map(({ pos, message }) => [pos[0], `this is not YAML: ${message}`]));
+    const [first, ...others] = document.errors;
+    if (first === undefined) return;
+    // What the parser reports after its first error mostly follows from it.
+    const more = others.length === 0 ? "" : ` (${others.length} more problems may follow from this one)`;
+    throw this.problem(first.pos[0], `this is not YAML: ${first.message}${more}`);
   }
 
   /**

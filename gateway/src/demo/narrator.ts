@@ -38,7 +38,9 @@ export class Narrator {
       if (phi < level) break;
       this.#phiTold++;
       if (phi < (PHI_TOLD[this.#phiTold] ?? Number.POSITIVE_INFINITY)) {
-        this.#timeline.event(`heartbeats of ${this.#fault.station} are missing: phi ${phi.toFixed(1)}`);
+        this.#timeline.event(
+          `heartbeats of ${this.#fault.station} are missing: phi ${phi > 1_000 ? "beyond measure" : phi.toFixed(1)}`,
+        );
       }
     }
     if (group.parked > 0 && !this.#parkedTold) {

@@ -6,6 +6,8 @@
  * @module ground-station-failover/calibration
  */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export type { CalibrationNeeds } from "./advice.ts";
 export type {
   CalibrationEvidence,

@@ -4,6 +4,9 @@
  *
  * @module ground-station-failover/chaos
  */
+
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export type {
   ChaosOptions,
   DropOptions,

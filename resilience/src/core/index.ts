@@ -5,6 +5,9 @@
  *
  * @module ground-station-failover/core
  */
+
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export { levelForMistakes } from "./detection/adaptive/adaptive.ts";
 export { ArrivalWindow } from "./detection/arrival-window.ts";
 export type { DetectionQualityOptions, DetectionQualityStatus } from "./detection/detection-quality.ts";

@@ -6,6 +6,9 @@
  *
  * @module ground-station-failover/sim
  */
+
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export type { AssertSeedsOptions } from "./explore/assert-seeds.ts";
 export { assertSeeds } from "./explore/assert-seeds.ts";
 export type { ExploreOptions, ExploreProgress, ExploreReport, Failure } from "./explore/explore.ts";

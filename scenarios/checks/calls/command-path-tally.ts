@@ -4,9 +4,13 @@
  * gateway can hold against the station (for a promotion that the gateway makes), and the least that
  * it must hold against it (for a promotion that it owes).
  *
- * Five kinds count against a station: connections refused in a row; commands that it failed and
- * another station served; attempts that are out for much longer than usual while it answers nothing
- * at all; commands lost in a row for some time; failures that could not be compared, for some time.
+ * Five kinds count against a station:
+ * - connections refused in a row;
+ * - commands that it failed and another station served;
+ * - attempts that are out for much longer than usual while it answers nothing at all;
+ * - commands lost in a row for some time;
+ * - failures that could not be compared, for some time.
+ *
  * Attempts sent before the station was last cleared (promoted, replaced, heard again) no longer
  * count. The usual answer time is learned from the answers of the group. The bounds used here lie
  * on both sides of the value that a gateway may learn from the same answers. It is one file because

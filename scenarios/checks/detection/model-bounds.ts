@@ -80,14 +80,13 @@ export function bornMs(detector: Detector, intervalMs: number): number {
 }
 
 /**
- * A lower bound, in deviations, for where a level of suspicion lies, which is -log10 of a normal
- * tail.
+ * The least deviations at which a level of suspicion can lie; the level is -log10 of a normal tail.
  */
 export function leastReach(level: number): number {
   return Math.sqrt(4.6 * level) - 0.87;
 }
 
-/** An upper bound, in deviations, for where a level of suspicion lies. */
+/** The most deviations at which a level of suspicion can lie. */
 function mostReach(level: number): number {
   return Math.sqrt(4.61 * level);
 }

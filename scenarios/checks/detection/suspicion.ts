@@ -1,7 +1,7 @@
 /**
  * The highest possible suspicion level of a silence, and from it the shortest silence that reaches
- * a level: the normal tail of the phi detector under the narrowest fit that a group's settings
- * allow, which is a mean gap of 0 and the least deviation. It is computed here once more and in
+ * a level. It is the normal tail of the phi detector under the narrowest fit that a group's
+ * settings allow: a mean gap of 0 and the least deviation. It is computed here once more and in
  * another way (numerically near the middle, by Mills' ratio as a continued fraction further out;
  * Abramowitz and Stegun 26.2.14), because a check must not rely on the function that it checks.
  */

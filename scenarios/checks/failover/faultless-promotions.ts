@@ -4,11 +4,11 @@
  * callers, callers that hang up, commands that are wrong by their own fault, slow routes, shortages
  * of the gateway's own machine, and pauses of the gateway's process.
  *
- * Not judged: a station that was recently loaded above 70 % of its capacity; settings whose effect
- * cannot be calculated; callers that leave before a command can be answered; and the time before
- * the group has served a command that was sent after the first failed one. If every command since
- * then was wrong, the gateway cannot tell a station that fails everything from callers whose
- * commands are all wrong.
+ * Not judged are a station that was recently loaded above 70 % of its capacity, settings whose
+ * effect cannot be calculated, and callers that leave before a command can be answered. Nor is the
+ * time before the group has served a command that was sent after the first failed one. If every
+ * command since then was wrong, the gateway cannot tell a station that fails everything from
+ * callers whose commands are all wrong.
  */
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { FleetObserver } from "../../fleet/observer.ts";

@@ -106,8 +106,8 @@ export class KnownStation {
   }
 
   /**
-   * It was made active although it may have failed before, because no station was eligible. Its
-   * earlier failures no longer count.
+   * It was made active. Its earlier failures no longer count, even if it was promoted only because
+   * no station was eligible.
    */
   becameActive(nowMs: number): void {
     this.#triedFromMs = undefined;

@@ -2,8 +2,8 @@
  * Finds stations that are surely eligible, given all that their gateway can know. It uses the
  * declarations and the outcomes of commands, and not the gateway's own status. If a gateway calls
  * such a station ineligible, that is no excuse. An excuse needs certainty in one direction only, so
- * the rule is narrow: a station does not qualify if it was ever replaced, or if any of its attempts
- * under this gateway process failed or took long, although it may be eligible.
+ * the rule is narrow. A station does not qualify if it was ever replaced, or if any of its attempts
+ * under this gateway process failed or took long. It may be eligible all the same.
  */
 import type { FailoverStatus } from "ground-station-failover";
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";

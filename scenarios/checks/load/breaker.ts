@@ -10,11 +10,11 @@
  *
  * Commands may go to a station although its circuit is open if no other station can take them. That
  * is so if no station is eligible (`no-eligible-station`), or if every other station of the group
- * is down, has a circuit that is not closed, or is ineligible by its gateway's own account (which
- * counts if something known from outside may support it: `surely-fit.ts`). The check does not know
- * which of these commands is the probe. Their outcomes can only end the pause, if as many have
- * ended as a closed circuit needs for a judgement, and few of them failed. A probe that is out at a
- * station that is declared down has failed.
+ * is down, has a circuit that is not closed, or is ineligible by its gateway's own account. That
+ * account counts if something known from outside may support it (`surely-fit.ts`). The check does
+ * not know which of these commands is the probe. Their outcomes can only end the pause, if as many
+ * have ended as a closed circuit needs for a judgement, and few of them failed. A probe that is out
+ * at a station that is declared down has failed.
  *
  * A failure is not compared if the command is not sent on in the same instant and no other attempt
  * of it is out. Such a failure may count if several sources have them, and never if it is one

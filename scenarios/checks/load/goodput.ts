@@ -36,8 +36,9 @@ const START_MS = 5_000;
  */
 const PACE_KNOWN_MS = 6_000;
 /**
- * Commands that a station was sent in an outage of all stations. It works them off when the outage
- * is over, although their callers have left.
+ * After an outage of all stations the judged time begins this many times the outage later:
+ * meanwhile a station works off the commands that it was sent in the outage, although their callers
+ * have left.
  */
 const BACKLOG_PER_OUTAGE = 3;
 const BORNE_RATIO = 0.9;

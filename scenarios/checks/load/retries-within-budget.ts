@@ -44,7 +44,7 @@ class Door {
   readonly fewestCalls: SlidingCount;
   readonly mostExtra: SlidingCount;
   readonly mostMadeUp: SlidingCount;
-  /** Calls still to come for which an extra attempt may have been allowed. */
+  /** Calls that may have allowed an extra attempt which is still pending. */
   readonly callsBefore: SlidingCount;
   /** How often each command's base load has been used up. */
   readonly used: Map<Command, number> = new Map();

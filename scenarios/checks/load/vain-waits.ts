@@ -9,11 +9,11 @@
  * a station has just become active, because its capacity is not known yet. (`goodput-comes-back`
  * judges how many are served then.)
  *
- * Judged if a station has been well for 5 s plus twice the callers' patience, and if the callers'
- * patience (what they tell the gateway, and how long they really wait) and the timeout are long
- * enough for a station at low load, at its slowest. If no attempt can be answered, or the callers
- * of a slow route leave before its answer and come again and again, stations work in vain whatever
- * the gateway does, and waiting is no worse than a refusal. Not judged either while the group has
+ * Judged if a station has been well for 5 s plus twice the callers' patience. The patience (what
+ * callers tell the gateway, and how long they really wait) and the timeout must be long enough for
+ * a station at low load, at its slowest. If no attempt can be answered, or the callers of a slow
+ * route leave before its answer and come again and again, stations work in vain whatever the
+ * gateway does, and waiting is no worse than a refusal. Not judged either while the group has
  * served no command at all: if every route is wrong or takes too long, stations look as if they
  * failed, and are tried one command at a time.
  */

@@ -67,8 +67,6 @@ export type CallState =
   | {
       readonly phase: "asking";
       readonly station: Station;
-      /** How the lost attempt ended, as far as is known. */
-      readonly lost: Settlement;
     }
   | { readonly phase: "done" };
 

@@ -1128,7 +1128,7 @@ export class Dispatcher {
     const visit = call.noteVisit(station);
     if (this.#asks(call, station)) {
       visit.wasAsked = true;
-      call.state = { phase: "asking", station, lost: visit.lastSettlement ?? { error: unknownAt(station) } };
+      call.state = { phase: "asking", station };
       this.#parked++;
       this.#rest(call, this.#askUntilMs(call, nowMs));
       this.#actions.push({ type: "ask", call, station });

@@ -112,8 +112,8 @@ export function runUnder<R>(deadline: Deadline, work: () => R): R {
 }
 
 /**
- * Runs `work` in a kept context and under exactly `deadline`; if either is undefined, in the
- * present one.
+ * @internal Runs `work` in a kept context and under exactly `deadline`; if either is undefined, in
+ * the present one.
  */
 export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline | undefined, work: () => R): R {
   const limited = deadline === undefined ? work : () => runUnder(deadline, work);

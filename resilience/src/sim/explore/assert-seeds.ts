@@ -1,10 +1,10 @@
 /**
- * A simulation as a test: runs it under many seeds and throws where one of them fails, with all
- * that whoever reads the failing test needs: what did not hold, the smallest case, its picture, and
- * one line that brings it back. So a file of `node --test` needs no more than
+ * A simulation as a test: runs it under many seeds and throws if one of them fails. The error
+ * contains everything that the reader of a failing test needs: what did not hold, the smallest
+ * case, its picture, and one line that repeats it. So a file of `node --test` needs no more than
  * `test("payments", () => assertSeeds(simulation, { seeds: 200 }))`.
  *
- * It uses one core, as `explore` does; the test runner runs files side by side, each of which can
+ * It uses one core, as `explore` does; the test runner runs files in parallel, each of which can
  * take a range of seeds.
  */
 import { ConfigurationError } from "../../core/errors.ts";
@@ -18,18 +18,18 @@ import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulati
 /** Options of a simulation that runs as a test. */
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /**
-   * At most so many runs that look for a smaller case; a whole number from 0 (none), below 2^31.
-   * Default 200: a test should not take much longer because it fails.
+   * The most runs that look for a smaller case; a whole number from 0 (none), below 2^31. Default
+   * 200: a test should not take much longer because it fails.
    */
   readonly shrinkRuns?: number | undefined;
   /**
-   * Is given the text of the replay file of a failure (`writeReplay`), to be kept. Default: it is
-   * not written, because the message names the seed.
+   * Gets the text of a failure's replay file (`writeReplay`), to keep it. Default: it is not
+   * written, because the message names the seed.
    */
   readonly onFailure?: ((replayFile: string, seed: number) => void) | undefined;
   /**
-   * Runs only this seed, any whole number. Default: the environment variable `SEED`, where it is
-   * set, as the message of a failure says. (It is read when the run begins, outside the world.)
+   * Runs only this seed, any whole number. Default: the environment variable `SEED`, if it is set,
+   * as the message of a failure says. (It is read when the run begins, outside the world.)
    */
   readonly only?: number | undefined;
 }
@@ -126,8 +126,8 @@ async function textOf<Plan extends FaultPlan>(
 }
 
 /**
- * What was seen wrong only at the end began with the first fault: the picture begins there, however
- * long ago that is.
+ * A violation that was seen only at the end began with the first fault: the picture begins there,
+ * however long ago that is.
  */
 async function pictureOf<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
@@ -141,14 +141,14 @@ async function pictureOf<Plan extends FaultPlan>(
 }
 
 /**
- * Flags without which the file may not load, or not the same. What the test runner hands down
- * besides is its own.
+ * Flags without which the file may not load, or may load differently. Other flags belong to the
+ * test runner.
  */
 const WITH_A_VALUE = /^(--conditions|-C|--import|--loader|--experimental-loader|--require|-r)(=.*)?$/s;
 const WITHOUT =
   /^--(no-)?experimental-(strip-types|transform-types|vm-modules|wasm-modules|detect-module|require-module)$/;
 
-/** Those of `given` that belong into the line which runs a file again, each once, as one word. */
+/** The flags of `given` that belong into the line that repeats a file, each once, as one word. */
 export function flagsOf(given: readonly string[]): string[] {
   const kept = new Set<string>();
   for (const [place, flag] of given.entries()) {

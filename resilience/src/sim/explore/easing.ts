@@ -1,9 +1,9 @@
 /**
  * Easier versions of a failing plan, for shrinking: the same faults, but earlier, shorter and with
- * rounder numbers, and a shorter run. It knows nothing of what the faults mean: `atMs` is an
- * instant and `forMs` a duration in every fault, `untilMs` the length of a run where a plan has
- * one, and any other number may as well be a rounder one. It only proposes; whoever runs the
- * proposals answers which of them still fail, and the next proposal goes on from there.
+ * rounder numbers, and a shorter run. This file does not know what the faults mean. `atMs` is an
+ * instant and `forMs` a duration in every fault, `untilMs` is the length of a run if a plan has
+ * one, and any other number may be replaced by a rounder one. This file only proposes: its caller
+ * runs each proposal and answers whether it still fails, and the next proposal goes on from there.
  */
 import type { FaultPlan } from "./simulation.ts";
 
@@ -12,7 +12,7 @@ export type Proposals<Plan> = Generator<Plan, void, boolean>;
 
 /**
  * Each fault in turn: half as long, and again; then each of its numbers with one, two or three
- * significant digits, but an instant not before `fromMs`.
+ * significant digits, but no instant before `fromMs`.
  */
 export function* easierFaults<Plan extends FaultPlan>(plan: Plan, fromMs = 0): Proposals<Plan> {
   let current = plan;
@@ -28,9 +28,9 @@ export function* easierFaults<Plan extends FaultPlan>(plan: Plan, fromMs = 0): P
 }
 
 /**
- * The faults earlier, but none before `fromMs`: all of them together, so that what lies between
- * them stays; then each by itself. To `fromMs` at once, or else half of the way, a quarter, and so
- * on: the first that goes. Asked again it goes on.
+ * The faults earlier, but none before `fromMs`: first all of them together, so that the gaps
+ * between them stay; then each by itself. First to `fromMs` at once, or else half of the way, a
+ * quarter, and so on, until one still fails. A further call goes on from there.
  */
 export function* earlierFaults<Plan extends FaultPlan>(plan: Plan, fromMs: number): Proposals<Plan> {
   const places = [...plan.faults.keys()].filter((index) => instantOf(plan.faults[index]) >= fromMs);
@@ -57,7 +57,7 @@ export function* earlierFaults<Plan extends FaultPlan>(plan: Plan, fromMs: numbe
 /** How often the way is halved: a move by less than a sixteenth of it is not worth a run. */
 const MOST_HALVINGS = 5;
 
-/** When `fault` begins; NaN where it does not say. */
+/** When `fault` begins; NaN if it has no instant. */
 function instantOf(fault: unknown): number {
   const atMs = typeof fault === "object" && fault !== null && "atMs" in fault ? fault.atMs : undefined;
   return typeof atMs === "number" ? atMs : Number.NaN;
@@ -68,8 +68,8 @@ function toMicroseconds(ms: number): number {
 }
 
 /**
- * An earlier end; nothing where the plan does not say when it ends. What comes after `violatedAtMs`
- * is not needed.
+ * An earlier end; nothing if the plan does not say when it ends. What comes after `violatedAtMs` is
+ * not needed.
  */
 export function* earlierEnds<Plan extends FaultPlan>(plan: Plan, violatedAtMs: number): Proposals<Plan> {
   let untilMs: unknown = (plan as { readonly untilMs?: unknown }).untilMs;
@@ -103,7 +103,7 @@ function* easierFault(fault: unknown, fromMs: number): Proposals<unknown> {
   }
 }
 
-/** An instant that is rounded up would undo what moved it earlier. */
+/** Rounding an instant up would undo the move to an earlier time. */
 function roundedDown(value: number, digits: number): number {
   const nearest = Number(value.toPrecision(digits));
   if (nearest <= value) return nearest;
@@ -111,7 +111,7 @@ function roundedDown(value: number, digits: number): number {
   return Number((nearest - 10 ** (Number(exponent) - digits + 1)).toPrecision(digits));
 }
 
-/** All numbers in plain data, each with the way to it. */
+/** All numbers in plain data, each with its path. */
 function* numbersIn(value: unknown, path: readonly string[] = []): Iterable<[readonly string[], number]> {
   if (typeof value === "number") yield [path, value];
   else if (typeof value === "object" && value !== null) {

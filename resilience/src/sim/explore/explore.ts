@@ -1,11 +1,11 @@
 /**
- * One simulation under many seeds: how often it fails and how, and which of the rare situations it
- * claims to test were never met at all (the idea of "sometimes" is Antithesis'; FoundationDB calls
+ * One simulation under many seeds: how often it fails and how, and which of the rare situations
+ * that it claims to test never occurred (the idea of "sometimes" is Antithesis'; FoundationDB calls
  * them code probes). A share of the seeds runs twice, and both runs must be the same to the bit,
- * because a failure that cannot be repeated cannot be mended.
+ * because a failure that cannot be repeated cannot be fixed.
  *
- * Nothing of a run is kept but its failure, so that ten thousand runs need no more memory than ten.
- * It uses one core; several processes can each take a range of seeds.
+ * Only failures of runs are kept, so that ten thousand runs need no more memory than ten. It uses
+ * one core; several processes can each take a range of seeds.
  */
 import { COUNT, checkBoolean, checked, checkFunction, checkNames, type Names } from "../../core/options.ts";
 import { seededRandom } from "../../core/random.ts";
@@ -17,16 +17,22 @@ import { checkSimulation, runOnce } from "./simulation.ts";
 
 /** Options of a batch of runs. */
 export interface ExploreOptions {
-  /** How many seeds; a whole number from 1, below 2^31. No default: how long you want to look. */
+  /**
+   * How many seeds; a whole number from 1, below 2^31. No default: it sets how long the search
+   * takes.
+   */
   readonly seeds: number;
   /**
-   * The first of them, a whole number; the others count up from it. Default 1, so that a batch is
-   * the same each time.
+   * The first seed, a whole number; the others count up from it. Default 1, so that a batch is the
+   * same each time.
    */
   readonly firstSeed?: number | undefined;
-  /** Ends at the first failure. Default false: a batch says how often each invariant fails. */
+  /**
+   * Whether to end at the first failure. Default false: a batch says how often each invariant
+   * fails.
+   */
   readonly stopAtFirst?: boolean | undefined;
-  /** Told after each seed. Default: nobody is told. */
+  /** Called after each seed. Default: no call. */
   readonly onProgress?: ((progress: ExploreProgress) => void) | undefined;
   /**
    * Share of the seeds, chosen by the seed, that run twice; 0 … 1. Default 0.02: a leak of real
@@ -51,10 +57,7 @@ export interface ExploreProgress {
   readonly cpuMs: number;
 }
 
-/**
- * A run that failed. `runOnce` with this seed (and with the tie-break, if `explore` got one)
- * repeats it.
- */
+/** `runOnce` with this seed (and tie-break, if one was given to `explore`) repeats this run. */
 export interface Failure {
   readonly seed: number;
   readonly tieBreak: TieBreak;
@@ -76,23 +79,22 @@ export interface ExploreReport {
   /** How often each situation of `world.sometimes` was met in all. */
   readonly met: ReadonlyMap<string, number>;
   /**
-   * Situations that the simulation declares and no run met: what they stand for has not been
-   * tested.
+   * Situations that the simulation declares and that occurred in no run: they have not been tested.
    */
   readonly dark: readonly string[];
   readonly simulatedMs: number;
   readonly cpuMs: number;
-  /** Second runs not counted as seeds, but their CPU time is. */
+  /** Second runs do not count as seeds, but their CPU time counts. */
   readonly seedsPerCpuMinute: number;
 }
 
-/** Name of the invariant that is violated if two runs of one seed differ. */
+/** The invariant that is violated if two runs of one seed differ. */
 export const DETERMINISTIC = "deterministic";
-/** More failures than these are counted and not described. */
+/** Further failures are counted and not described. */
 const MOST_FAILURES_KEPT = 1_000;
 const RANGE_OF_RATE = { min: 0, max: 1 };
 const RANGE_OF_SEEDS = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, integer: true };
-/** Trace records kept of a run that nobody will look at. */
+/** Trace records kept of a run whose trace is not shown. */
 const FEW_RECORDS = 16;
 
 const OPTIONS: Names<ExploreOptions> = {
@@ -194,7 +196,7 @@ class Totals {
     if (this.failures.length < MOST_FAILURES_KEPT) this.failures.push(failure);
   }
 
-  /** Runs the seed of `first` again; a violation where the second run is another. */
+  /** Runs the seed of `first` again; a violation if the second run differs. */
   async addSecond<Plan extends FaultPlan>(
     simulation: Simulation<Plan>,
     first: RunReport<Plan>,
@@ -211,7 +213,7 @@ class Totals {
   }
 }
 
-/** Runs it twice more with the whole trace and says where the two part. */
+/** Runs it twice more with the whole trace and says where the two runs differ first. */
 async function firstDifference<Plan extends FaultPlan>(
   simulation: Simulation<Plan>,
   first: RunReport<Plan>,

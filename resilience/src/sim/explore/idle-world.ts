@@ -1,16 +1,16 @@
 /**
- * Why a run that found nothing has tested nothing, or less than it was asked to: nothing happened
- * in it, a machine was never started, the plan's faults were never injected, or something was to
- * happen or to be judged after its end. Such a world would be clean under every seed, and its
- * author would believe it.
+ * Why a run without a violation has tested nothing, or less than it should: nothing happened in it,
+ * a machine was never started, the plan's faults were never injected, or an event or a judgement
+ * was due after its end. Such a world would pass under every seed, and its author would trust the
+ * result.
  */
 import { isFault } from "../faults/fault.ts";
 import { isInjected, waitingFaults } from "../faults/inject.ts";
 import type { World } from "../kernel/world.ts";
 
 /**
- * A sentence; undefined where `world`, made for `faults` and run up to `untilMs`, has tested
- * something, or found something wrong.
+ * A sentence; undefined if `world`, made for `faults` and run up to `untilMs`, has tested
+ * something, or found a violation.
  */
 export function whyIdle(world: World, faults: readonly unknown[], untilMs: number): string | undefined {
   if (world.violations.length > 0) return undefined;
@@ -26,7 +26,7 @@ export function whyIdle(world: World, faults: readonly unknown[], untilMs: numbe
       `the plan has ${forgotten} fault(s), and build injected none: call inject(world, plan.faults) when all nodes have been ` +
       "made, or give faults that you carry out yourself a kind of your own"
     );
-  // A run that was ended early (`world.stop`) never came to what follows.
+  // A run that was ended early (`world.stop`) did not reach the later events.
   return world.nowMs < untilMs ? undefined : whyTooShort(world, untilMs);
 }
 

@@ -1,20 +1,19 @@
 /**
- * Checks the history of one register that many clients use: is there an order of the operations
- * that explains every answer, if each operation takes effect at one instant between its call and
- * its return? (Linearizability: Herlihy and Wing, 1990.) The search is depth first and visits no
- * state twice (Wing and Gong, 1993; Lowe, 2017). A state is the set of operations that are done,
- * and the value that the register holds.
+ * Decides whether the results of many clients' operations on one register can be explained by an
+ * order in which each operation takes effect at one instant between its call and its return.
+ * (Linearizability: Herlihy and Wing, 1990.) The search is depth first, and visits no state twice
+ * (Wing and Gong, 1993; Lowe, 2017): a state is which operations are done, and what the register
+ * holds.
  *
- * Three rules keep the number of states small and lose no order:
- * - A read of the current value is done at once, because it changes nothing.
- * - After these reads, a write whose value no remaining operation reads is done at once, because
- *   the next write hides it.
- * - A write whose outcome its client never learned may have taken effect at any instant after its
- *   call, or never. It is done only where its value is read next. Anywhere else it makes no
- *   difference, so a hundred lost writes cost nothing.
+ * Three rules keep the states few without losing an order. A read of the value that the register
+ * holds is done at once: it changes nothing. If no such read can be done, a write whose value no
+ * remaining read needs is done at once: the next write hides it. A write whose outcome its client
+ * never learned may have taken effect at any instant after its call or not at all. It is done only
+ * just before a read of its value: elsewhere it is the same as if it had not happened, so that a
+ * hundred lost writes cost nothing.
  *
- * Leave out a read whose answer is unknown: it says nothing. Registers are independent: check each
- * key separately.
+ * A read with an unknown answer says nothing: leave it out. Registers are independent: check each
+ * key by itself.
  */
 import { checked, checkObject, type Names, type Range, refusal } from "../../core/options.ts";
 import { refuseMisspelt } from "../kernel/misspelt.ts";
@@ -22,18 +21,19 @@ import { refuseMisspelt } from "../kernel/misspelt.ts";
 /** One operation of a client on a register, from its call to its return. */
 export interface RegisterOperation {
   readonly kind: "read" | "write";
-  /** What was read, or written. Compared as by `Object.is`. */
+  /** The value that was read, or written. Compared as by `Object.is`. */
   readonly value: unknown;
   /** True time. */
   readonly calledMs: number;
   /**
-   * True time, at or after the call; undefined for a write whose client never learned what became
-   * of it.
+   * True time, at or after the call; undefined for a write whose client never learned its outcome.
    */
   readonly returnedMs: number | undefined;
 }
 
-/** More states than this mean that too many operations overlap: so many take about two seconds. */
+/**
+ * More states than this mean that too many operations overlap: this many take about two seconds.
+ */
 const MAX_STATES = 50_000;
 
 /**
@@ -87,13 +87,13 @@ interface Known {
   readonly returnedMs: number;
 }
 
-/** All known operations before `to` are done but for those in `skipped`, which is in order. */
+/** All known operations before `to` are done except those in `skipped`, which is in order. */
 interface State {
   to: number;
   skipped: readonly number[];
-  /** The number of what the register holds; {@link NOBODYS} for what nobody reads any more. */
+  /** The number of the register's value; {@link NOBODYS} for a value that no further read needs. */
   value: number;
-  /** How many of the lost writes of each value have been used, where any has. */
+  /** How many of the lost writes of each value have been used, if any has. */
   readonly used: ReadonlyMap<number, number>;
 }
 
@@ -103,11 +103,11 @@ interface Stuck {
   readonly blocking: RegisterOperation;
 }
 
-/** What may come next in a state. */
+/** The possible next steps in a state. */
 interface Outlook {
   /** The return of `blocking`. */
   readonly untilMs: number;
-  /** Of the operations that are not done the first to return; undefined where all are done. */
+  /** The first operation to return, of those that are not done; undefined if all are done. */
   readonly blocking: RegisterOperation | undefined;
   /** The states after each of the writes that may be next, the likeliest first. */
   readonly writable: State[];
@@ -119,7 +119,7 @@ class Search {
   readonly #known: readonly Known[];
   /** Calls of the lost writes of each value, the earliest first. */
   readonly #lostMs: ReadonlyMap<number, readonly number[]>;
-  /** Places of the reads of each value among the known, in order. */
+  /** Indexes of the reads of each value among the known operations, in order. */
   readonly #reads: Map<number, number[]> = new Map();
   readonly #numbers: Map<unknown, number> = new Map();
   readonly #initial: number;
@@ -139,7 +139,7 @@ class Search {
     return { to: 0, skipped: [], value: this.#initial, used: new Map() };
   }
 
-  /** The first to return of the reads whose value nobody had begun to write by then. */
+  /** The first read to return whose value no client had begun to write by then. */
   madeUpRead(): RegisterOperation | undefined {
     const writtenMs = new Map<number, number>([[this.#initial, Number.NEGATIVE_INFINITY]]);
     const write = (value: number, calledMs: number): void => {
@@ -155,7 +155,7 @@ class Search {
       .sort((one, other) => one.returnedMs - other.returnedMs)[0]?.operation;
   }
 
-  /** Does in `state` all that is done at once, and says what may come next. */
+  /** Does in `state` everything that is done at once, and returns the possible next steps. */
   settle(state: State): Outlook {
     for (;;) {
       const { open, untilMs, blocking } = this.#open(state);
@@ -174,8 +174,8 @@ class Search {
   }
 
   /**
-   * Two states with one key have the same future: a lost write whose value nobody reads any more
-   * does not count.
+   * Two states with one key have the same future: a lost write does not count if no further read
+   * needs its value.
    */
   keyOf(state: State): string {
     if (state.used.size === 0) return `${state.to}|${state.skipped.join()}|${state.value}`;
@@ -194,7 +194,8 @@ class Search {
   }
 
   /**
-   * What is not done and may be next: it was called before any other that is not done had returned.
+   * Operations that are not done and may be next: each was called before any other that is not done
+   * had returned.
    */
   #open({ to, skipped }: State): { open: number[]; untilMs: number; blocking: RegisterOperation | undefined } {
     const open = [...skipped];
@@ -224,7 +225,7 @@ class Search {
   }
 
   /**
-   * A lost write, where a read waits for its value: the earliest of them, as it may be done
+   * A lost write, if a read waits for its value: the earliest of them, because it may be done
    * whenever another may.
    */
   #lost(state: State, open: readonly number[], untilMs: number): State[] {
@@ -238,7 +239,7 @@ class Search {
     });
   }
 
-  /** Is a read of `value` still to be done? */
+  /** Whether a read of `value` still has to be done. */
   #isAwaited({ to, skipped }: State, value: number): boolean {
     const reads = this.#reads.get(value) ?? [];
     if ((reads.at(-1) ?? -1) >= to) return true;
@@ -257,7 +258,7 @@ class Search {
     return known;
   }
 
-  /** Values by `Object.is`; a map alone takes 0 and -0 for one. */
+  /** Values by `Object.is`; a map alone treats 0 and -0 as the same. */
   #numberOf(value: unknown): number {
     const key = Object.is(value, -0) ? MINUS_ZERO : value;
     const known = this.#numbers.get(key) ?? this.#numbers.size;
@@ -276,7 +277,7 @@ function finish(state: State, places: readonly number[]): void {
   state.skipped = skipped;
 }
 
-/** How many of `operations`, in the order of their calls, were under way at one instant at most. */
+/** The most of `operations`, in the order of their calls, that were under way at one instant. */
 function mostAtOnce(operations: readonly Known[]): number {
   const returns = operations.map(({ returnedMs }) => returnedMs).sort((one, other) => one - other);
   let returned = 0;
@@ -313,10 +314,7 @@ const NAMES: Names<RegisterOperation> = { kind: true, value: true, calledMs: tru
 const INSTANT: Range = { min: -Number.MAX_VALUE, max: Number.MAX_VALUE };
 const RETURN: Range = { min: -Number.MAX_VALUE, max: Number.POSITIVE_INFINITY };
 
-/**
- * Histories come out of somebody's program: a field that is misspelt would make of a write one that
- * is lost.
- */
+/** Histories come from the user's program: a misspelt field would turn a write into a lost one. */
 function checkOperation(operation: RegisterOperation, place: number): void {
   const where = `history[${place}]`;
   checkObject(where, operation, "it");

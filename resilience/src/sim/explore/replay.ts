@@ -1,12 +1,11 @@
 /**
  * A failing run as a small file: what it takes to run it again, what it violated, and where it was
- * recorded. Somebody who gets it by mail sees the same failure, and once that is mended the file
+ * recorded. A colleague who gets the file sees the same failure, and once that is fixed the file
  * stays as a test that it does not return.
  *
- * A replay is exact where the code of the simulated system is the same and the engine too: how many
- * turns an `await` takes belongs to V8, so the file names the versions. A file is somebody else's
- * text: every field is checked here, and what the plan itself may hold is checked by the simulation
- * that builds from it.
+ * A replay is exact if the code of the simulated system and the engine are both the same: how many
+ * turns an `await` takes depends on V8, so the file names the versions. A file comes from outside:
+ * every field is checked here, and the simulation that builds from the plan checks the plan itself.
  */
 import type { FaultPlan, RunReport, Simulation, TieBreak } from "./simulation.ts";
 import { runOnce } from "./simulation.ts";
@@ -29,18 +28,17 @@ export interface ReplayFile {
   readonly atMs: number;
   readonly step: number;
   readonly hash: string;
-  /** Version of the code under test, where it was known. */
+  /** Version of the code under test, if it was known. */
   readonly commit?: string;
   readonly node: string;
   readonly v8: string;
-  /** Last, as it is the longest. */
+  /** Last, because it is the longest. */
   readonly plan: FaultPlan;
 }
 
 /**
- * `exact`: the replay is bit for bit the same run. `same-violation`: the same invariant was
- * violated, but the run was different. `other-violation`: another invariant was violated. `fixed`:
- * nothing was violated.
+ * `exact`: the same run, to the bit. `same-violation`: the same invariant, in a different run.
+ * `other-violation`: another invariant. `fixed`: nothing was violated.
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 
@@ -48,7 +46,7 @@ export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fi
 export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly run: RunReport<Plan>;
   readonly verdict: ReplayVerdict;
-  /** What can explain a difference: this is not the engine on which it was recorded. */
+  /** A possible cause of a difference: this is not the engine on which it was recorded. */
   readonly remark?: string;
 }
 
@@ -156,7 +154,7 @@ export async function replay<Plan extends FaultPlan>(
   if (file.simulation !== simulation.name)
     throw new Error(`this replay is of the simulation "${file.simulation}", not of "${simulation.name}"`);
   const { seed, tieBreak } = file;
-  // Whether the plan is one of this simulation only its `build` can say.
+  // Only the simulation's `build` can tell whether the plan is one of its own.
   const plan = file.plan as Plan;
   const run = await runOnce(simulation, { seed, tieBreak, plan, traceRecords: Number.POSITIVE_INFINITY });
   const remark = remarkOn(file);
@@ -178,7 +176,7 @@ function remarkOn(file: ReplayFile): string | undefined {
   );
 }
 
-/** The fields of a record from outside; each is checked as it is taken. */
+/** The fields of a record from outside; each is checked when it is read. */
 class Fields {
   readonly #record: Readonly<Record<string, unknown>>;
   readonly #name: string;

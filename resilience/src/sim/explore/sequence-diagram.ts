@@ -1,8 +1,8 @@
 /**
  * The last seconds of a run as a picture: time goes down, each node has a column, a message is an
- * arrow, and what was lost ends in ✗ before it arrives. A node that is down has no line, a paused
- * one a broken line. Words stand at the right, so that arrows stay readable, and what did not hold
- * is repeated at the bottom, where a terminal's eye is.
+ * arrow, and a lost one ends in ✗ before it arrives. A node that is down has no line, a paused one
+ * a broken line. Words are at the right, so that arrows stay readable. The violation is repeated at
+ * the bottom, where a reader of a terminal looks first.
  *
  * ```
  *      time, s    client    server
@@ -10,9 +10,8 @@
  *     1.020000      │         ✗      server: crash kill
  *     1.050000      ├───────✗        drop: request 2
  * ```
- * It shows what was recorded and concludes nothing. A message that was sent and of which nothing
- * further is recorded is drawn as still under way; one whose fate is recorded is drawn once, when
- * it met it.
+ * It shows what was recorded and concludes nothing. If only the sending of a message is recorded,
+ * the message is drawn as still under way. If its fate is recorded, it is drawn once, at that time.
  */
 import { checkNames, type Names, refusal } from "../../core/options.ts";
 import type { TraceRecord } from "../kernel/trace.ts";
@@ -21,19 +20,19 @@ import { cut, placeText, printable, secondsText } from "../kernel/trace-text.ts"
 /** Options of a diagram. */
 export interface DiagramOptions {
   /**
-   * How much of the end is shown, back from the last thing that happened before the violation. In
-   * ms; any number. Default 5,000: what one screen holds of a quiet system.
+   * How much of the end is shown, counted back from the last event before the violation. In ms; any
+   * number. Default 5,000: one screen of a quiet system.
    */
   readonly lastMs?: number | undefined;
   /**
-   * Where it begins, in ms of true time; any number; takes the place of `lastMs`. Default: what
-   * `lastMs` says. A violation that was seen only at the end (`atEnd`) began long before that: give
-   * the instant of the plan's first fault. Of more than 400 rows it leaves out those in the middle.
+   * Where it begins, in ms of true time; any number; replaces `lastMs`. Default: as `lastMs` says.
+   * A violation that was seen only at the end (`atEnd`) began long before that: give the instant of
+   * the plan's first fault. If there are more than 400 rows, those in the middle are left out.
    */
   readonly fromMs?: number | undefined;
   /**
    * Which nodes get a column, from left to right. Default: the eight that occur most, in order of
-   * appearance: what 170 characters hold.
+   * appearance, which fit into 170 characters.
    */
   readonly nodes?: readonly string[] | undefined;
 }
@@ -62,7 +61,7 @@ export function sequenceDiagram(records: readonly TraceRecord[], options: Diagra
   let lastMs = rows[0]?.atMs ?? 0;
   for (const [place, record] of rows.entries()) {
     if (isLeftOut(place, leftOut)) {
-      // What is left out still says who is up afterwards.
+      // Rows that are left out still determine which nodes are up afterwards.
       columns.row(record);
       if (place === FIRST_ROWS) lines.push(columns.leftOut(leftOut));
       lastMs = record.atMs;
@@ -117,7 +116,7 @@ export function mermaidDiagram(records: readonly TraceRecord[], options: Diagram
 interface Selection {
   readonly rows: readonly TraceRecord[];
   readonly nodes: readonly string[];
-  /** So many of `rows` are left out, after the first {@link FIRST_ROWS}. */
+  /** This many of `rows` are left out, after the first {@link FIRST_ROWS}. */
   readonly leftOut: number;
   /** What the picture leaves out. */
   readonly remarks: readonly string[];
@@ -128,7 +127,7 @@ const OPTIONS: Names<DiagramOptions> = { lastMs: true, fromMs: true, nodes: true
 function selected(records: readonly TraceRecord[], options: DiagramOptions): Selection {
   if (!Array.isArray(records)) throw refusal("sequenceDiagram", "records", records, "a list of trace records");
   checkNames("sequenceDiagram", options, OPTIONS);
-  // What is found wrong at the end of a run may be found long after the last thing that happened.
+  // A violation at the end of a run may be recorded long after the last other event.
   const endMs = (records.findLast((record) => !isViolation(record)) ?? records.at(-1))?.atMs ?? 0;
   const fromMs = options.fromMs ?? endMs - (options.lastMs ?? 5_000);
   const recent = records.filter((record) => record.atMs >= fromMs);
@@ -167,7 +166,7 @@ function columnsFor(records: readonly TraceRecord[], wanted: readonly string[] |
   return { nodes, hidden: [...new Set([...occurs.keys(), ...chosen])].filter((name) => !nodes.includes(name)) };
 }
 
-/** Leaves out the sending of each message of which it is also told how it ended. */
+/** Leaves out the sending of each message whose end is also recorded. */
 function withoutToldTwice(records: readonly TraceRecord[]): TraceRecord[] {
   const fates = new Map<string, number>();
   const kept: TraceRecord[] = [];
@@ -182,7 +181,7 @@ function withoutToldTwice(records: readonly TraceRecord[]): TraceRecord[] {
   return kept.reverse();
 }
 
-/** The lines of life, and what is drawn across them. */
+/** The lifelines, and the arrows across them. */
 class Columns {
   readonly #nodes: readonly string[];
   readonly #width: number;
@@ -237,7 +236,7 @@ class Columns {
     return index * this.#width + Math.floor(this.#width / 2);
   }
 
-  /** Marks what happened to a node, and remembers what its line looks like from then on. */
+  /** Marks an event of a node, and remembers what its line looks like from then on. */
   #mark(cells: string[], index: number, { kind, atMs, detail }: TraceRecord): void {
     cells[this.#centre(index)] = MARKS[kind] ?? "•";
     if (kind === "start" || kind === "crash") this.#up[index] = kind === "start";
@@ -263,7 +262,7 @@ class Columns {
   }
 }
 
-/** What is said at the right: the label alone where the arrow says the rest. */
+/** The words at the right: only the label if the arrow shows the rest. */
 function wordsOf(record: TraceRecord): string {
   const detail = printable(record.detail);
   if (record.peer === undefined) return printable(`${record.node}: ${record.kind} `) + detail;
@@ -279,16 +278,16 @@ function isLost(record: TraceRecord): boolean {
   return record.peer !== undefined && LOST.test(record.kind);
 }
 
-/** The world speaks of what happens to no node: it has no column. */
+/** Records of the world belong to no node: it has no column. */
 const WORLD = "world";
-/** A message set out; its fate is a record of its own. */
+/** A message was sent; its fate is a record of its own. */
 const SENT = "send";
 const DELIVERED = "deliver";
-/** Kinds of what happens to a message before it arrives. */
+/** Kinds of events of a message before it arrives. */
 const ON_ITS_WAY: ReadonlySet<string> = new Set([SENT, "changed", "duplicate"]);
-/** Kinds of messages that did not arrive, and of connections that came to nothing. */
+/** Kinds of messages that did not arrive, and of connections that failed. */
 const LOST = /drop|lost|cut|refuse|reset|timeout|in use|reject|discard|fail/;
-/** Nodes write these down themselves; a pause says how long it lasts. */
+/** Nodes record these themselves; the record of a pause says how long it lasts. */
 const MARKS: Readonly<Record<string, string>> = { start: "▼", crash: "✗", pause: "‖", resume: "▷" };
 const TIME_WIDTH = 14;
 const MOST_COLUMNS = 8;
@@ -296,10 +295,10 @@ const MOST_COLUMNS = 8;
 const MOST_WIDTH = 96;
 const MOST_WORDS = 60;
 const MOST_ROWS = 400;
-/** So many of them show how it began, where something in the middle is left out. */
+/** This many rows show the beginning, if rows in the middle are left out. */
 const FIRST_ROWS = 200;
 const MOST_VIOLATIONS = 5;
-/** A detail may carry a stack; this much of it says where. */
+/** A detail may contain a stack; this much of it shows the place. */
 const MOST_VIOLATION_LINES = 12;
-/** A silence from this length on gets a line of its own. */
+/** A silence of at least this length gets a line of its own. */
 const GAP_MS = 1_000;

@@ -1,13 +1,13 @@
 /**
- * From a run that fails in a crowd of faults to the few that it takes: the fault list is halved,
- * quartered and so on down to single faults, each time asking whether the rest still fails (delta
- * debugging: Zeller and Hildebrandt, 2002, in its greedy form); then what is left is moved earlier
- * and made shorter and rounder, the simulation's own simplifications are tried, and the run is cut
- * short. "Still fails" means the same invariant, not the same sentence.
+ * Reduces a failing run with many faults to the few that it needs. The fault list is halved,
+ * quartered and so on down to single faults, and each time a run tells whether the rest still fails
+ * (delta debugging: Zeller and Hildebrandt, 2002, in its greedy form). Then the remaining faults
+ * are moved earlier and made shorter and rounder, the simulation's own simplifications are tried,
+ * and the run is cut short. "Still fails" means the same invariant, not the same sentence.
  *
- * Every candidate is a whole run of its own from the same seed, so this works only where a run
- * repeats, and the result is a smallest plan (leave out any one fault and it passes), not the
- * smallest there is.
+ * Every candidate is a whole run of its own from the same seed, so this works only if a run
+ * repeats. The result is a minimal plan (without any one of its faults the run passes), not the
+ * smallest that exists.
  */
 import { COUNT, checked, checkFunction, checkNames, checkObject, type Names, WAIT_MS } from "../../core/options.ts";
 import { earlierEnds, earlierFaults, easierFaults, type Proposals } from "./easing.ts";
@@ -17,16 +17,16 @@ import { checkSimulation, runOnce } from "./simulation.ts";
 /** Options of a search for a smaller plan. */
 export interface ShrinkOptions {
   /**
-   * At most so many runs; a whole number from 1, below 2^31. Default 500: forty faults of ten
-   * numbers each come to their end well before it.
+   * The most runs; a whole number from 1, below 2^31. Default 500: enough for forty faults of ten
+   * numbers each.
    */
   readonly maxRuns?: number | undefined;
   /**
-   * No further run is begun after this much CPU time in runs. In ms, from 0; `Infinity` for no
-   * limit. Default 60,000: about as long as a person waits for it.
+   * No further run begins after this much CPU time in runs. In ms, from 0; `Infinity` for no limit.
+   * Default 60,000: about as long as a person waits for it.
    */
   readonly maxCpuMs?: number | undefined;
-  /** Told after each run. Default: nobody is told. */
+  /** Called after each run. Default: no call. */
   readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
   readonly cpuMs: number;
   readonly faultsBefore: number;
   readonly faultsAfter: number;
-  /** False where `maxRuns` or `maxCpuMs` ended it: a smaller plan may exist. */
+  /** False if `maxRuns` or `maxCpuMs` ended it: a smaller plan may exist. */
   readonly finished: boolean;
   /** For people: "21 → 3 faults in 15 runs". */
   readonly summary: string;
@@ -137,7 +137,7 @@ class Search<Plan extends FaultPlan> {
     return typeof faultsFromMs === "number" ? faultsFromMs : faultsFromMs(this.plan);
   }
 
-  /** No run is left of what was allowed. */
+  /** Whether the allowed runs are used up. */
   get spent(): boolean {
     return this.#runs >= this.#maxRuns || this.#cpuMs >= this.#maxCpuMs;
   }
@@ -151,7 +151,8 @@ class Search<Plan extends FaultPlan> {
   }
 
   /**
-   * Leaves out ever smaller stretches of the fault list, down to single faults, until none can go.
+   * Leaves out ever smaller stretches of the fault list, down to single faults, until none can be
+   * left out.
    */
   async leaveOutFaults(): Promise<void> {
     let stretch = this.plan.faults.length;
@@ -175,7 +176,7 @@ class Search<Plan extends FaultPlan> {
   }
 
   /**
-   * Takes the first of the simulation's own simplifications that still fails, and asks it again,
+   * Takes the first of the simulation's own simplifications that still fails, and asks for more,
    * until none does.
    */
   async simplify(): Promise<void> {
@@ -198,8 +199,8 @@ class Search<Plan extends FaultPlan> {
   }
 
   /**
-   * Does `plan` violate the same invariant? It is then the smallest so far. A plan that has been
-   * run before: no.
+   * Whether `plan` violates the same invariant. If so, it becomes the smallest so far. False for a
+   * plan that has been run before.
    */
   async #fails(plan: Plan): Promise<boolean> {
     const text = JSON.stringify(plan);

@@ -1,15 +1,15 @@
 /**
- * What somebody simulates, in a form that can be run thousands of times, shrunk and replayed: a
- * plan (everything that chance decides about the shape of a run, as plain data) and a function that
- * builds the world from it. The plan is drawn first and is complete before anything runs, so that
- * leaving out one fault of it leaves the rest as it was; that is what makes a failure of twenty
- * faults one of three.
+ * The form of a user's simulation, so that it can be run thousands of times, shrunk and replayed: a
+ * plan (everything random about the shape of a run, as plain data) and a function that builds the
+ * world from it. The plan is drawn first and is complete before anything runs, so that leaving out
+ * one fault of it leaves the rest as it was. That makes it possible to reduce a failure of twenty
+ * faults to one of three.
  *
- * A run has one end: nothing was violated, or the first violation. An error of the simulation's own
- * `build`, `untilMs` or checks is the violation `simulation-broken`, because it has a plan and can
- * be shrunk and replayed like any other; an error of `plan` rejects, because then there is nothing
- * to replay. A world that tests nothing is broken, too (`idle-world.ts`). A simulation, or options,
- * with a name or a type that is none is refused before anything runs.
+ * A run has one result: nothing was violated, or the first violation. An error of the simulation's
+ * own `build`, `untilMs` or checks is the violation `simulation-broken`, because it has a plan and
+ * can be shrunk and replayed like any other. An error of `plan` rejects, because then there is
+ * nothing to replay. A world that tests nothing is broken, too (`idle-world.ts`). A simulation, or
+ * options, with an unknown name or a wrong type is refused before anything runs.
  */
 import { checkFunction, checkName, checkObject, type Names, refusal } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
@@ -22,16 +22,16 @@ import { World } from "../kernel/world.ts";
 import { whyIdle } from "./idle-world.ts";
 
 /**
- * The part of a plan that the tools need: a list of faults. Any fault may be removed from it. The
- * other fields of a plan belong to the simulation.
+ * What the tools need from a plan: a list of faults, any of which may be left out. Everything else
+ * in it belongs to the simulation.
  */
 export interface FaultPlan {
   readonly faults: readonly unknown[];
 }
 
-/** A simulation: the system under test, its load, its faults, and the invariants that must hold. */
+/** A user's system, its load, its faults and what must hold. */
 export interface Simulation<Plan extends FaultPlan = FaultPlan> {
-  /** Says which simulation a replay file belongs to. Do not reuse it for another. */
+  /** Identifies the simulation of a replay file. Do not reuse it for another. */
   readonly name: string;
   /**
    * Draws everything that differs from run to run: faults, rates, sizes, settings. Plain JSON data:
@@ -40,26 +40,26 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
    */
   plan(random: Random): Plan;
   /**
-   * Makes the nodes, the load, the checks and the faults, and starts what is to run. Called as the
-   * first event, and not awaited: what takes time belongs into a node's program, or into
-   * `world.at`. A promise is refused.
+   * Makes the nodes, the load, the checks and the faults, and starts the nodes. Called as the first
+   * event, and not awaited: work that takes time belongs into a node's program, or into `world.at`.
+   * A promise is refused.
    */
   build(world: World, plan: Plan): void;
   /** How long a run lasts, in simulated milliseconds. */
   readonly untilMs: number | LengthOf<Plan>;
   /**
-   * Shrinking moves no fault to before this instant, in simulated milliseconds: a warm-up for
-   * example, during which the checks take it for granted that nothing goes wrong. Default 0.
+   * Shrinking moves no fault to before this instant, in simulated milliseconds: for example a
+   * warm-up during which the checks assume that nothing goes wrong. Default 0.
    */
   readonly faultsFromMs?: number | LengthOf<Plan>;
   /**
-   * Situations of `world.sometimes` that a batch of runs must meet at least once, or it has not
-   * tested them.
+   * Situations of `world.sometimes` that a batch of runs must meet at least once each. Otherwise it
+   * has not tested them.
    */
   readonly sometimes?: readonly string[];
   /**
-   * Smaller plans than this one, the boldest first. Shrinking tries them; each must be a plan that
-   * `build` takes.
+   * Smaller plans than this one, the largest step first. Shrinking tries them; each must be a plan
+   * that `build` accepts.
    */
   simplify?(plan: Plan): Iterable<Plan>;
 }
@@ -70,15 +70,12 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
  */
 type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 
-/**
- * Which of several events at one instant comes first. `asked`: the event that was requested first.
- * `drawn`: a randomly drawn one.
- */
+/** Which of several events of one instant comes first: the one requested first, or a drawn one. */
 export type TieBreak = "asked" | "drawn";
 
 /** Options of one run. */
 export interface RunOptions<Plan extends FaultPlan = FaultPlan> {
-  /** Everything that chance decides follows from it; a number or a text. No default. */
+  /** Everything random follows from it; a number or a text. No default. */
   readonly seed: number | string;
   /**
    * Replaces the plan that the seed would give; the other streams of the world still come from the
@@ -100,11 +97,11 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly seed: number | string;
   readonly plan: Plan;
   readonly tieBreak: TieBreak;
-  /** The first thing that did not hold; absent where all did. */
+  /** The first violation; absent if there was none. */
   readonly violation?: Violation;
-  /** Was it seen only by a check of the end (`atEnd`)? What caused it may be long past then. */
+  /** Whether only a check of the end (`atEnd`) found it. Its cause may be long past then. */
   readonly seenAtEnd: boolean;
-  /** Digest of all that happened: two runs with one hash are one run. */
+  /** Hash of everything that happened: two runs with one hash are the same run. */
   readonly hash: string;
   /** Events. */
   readonly steps: number;
@@ -117,7 +114,7 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly records: readonly TraceRecord[];
 }
 
-/** Name of the invariant that is violated if the simulation itself throws. */
+/** The invariant that is violated if the simulation itself throws. */
 export const SIMULATION_BROKEN = "simulation-broken";
 
 /**
@@ -188,12 +185,12 @@ export async function runOnce<Plan extends FaultPlan>(
 }
 
 /**
- * An async `build` would go on after the run has begun, in nobody's event, and its error would
- * reach nobody.
+ * An async `build` would go on after the run has begun, outside every event, and its error would be
+ * lost.
  */
 function refusePromise(made: unknown): void {
   if (typeof (made as PromiseLike<unknown> | undefined)?.then !== "function") return;
-  // What it comes to is nobody's any more.
+  // Its result is not used.
   (made as PromiseLike<unknown>).then(undefined, () => undefined);
   throw new TypeError(
     "build returned a promise, and is not awaited: make it a plain function; what takes time belongs into a node's program, or into world.at",
@@ -202,7 +199,9 @@ function refusePromise(made: unknown): void {
 
 const cpuUsage: typeof process.cpuUsage = process.cpuUsage.bind(process);
 
-/** CPU time of this process so far: what a run costs, however busy the machine is with others. */
+/**
+ * CPU time of this process so far: the cost of a run, however busy the machine is with other work.
+ */
 function cpuNowMs(): number {
   const { user, system } = cpuUsage();
   return (user + system) / 1_000;
@@ -244,8 +243,8 @@ const NAMES: Names<Simulation> = {
 };
 
 /**
- * Throws unless `given` is a simulation, in form. It may have fields of its own, but none that is
- * nearly one of these.
+ * Throws unless `given` has the form of a simulation. It may have fields of its own, but none whose
+ * name is nearly one of these.
  */
 export function checkSimulation<Plan extends FaultPlan>(part: string, given: Simulation<Plan>): void {
   checkObject(part, given, "simulation");
@@ -264,7 +263,7 @@ export function checkSimulation<Plan extends FaultPlan>(part: string, given: Sim
 
 const RUN_OPTIONS: Names<RunOptions> = { seed: true, plan: true, tieBreak: true, traceRecords: true };
 
-/** What is run again may be more than its options: a failure, a report. */
+/** The options may carry more fields, because a failure or a report can be run again. */
 function checkRunOptions<Plan extends FaultPlan>(given: RunOptions<Plan>): void {
   checkObject("runOnce", given, "its options object");
   refuseMisspelt("runOnce", given, RUN_OPTIONS);
@@ -277,8 +276,8 @@ function textOf(error: unknown): string {
 }
 
 /**
- * A frozen copy of `value`, the same that comes back from a replay file; refuses what JSON would
- * lose without a word.
+ * A frozen copy of `value`, identical to what comes back from a replay file; refuses everything
+ * that JSON would lose silently.
  */
 function plainData<T>(where: string, value: T): T {
   return copyOf(where, value) as T;

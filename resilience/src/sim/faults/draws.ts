@@ -1,12 +1,12 @@
 /**
- * What a simulation asks of chance, besides a number in [0, 1): a coin, a whole number, one of a
- * list, a waiting time. Each function takes exactly one number from the stream that it is given
- * (`shuffled`: one less than there are items), whatever comes out, so that a changed option does
- * not move the draws that follow it.
+ * The random draws of a simulation, besides a number in [0, 1): a coin, a whole number, an item of
+ * a list, a waiting time. Each function takes exactly one number from its stream (`shuffled`: one
+ * less than there are items), whatever the result, so that a changed option does not change the
+ * later draws.
  *
- * Logarithm and exponential are made here of + - * / alone. Those are the same on every machine
- * (IEEE 754), whereas the language leaves the last digit of `Math.log` and `Math.exp` to the
- * engine, and one digit is enough to end a replay.
+ * Logarithm and exponential are computed here only from + - * /. These are the same on every
+ * machine (IEEE 754), whereas the language leaves the last digit of `Math.log` and `Math.exp` to
+ * the engine, and one digit is enough to break a replay.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";

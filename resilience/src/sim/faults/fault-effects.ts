@@ -1,7 +1,7 @@
 /**
  * What each kind of fault does to a world when it begins, and how exactly that is undone when it
- * ends. Faults of one node are counted and combined here, because a node itself knows only how it
- * is, not for how many reasons: it must not start while a second crash is going on, nor become fast
+ * ends. Faults of one node are counted and combined here, because a node knows its present state
+ * but not the number of its causes. It must not start while a second crash lasts, nor become fast
  * again while a second load lasts.
  */
 
@@ -15,14 +15,14 @@ export interface InForce {
   end(): void;
 }
 
-/** What is wrong with one node at present. */
+/** The faults of one node at present. */
 interface Troubles {
   crashes: number;
   readonly slow: Set<{ readonly costMs: number }>;
   readonly drifts: Set<{ readonly rate: number }>;
-  /** What an event costs it when nothing is wrong with it. */
+  /** What an event costs the node without any fault. */
   ownCostMs: number;
-  /** The rate of its clocks when nothing is wrong with them. */
+  /** The rate of its clocks without any fault. */
   ownRate: number;
 }
 
@@ -44,7 +44,7 @@ export class NodeFaults {
       case "crash":
         return this.#crash(node, fault.how);
       case "pause":
-        // It ends by itself.
+        // The pause ends by itself.
         node.pause(fault.forMs ?? Number.POSITIVE_INFINITY);
         return NOTHING_TO_UNDO;
       case "slow":

@@ -1,16 +1,16 @@
 /**
  * The families of faults that a swarm draws from, each a few lines: what it draws once for a seed
- * (how bad it is there) and what one fault of it looks like. Strengths go from what no sound system
- * notices to what none can bear, because the defects are at both ends: a drift of 5 % has found
- * what 1 % in 250 seeds had not. To add a family, add a name and a function; its stream is its own,
- * so that the others' faults do not change.
+ * (how severe it is there) and what one fault of it looks like. Strengths go from faults that no
+ * sound system notices to faults that none can survive, because defects are found at both ends: a
+ * drift of 5 % has found what 1 % in 250 seeds had not. To add a family, add a name and a function;
+ * it has a stream of its own, so that the faults of the others do not change.
  */
 import type { Random } from "../../core/random.ts";
 import type { Delay, LinkConditions } from "../network/link.ts";
 import { between, chance, logUniform, pick, shuffled } from "./draws.ts";
 import type { DiskFault, Fault, LinkFault } from "./fault.ts";
 
-/** A kind of fault that can be drawn. */
+/** A kind of failure. */
 export type FaultFamily =
   /** Processes end and start again; with `power`, their machines lose it. */
   | "kill"
@@ -22,8 +22,8 @@ export type FaultFamily =
   | "drift"
   | "wall-step"
   /**
-   * One direction is slow, loses, doubles and disorders, spoils, is narrow, clogged, cut, or keeps
-   * what is sent.
+   * One direction is slow, loses, doubles, reorders, corrupts, is narrow, clogged, cut, or holds
+   * messages.
    */
   | "delay"
   | "loss"
@@ -34,8 +34,8 @@ export type FaultFamily =
   | "cut"
   | "hold"
   /**
-   * One node has no network; two groups cannot hear each other; nodes go one by one and return in
-   * another order.
+   * One node has no network; two groups cannot reach each other; nodes lose their network one by
+   * one and get it back in another order.
    */
   | "isolate"
   | "partition"
@@ -59,7 +59,7 @@ interface Times {
   readonly forMs: number | null;
 }
 
-/** Whom a family may strike, and when. */
+/** The nodes and links that a family may strike, and when. */
 interface Targets {
   readonly nodes: readonly string[];
   /** Undefined: all between the nodes. Empty: none. */
@@ -69,7 +69,7 @@ interface Targets {
   readonly foreverRate: number;
 }
 
-/** What one family draws from, in one seed. */
+/** The values from which one family draws, in one seed. */
 export class Stage {
   readonly random: Random;
   readonly nodes: readonly string[];
@@ -87,8 +87,8 @@ export class Stage {
   }
 
   /**
-   * As many faults as this seed wants, up to as long as it wants; `make` says what happens at such
-   * a time.
+   * As many faults as this seed draws, up to the longest duration that it draws; `make` creates the
+   * fault for such a time.
    */
   repeat(make: (times: Times) => Fault | readonly Fault[]): Fault[] {
     const { fromMs, untilMs, foreverRate } = this.#targets;
@@ -120,7 +120,7 @@ export class Stage {
     return this.links.filter(({ from, to }) => from === node || to === node);
   }
 
-  /** From harmless to absurd, with three digits: more of them say no more. */
+  /** From harmless to absurd, with three digits: more digits add nothing. */
   strength(harmless: number, absurd: number): number {
     return Number(logUniform(this.random, harmless, absurd).toPrecision(3));
   }
@@ -139,11 +139,14 @@ function everythingAround(node: string): readonly Link[] {
   ];
 }
 
-/** Faults of one family in one seed, at most; a partition or a swizzle counts as one. */
+/** The most faults of one family in one seed; a partition or a swizzle counts as one. */
 const MOST_FAULTS = 20;
 const SHORTEST_MS = 1;
 
-/** In this order they stand in a list, so that leaving out a stretch of it leaves out a family. */
+/**
+ * The order of the families in a list of faults, so that leaving out a stretch of it leaves out a
+ * family.
+ */
 export const FAMILIES: Readonly<Record<FaultFamily, (stage: Stage) => Fault[]>> = {
   kill: (stage) => stage.repeat((times) => ({ kind: "crash", node: stage.node(), how: "kill", ...times })),
   power: (stage) => stage.repeat((times) => ({ kind: "crash", node: stage.node(), how: "power", ...times })),
@@ -228,7 +231,7 @@ function diskFault(stage: Stage, conditions: DiskFault["conditions"], times: Tim
   return { kind: "disk", node: stage.node(), conditions, ...times };
 }
 
-/** Two groups of any sizes; neither hears the other, or only one is deaf. */
+/** Two groups of any sizes; neither reaches the other, or only one is deaf. */
 function partition(stage: Stage, times: Times): LinkFault[] {
   const order = shuffled(stage.random, stage.nodes);
   const one = new Set(order.slice(0, Math.ceil(between(stage.random, 0, order.length - 1))));
@@ -239,8 +242,8 @@ function partition(stage: Stage, times: Times): LinkFault[] {
 }
 
 /**
- * Some nodes lose their network one by one, in the first third of the time, and have it back in
- * another order in the last.
+ * Some nodes lose their network one by one, in the first third of the time, and get it back in
+ * another order in the last third.
  */
 function swizzle(stage: Stage, { atMs, forMs }: Times): LinkFault[] {
   const lastsMs = forMs ?? stage.untilMs - atMs;

@@ -1,13 +1,13 @@
 /**
- * Draws a fault list for one seed. A run in which everything goes wrong a little hides what a run
- * shows in which one thing goes wrong badly, so each family of faults is off in four seeds of ten,
- * and where it is on, its strength (how many, how long, how bad) is drawn from harmless to absurd,
- * each order of magnitude as likely as the next (swarm testing: Groce et al., ISSTA 2012; swizzling
- * is FoundationDB's: links stop one by one and come back in another order).
+ * Draws a fault list for one seed. A run with a little of every fault hides what a run with one
+ * severe fault shows. So each family of faults is off in four seeds of ten. If it is on, its
+ * strength (how many, how long, how severe) is drawn from harmless to absurd, each order of
+ * magnitude equally likely (swarm testing: Groce et al., ISSTA 2012; swizzling is FoundationDB's:
+ * links stop one by one and come back in another order).
  *
- * Each family has a stream of its own, so that a new family or a changed one leaves the others'
- * faults as they were. It knows nothing of what a system can survive: whoever calls it says which
- * nodes, families and times are fair.
+ * Each family has a stream of its own, so that a new or changed family leaves the faults of the
+ * others as they were. This file does not know what a system can survive: its caller says which
+ * nodes, families and times are allowed.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
@@ -23,17 +23,17 @@ export interface SwarmOptions {
   readonly nodes: readonly string[];
   /**
    * Directions that may suffer; an empty list for none. Default: all between `nodes`, because a
-   * network spares nobody.
+   * network fault may strike any node.
    */
   readonly links?: readonly Link[] | undefined;
   /** No fault begins before this instant. In ms of true time, from 0; no default. */
   readonly fromMs: number;
   /**
    * No fault lasts beyond this instant, except those that last for ever. In ms of true time, above
-   * `fromMs`; no default. What a clog, a delay or a narrow line holds may come later still.
+   * `fromMs`; no default. Messages in a clog, a delay or a narrow line may arrive later still.
    */
   readonly untilMs: number;
-  /** Which families there are; names of {@link FAULT_FAMILIES}. Default: all. */
+  /** The allowed families; names of {@link FAULT_FAMILIES}. Default: all. */
   readonly families?: readonly FaultFamily[] | undefined;
   /**
    * Families that are on in every seed. Default: none, so that each seed lacks some, and the others
@@ -42,7 +42,7 @@ export interface SwarmOptions {
   readonly pinned?: readonly FaultFamily[] | undefined;
   /**
    * Share of the faults that never end by themselves (`healAll` ends them); 0 … 1. Default 0.05:
-   * enough to be met in most batches, and few enough that most worlds heal.
+   * enough for most batches to have some, and few enough for most worlds to heal.
    */
   readonly foreverRate?: number | undefined;
 }

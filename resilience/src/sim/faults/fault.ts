@@ -1,8 +1,8 @@
 /**
- * Faults as data: a plain list that says which fault happens to which node, when and for how long.
- * The list is complete before the run begins. Therefore it can be written to a file, shrunk one
- * entry at a time, and read by a human at 3 AM; faults that are drawn during the run cannot.
- * `inject.ts` carries out a list.
+ * Faults as data: the kind, the node, the time and the duration, as a plain list that is complete
+ * before the run begins. A list can be written to a file, shrunk one entry at a time, and read by a
+ * human at 3 AM. A fault that is decided at random during the run cannot. `inject.ts` carries out a
+ * list.
  */
 import { checked, checkNames, type Names, type Range, refusal } from "../../core/options.ts";
 import type { CrashKind } from "../kernel/kernel.ts";
@@ -53,7 +53,7 @@ export interface DriftFault extends Period {
   readonly rate: number;
 }
 
-/** The calendar of a node is set forward, or back if `byMs` is negative. */
+/** Its calendar is set forward, or back if `byMs` is negative. */
 export interface WallStepFault extends Moment {
   readonly kind: "wall-step";
   readonly node: string;
@@ -117,7 +117,7 @@ export function checkFaults(world: World, faults: readonly Fault[]): void {
   for (const [index, fault] of faults.entries()) assertSound(world, fault, `faults[${index}]`);
 }
 
-/** Does `given`, of a plan, look like one of the engine's faults? */
+/** Whether `given`, an entry of a plan, looks like one of the engine's faults. */
 export function isFault(given: unknown): given is Fault {
   if (typeof given !== "object" || given === null) return false;
   const { kind, atMs, node, from } = given as Readonly<Record<string, unknown>>;
@@ -129,7 +129,7 @@ const RATE: Range = { min: 0, aboveMin: true, max: 1_000 };
 const STEP: Range = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
 const PORT: Range = { min: 1, max: 65_535, integer: true };
 
-/** Faults come from files too, so that their types promise nothing. */
+/** Faults come from files too, so their types guarantee nothing. */
 function assertSound(world: World, fault: Fault, where: string): void {
   if (typeof fault !== "object" || fault === null) throw refusal(where, "it", fault, "an object");
   oneOf(where, "kind", fault.kind, KINDS);
@@ -167,15 +167,15 @@ function assertSound(world: World, fault: Fault, where: string): void {
 
 const PERIOD = { kind: true, atMs: true, forMs: true } as const;
 /**
- * What each kind has: a field that is misspelt would be a fault without it, which lasts for ever
- * for example.
+ * The fields of each kind. A fault with a misspelt field would be a fault without it, which for
+ * example lasts for ever.
  */
 const FIELDS: { readonly [Kind in Fault["kind"]]: Names<Extract<Fault, { readonly kind: Kind }>> & { forMs: true } } = {
   crash: { ...PERIOD, node: true, how: true },
   pause: { ...PERIOD, node: true },
   slow: { ...PERIOD, node: true, costMs: true },
   drift: { ...PERIOD, node: true, rate: true },
-  // It has no end, and lists whose faults all have a duration are common.
+  // A wall step has no end, and lists in which all faults have a duration are common.
   "wall-step": { ...PERIOD, node: true, byMs: true },
   link: { ...PERIOD, from: true, to: true, conditions: true },
   door: { ...PERIOD, node: true, mode: true, port: true },

@@ -1,11 +1,11 @@
 /**
- * Carries faults out. `inject` makes a world suffer a list, `healAll` ends what is left of it (the
- * two phases of TigerBeetle's VOPR: anything may break, then a core heals for good and must
- * recover).
+ * Carries faults out. `inject` applies a list of faults to a world, and `healAll` ends the
+ * remaining ones (the two phases of TigerBeetle's VOPR: anything may break, then a core heals for
+ * good and must recover).
  *
- * Faults that overlap add up: a node is up again when the last of its crashes is over, costs add
- * up, clock rates multiply, and what is imposed on links and disks combines as those say. Taking
- * one away leaves exactly the others.
+ * Faults that overlap combine: a node is up again when the last of its crashes is over, costs add
+ * up, clock rates multiply, and faults of links and disks combine by the rules of those. Removing
+ * one leaves exactly the others.
  */
 import type { World } from "../kernel/world.ts";
 import { checkFaults, type Fault } from "./fault.ts";
@@ -70,10 +70,10 @@ export function healAll(world: World, core: Iterable<string> = world.nodes.keys(
   }
 }
 
-/** A fault that is to begin, or has begun and is not over. */
+/** A fault that has not begun, or has begun and is not over. */
 interface Entry {
   readonly fault: Fault;
-  /** Its begin or its end, whichever is next; absent where it never ends. */
+  /** Its begin or its end, whichever is next; absent if it never ends. */
   next?: Disposable;
   inForce?: InForce;
 }
@@ -95,7 +95,7 @@ class Ledger {
     entry.next = this.#world.at(fault.atMs, (begun: Entry) => this.#begin(begun), entry);
   }
 
-  /** Those that have not begun. */
+  /** Faults that have not begun. */
   waiting(): readonly Fault[] {
     return [...this.#entries].filter(({ inForce }) => inForce === undefined).map(({ fault }) => fault);
   }
@@ -138,7 +138,7 @@ class Ledger {
   }
 }
 
-/** Worlds do not know of faults; this does, for as long as the world lives. */
+/** Worlds do not know about faults; this map does, for as long as the world lives. */
 const ledgers: WeakMap<World, Ledger> = new WeakMap();
 
 function ledgerOf(world: World): Ledger {
@@ -149,12 +149,12 @@ function ledgerOf(world: World): Ledger {
   return ledger;
 }
 
-/** Were faults injected into `world`, or ended by `healAll`? */
+/** Whether faults were injected into `world`, or ended by `healAll`. */
 export function isInjected(world: World): boolean {
   return ledgers.has(world);
 }
 
-/** What was injected into `world` and has not begun. */
+/** Faults that were injected into `world` and have not begun. */
 export function waitingFaults(world: World): readonly Fault[] {
   return ledgers.get(world)?.waiting() ?? [];
 }

@@ -3,7 +3,7 @@
  * not the one that `Buffer` extends, so `instanceof` would refuse every buffer there.
  */
 
-/** Is it a `Uint8Array`, or a `Buffer`? */
+/** Whether `value` is a `Uint8Array` or a `Buffer`. */
 export function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && (value as Partial<Uint8Array>)[Symbol.toStringTag] === "Uint8Array";
 }

@@ -1,11 +1,11 @@
 /**
- * What a world is given by somebody else's code, which may have no types: options, checks and what
- * they answer, the detail of a violation. What is none is refused by name; only a detail is taken
- * as it comes, because `violate` never throws.
+ * Checks the values that a world gets from foreign code, which may have no types: options, checks
+ * and their results, the detail of a violation. A value of the wrong type is refused by name. Only
+ * a detail is accepted in any form, because `violate` never throws.
  */
 import { checkName, refusal, shown } from "../../core/options.ts";
 
-/** Throws unless `check` is one, with a name. */
+/** Throws unless `check` is a function and `invariant` is a name. */
 export function checkCheck(part: string, invariant: unknown, check: unknown): void {
   checkName(part, "invariant", invariant);
   requireFunction(part, "check", check);
@@ -21,13 +21,13 @@ export function checkSeed(part: string, seed: unknown): number | string {
   throw refusal(part, "seed", seed, "a number or a text");
 }
 
-/** Throws where `tieBreak` is something else than the two that there are. */
+/** Throws if `tieBreak` is neither of its two values. */
 export function checkTieBreak(part: string, tieBreak: unknown): void {
   if (tieBreak === undefined || tieBreak === "asked" || tieBreak === "drawn") return;
   throw refusal(part, "tieBreak", tieBreak, '"asked" or "drawn"');
 }
 
-/** What somebody gave as the detail of a violation, and is no text. Never throws. */
+/** Turns the detail of a violation that is no text into text. Never throws. */
 export function detailOf(given: unknown): string {
   if (given === undefined)
     return "world.violate was given no detail: it takes the name of the invariant and a sentence";
@@ -35,7 +35,9 @@ export function detailOf(given: unknown): string {
   return shown(given);
 }
 
-/** What a check gave, which is somebody else's code: a sentence, or undefined where all is well. */
+/**
+ * Reads the result of a check, which is foreign code: a sentence, or undefined if the check holds.
+ */
 export function sentenceOf(invariant: string, given: unknown): string | undefined {
   if (given === undefined || typeof given === "string") return given;
   const what = typeof given === "object" && given !== null ? `a ${given.constructor?.name ?? "object"}` : String(given);

@@ -1,20 +1,20 @@
 /**
  * What the parts of a world see of it, and of the machine that they belong to. A network, a disk or
- * a process needs no more than this, so each of them can be read and tested alone, and none of them
- * knows how the world puts them together.
+ * a process needs no more than this. So each of them can be read and tested alone, and none of them
+ * depends on how the world combines them.
  */
 import type { Random } from "../../core/random.ts";
 import type { Trace } from "./trace.ts";
 
 /**
- * `kill`: the process ends and the machine lives on, so its peers are notified. `power`: the
- * machine loses power, and its peers get no notification.
+ * `kill`: the process ends and the machine lives, so its peers are notified. `power`: no peer is
+ * notified.
  */
 export type CrashKind = "kill" | "power";
 
 /**
- * Checks an invariant: undefined if it holds, and a sentence if it does not. The result is not
- * awaited: a promise is refused.
+ * Checks something that must hold; returns a sentence if it does not. It is not awaited: a promise
+ * is refused.
  */
 export type Check = () => string | undefined;
 
@@ -23,14 +23,15 @@ export interface Host {
   readonly name: string;
   readonly up: boolean;
   /**
-   * Has its machine power? From the first start on, also with a killed process, until a power loss.
+   * Whether its machine has power: from the first start on, also with a killed process, until a
+   * power loss.
    */
   readonly powered: boolean;
   /** 1 for the first process on this machine, one more with each restart. */
   readonly incarnation: number;
   /**
-   * An event for `incarnation` has come: run it now, or in its turn; dropped where that process is
-   * no more.
+   * An event for `incarnation` has arrived: runs it now, or in its turn; drops it if that process
+   * has ended.
    */
   dispatch(incarnation: number, event: () => void): void;
 }
@@ -41,12 +42,12 @@ export interface Kernel {
   readonly nowMs: number;
   readonly random: Random;
   readonly trace: Trace;
-  /** Runs `run` at `atMs` of true time, outside every process; now where that has passed. */
+  /** Runs `run` at `atMs` of true time, outside every process; now if that has passed. */
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable;
-  /** The machine of that name; throws where there is none. */
+  /** The machine of that name; throws if there is none. */
   nodeOf(name: string): Host;
-  /** Throws nothing, and notes a violation where another process than that of `host` is at work. */
+  /** Never throws. Notes a violation if a process other than that of `host` is running. */
   assertInside(host: Host): void;
-  /** Something goes wrong with a node, a disk or the network. */
+  /** A fault begins at a node, a disk or the network. */
   strike(): void;
 }

@@ -1,14 +1,14 @@
 /**
- * Draining microtasks: running every promise reaction, and every reaction to those, until none is
- * left, without giving the event loop a turn. A world moves its time only after that, so that no
- * code ever sees a later instant than the one at which it was woken. "Await ten times" is not
+ * Drains microtasks: runs every promise reaction, and every reaction to those, until none is left,
+ * without giving the event loop a turn. A world moves its time only after that, so that no code
+ * ever sees a later instant than the one at which it was woken. "Await ten times" is not
  * exhaustive; this is.
  *
- * Node drains them when a callback of its own returns, through a function that it also leaves on
- * `process`. It is not documented, so it is tried once before it is relied on ({@link canDrain});
- * where it does not work the world takes one task of the event loop for each step instead
- * ({@link asTasks}), which is several times slower and otherwise the same. An endless chain of
- * promises is not noticed by either: no engine lets go of one.
+ * Node drains them when one of its own callbacks returns, through a function that it also leaves on
+ * `process`. This function is not documented, so it is tried once before it is used
+ * ({@link canDrain}). If it does not work, the world uses one task of the event loop for each step
+ * instead ({@link asTasks}), which is several times slower and otherwise the same. Neither way
+ * notices an endless chain of promises: no engine interrupts one.
  */
 
 /** Taken before any trap is set. */
@@ -17,7 +17,7 @@ const nextMicrotask: typeof queueMicrotask = queueMicrotask;
 const tick: unknown = (process as { _tickCallback?: unknown })._tickCallback;
 
 /**
- * Runs all microtasks and next ticks that are pending and all that they cause. Only from a task of
+ * Runs all pending microtasks and next ticks and all that they cause. Call it only from a task of
  * the event loop. A next tick that throws is an uncaught exception, as it would be in the event
  * loop, and the rest still runs.
  */
@@ -27,9 +27,9 @@ export function drainMicrotasks(): void {
       (tick as (this: NodeJS.Process) => void).call(process);
       return;
     } catch (error) {
-      // Thrown again from a microtask, because that is where Node tells of it and also puts its own
-      // stack of async contexts in order, which the throwing tick has left behind. With that stack
-      // out of order the process would end.
+      // Thrown again from a microtask. There Node reports the error and also restores its own stack
+      // of async contexts, which the throwing tick has left out of order. With that stack out of
+      // order the process would end.
       nextMicrotask(() => {
         throw error;
       });
@@ -52,10 +52,10 @@ export function asTask<T>(task: () => T): Promise<T> {
 
 /**
  * Runs `tasks` and then `last`, each in a task of the event loop: the slow way. Before the next one
- * begins, all that one caused has run, and nothing else: between immediates that were asked for
- * together Node runs microtasks and next ticks, and no timer, no socket, and no other world's tasks
- * (except behind an error that nothing caught). Where one throws, the others are left out, but not
- * the last.
+ * begins, everything that one caused has run, and nothing else: between immediates that were
+ * requested together Node runs microtasks and next ticks, and no timer, no socket, and no other
+ * world's tasks (except after an error that nothing caught). If one throws, the others are skipped,
+ * but not the last.
  */
 export function asTasks<T>(tasks: readonly (() => void)[], last: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -82,8 +82,8 @@ export function asTasks<T>(tasks: readonly (() => void)[], last: () => T): Promi
 let drains: boolean | undefined;
 
 /**
- * Does {@link drainMicrotasks} do on this engine what it promises? Tried at the first call,
- * remembered afterwards.
+ * Whether {@link drainMicrotasks} works on this engine. Tried at the first call, remembered
+ * afterwards.
  */
 export async function canDrain(): Promise<boolean> {
   drains ??= typeof tick === "function" && (await asTask(drainsFiftyAwaits));

@@ -1,13 +1,12 @@
 /**
- * Names that are nearly right, in objects that may have fields of their own besides: a simulation,
- * a recorded run, an operation of a client. A field that nobody reads is the caller's business,
- * unless it is nearly the name of one that is missing: then what it was to say would be lost
- * without a word.
+ * Finds misspelt names in objects that may also have fields of their own: a simulation, a recorded
+ * run, an operation of a client. The caller may add any field, unless its name is nearly that of a
+ * missing one: then the value of the missing field would be lost silently.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
 
-/** Throws where `given` has a field that is probably one of `names` misspelt, which it lacks. */
+/** Throws if `given` has a field that is probably a misspelling of one of `names` that it lacks. */
 export function refuseMisspelt(part: string, given: object, names: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(names, name)) continue;

@@ -1,8 +1,8 @@
 /**
  * The clocks of one simulated machine, derived from the world's true time: a monotonic one that may
- * run fast or slow but never goes back, and a calendar one that can also be set. Real machines have
- * both, and code that measures a duration on the second is wrong on the day it is corrected; a
- * world is where that shows.
+ * run fast or slow but never goes back, and a calendar clock that can also be set. Real machines
+ * have both, and code that measures a duration on the calendar clock is wrong on the day it is
+ * corrected. A world shows such faults.
  */
 
 /** The clocks of one machine: a monotonic axis and a calendar. Both may differ from true time. */
@@ -13,15 +13,15 @@ export class NodeClock {
   #anchorLocalMs: number;
   #rate = 1;
   /**
-   * Never behind this: what was promised for an instant happens at that instant, whatever rounding
-   * says.
+   * The clock is never behind this: an event that was promised for an instant happens at that
+   * instant, despite rounding.
    */
   #floorMs: number;
   #wallOffsetMs: number;
 
   /**
-   * `offsetMs`: how far the monotonic axis stands from true time at first; `wallMs`: what the
-   * calendar says then.
+   * `offsetMs`: how far the monotonic axis is from true time at first; `wallMs`: the calendar time
+   * at that moment.
    */
   constructor(trueNowMs: () => number, offsetMs: number, wallMs: number) {
     this.#trueNowMs = trueNowMs;
@@ -38,29 +38,29 @@ export class NodeClock {
     return this.#floorMs;
   }
 
-  /** How fast it runs; 1 is true. */
+  /** Its rate; 1 is true time. */
   get rate(): number {
     return this.#rate;
   }
 
-  /** The calendar, as this machine believes it. */
+  /** The calendar time of this machine, which may be wrong. */
   wallMs(): number {
     return this.nowMs() + this.#wallOffsetMs;
   }
 
-  /** The true instant at which the monotonic axis reaches `localMs`; now where it has. */
+  /** The true instant at which the monotonic axis reaches `localMs`; now if it already has. */
   trueAtMs(localMs: number): number {
     const trueNowMs = this.#trueNowMs();
     if (localMs === Number.POSITIVE_INFINITY) return localMs;
     return Math.max(trueNowMs, this.#anchorTrueMs + (localMs - this.#anchorLocalMs) / this.#rate);
   }
 
-  /** Did the monotonic axis reach `localMs` before this instant? */
+  /** Whether the monotonic axis reached `localMs` before this instant. */
   hasPassed(localMs: number): boolean {
     return this.#anchorTrueMs + (localMs - this.#anchorLocalMs) / this.#rate < this.#trueNowMs();
   }
 
-  /** It has reached `localMs`, whatever rounding says. */
+  /** The monotonic axis has reached `localMs`, despite rounding. */
   reach(localMs: number): void {
     if (localMs > this.#floorMs) this.#floorMs = localMs;
   }
@@ -74,10 +74,7 @@ export class NodeClock {
     this.#rate = rate;
   }
 
-  /**
-   * Its machine boots: the monotonic axis begins at `localMs`, the rate stays, and so does the
-   * calendar.
-   */
+  /** The machine boots: the monotonic axis begins at `localMs`; the rate and the calendar stay. */
   reboot(localMs: number): void {
     const wallMs = this.wallMs();
     this.#anchorTrueMs = this.#trueNowMs();
@@ -85,7 +82,7 @@ export class NodeClock {
     this.#wallOffsetMs = wallMs - localMs;
   }
 
-  /** Somebody sets the calendar forward, or back where `byMs` is negative. */
+  /** The calendar is set forward, or back if `byMs` is negative. */
   stepWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
   }

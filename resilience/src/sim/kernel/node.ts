@@ -1,13 +1,13 @@
 /**
  * One simulated machine and the process that runs on it. Everything that happens to the process (a
  * timer, a message, a finished write) is one event, and events come one at a time, as in a real
- * event loop: a process that is stopped (SIGSTOP, a snapshot, a long collection) finds its overdue
- * timers first and then what has arrived, late and in order; a slow one works through them at its
- * own pace, so that overload and queueing exist (`event-loop.ts`).
+ * event loop. A process that is stopped (SIGSTOP, a snapshot, a long garbage collection) afterwards
+ * finds its overdue timers first and then its arrived messages, late and in order. A slow process
+ * works through them at its own pace, so that overload and queueing exist (`event-loop.ts`).
  *
- * A crash ends the process at an instant: its timers are gone, its promises never settle, and what
- * still arrives for it is dropped. A restart runs the same program again, as a new incarnation,
- * with nothing but what was durable.
+ * A crash ends the process at an instant: its timers are gone, its promises never settle, and later
+ * events for it are dropped. A restart runs the same program again, as a new incarnation, with only
+ * the durable data.
  */
 import type { AsyncResource } from "node:async_hooks";
 import { checkBoolean, checked, checkNames, type Names, type Range, WAIT_MS } from "../../core/options.ts";
@@ -20,21 +20,18 @@ import { EventLoop } from "./event-loop.ts";
 import type { CrashKind, Host, Kernel } from "./kernel.ts";
 import { NodeClock } from "./node-clock.ts";
 
-/** Everything that a simulated process may use. */
+/** What a process is given: everything that it may use. */
 export interface NodeEnv {
   readonly name: string;
   /** 1 for the first process on this machine, one more with each restart. */
   readonly incarnation: number;
-  /** The machine's monotonic clock, and the only timers there are. */
+  /** The machine's monotonic clock, with the only timers. */
   readonly clock: Clock;
-  /**
-   * What the machine's calendar says, in milliseconds since 1970. May be wrong, and may be set
-   * back.
-   */
+  /** The machine's calendar, in milliseconds since 1970. May be wrong, and may be set back. */
   wallMs(): number;
   /** A stream of its own for each incarnation. Fork it by purpose. */
   readonly random: Random;
-  /** What survives a crash. */
+  /** Storage that survives a crash. */
   readonly disk: Disk;
   readonly network: NodeNetwork;
   /** Writes a line into the trace. */
@@ -42,16 +39,16 @@ export interface NodeEnv {
 }
 
 /**
- * A program, which starts with everything that it may use. It runs until it crashes; to do
- * something later, it uses the timers of its clock.
+ * A program: called at the start with everything that it may use. It runs until it crashes. For
+ * later actions it uses the timers of its clock.
  */
 export type Program = (env: NodeEnv) => void | Promise<void>;
 
 /** Options of a node's clock. */
 export interface NodeOptions {
   /**
-   * How far its monotonic clock stands from true time at first. In ms, -10^13 … 10^13. Default:
-   * drawn from 0 to 10^6, as machines boot at different times.
+   * How far its monotonic clock is from true time at first. In ms, -10^13 … 10^13. Default: drawn
+   * from 0 to 10^6, as machines boot at different times.
    */
   readonly clockOffsetMs?: number | undefined;
   /**
@@ -60,9 +57,9 @@ export interface NodeOptions {
    */
   readonly clockRate?: number | undefined;
   /**
-   * Does its monotonic clock begin at 0 again when it starts after a power loss, as that of a real
-   * machine does? An instant that was written to disk before then means nothing. Default false: it
-   * goes on, as where only the process was killed.
+   * Whether its monotonic clock begins at 0 again when it starts after a power loss, like that of a
+   * real machine. An instant that was written to disk before then means nothing. Default false: it
+   * goes on, as after a process was only killed.
    */
   readonly clockBeginsAtBoot?: boolean | undefined;
 }
@@ -98,7 +95,7 @@ export class SimNode implements Host {
   #costMs = 0;
   #armed: Disposable | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
-  /** How often the clock was read in which step of the world. */
+  /** How often the clock was read, and in which step of the world. */
   #readings = 0;
   #readingsOfStep = 0;
 
@@ -123,7 +120,8 @@ export class SimNode implements Host {
   }
 
   /**
-   * Has its machine power? From the first start on, also with a killed process, until a power loss.
+   * Whether its machine has power: from the first start on, also with a killed process, until a
+   * power loss.
    */
   get powered(): boolean {
     return this.#powered;
@@ -133,17 +131,17 @@ export class SimNode implements Host {
     return this.#incarnation;
   }
 
-  /** What each event costs its process (`slow`), in ms. */
+  /** The time that each event costs its process (`slow`), in ms. */
   get costMs(): number {
     return this.#costMs;
   }
 
-  /** Is it stopped at this instant (`pause`)? */
+  /** Whether it is stopped at this instant (`pause`). */
   get paused(): boolean {
     return this.#world.nowMs < this.#stoppedUntilMs;
   }
 
-  /** Starts its program as a new incarnation. Does nothing where it is up. */
+  /** Starts its program as a new incarnation. Does nothing if it is up. */
   start(): void {
     if (this.#up) return;
     if (this.#clockBeginsAtBoot && !this.#powered && this.#incarnation > 0) this.clock.reboot(0);
@@ -153,7 +151,7 @@ export class SimNode implements Host {
     const env = this.#envOf(this.#incarnation);
     this.#dispatchNow(() => {
       const booted = this.#program(env);
-      // A promise of any realm; a program that promises nothing is over.
+      // A promise of any realm; a program that returns none is over.
       if (typeof booted?.then === "function") {
         booted.then(undefined, (error: unknown) => this.#world.uncaught(this.name, error));
       }
@@ -161,8 +159,8 @@ export class SimNode implements Host {
   }
 
   /**
-   * Ends its process. Nothing that it had in hand ever goes on. `power` takes what its machine held
-   * in memory too, also where the process was dead already.
+   * Ends its process. Nothing that it had begun ever goes on. `power` also loses the memory of its
+   * machine, even if the process was dead already.
    */
   crash(kind: CrashKind = "kill"): void {
     if (kind === "power" ? !this.#powered : !this.#up) return;
@@ -178,9 +176,9 @@ export class SimNode implements Host {
   }
 
   /**
-   * Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, everything is kept.
-   * Time goes on. Of overlapping stops the one that ends last counts. Does nothing where it is
-   * down: what does not run cannot stop.
+   * Stops it for `forMs` from now on (Infinity: until `resume`): nothing runs, and everything is
+   * kept. Time goes on. Of overlapping stops the one that ends last counts. Does nothing if it is
+   * down: a process that does not run cannot stop.
    */
   pause(forMs: number): void {
     checked("node", "pause", forMs, WAIT_MS);
@@ -217,7 +215,7 @@ export class SimNode implements Host {
     this.#arm();
   }
 
-  /** Sets its calendar. The monotonic clock does not notice. */
+  /** Sets its calendar. The monotonic clock is not affected. */
   stepWall(byMs: number): void {
     this.clock.stepWall(checked("node", "stepWall", byMs, INSTANT_MS));
     this.#world.strike();
@@ -225,16 +223,16 @@ export class SimNode implements Host {
   }
 
   /**
-   * Runs `event` in its process as one event, as soon as it can; dropped where it is down. For
-   * operators and workloads.
+   * Runs `event` in its process as one event, as soon as it can; drops it if the process is down.
+   * For operators and workloads.
    */
   run(event: () => void): void {
     this.dispatch(this.#incarnation, event);
   }
 
   /**
-   * An event for `incarnation` has come: run it now, or in its turn; dropped where that process is
-   * no more.
+   * An event for `incarnation` has arrived: runs it now, or in its turn; drops it if that process
+   * has ended.
    */
   dispatch(incarnation: number, event: () => void): void {
     if (!this.#lives(incarnation)) return;
@@ -254,7 +252,7 @@ export class SimNode implements Host {
     this.#world.enter(this, this.#context, event);
   }
 
-  /** Asks the world to be woken when there is something to do and nothing in the way. */
+  /** Asks the world for a wake-up at the instant at which the next event can run. */
   #arm(): void {
     if (!this.#up) return;
     const { backlog, timers } = this.#loop;
@@ -273,7 +271,7 @@ export class SimNode implements Host {
     this.#armedForMs = Number.POSITIVE_INFINITY;
   }
 
-  /** The next event of its turn. Called by the world. */
+  /** Runs the next event of its turn. Called by the world. */
   wake(): void {
     this.#armed = undefined;
     this.#armedForMs = Number.POSITIVE_INFINITY;
@@ -325,8 +323,8 @@ export class SimNode implements Host {
   }
 
   /**
-   * Time stands still while code runs: waiting for it in a loop would hang the simulation, with no
-   * word of which seed.
+   * Time stands still while code runs. A loop that waits for time to pass would hang the
+   * simulation, without a message that names the seed.
    */
   #countReading(): void {
     if (this.#readingsOfStep !== this.#world.steps) {
@@ -344,14 +342,14 @@ function wake(node: SimNode): void {
   node.wake();
 }
 
-/** A timer of a process that is gone. */
+/** A timer of a process that has ended. */
 const NEVER: Disposable = { [Symbol.dispose]: () => undefined };
-/** Three hundred years. Farther from 0, doubles no longer tell microseconds apart. */
+/** Three hundred years. Further from 0, doubles no longer tell microseconds apart. */
 const INSTANT_MS: Range = { min: -1e13, max: 1e13 };
 const COST_MS: Range = { min: 0, max: 1e13 };
-/** No event reads its clock this often, unless it waits for it to move. */
+/** No event reads its clock this often, unless it waits for the clock to move. */
 const MOST_READINGS = 250_000;
-/** What calendars say when a world begins: the morning of the incident. */
+/** The calendar time when a world begins: the morning of the incident. */
 const WALL_BEGINS_MS = 1_772_000_000_000;
-/** More than this before one process is a loop, or a load that no real machine would have kept. */
+/** More pending events than this are a loop, or a load that no real machine could keep. */
 const MOST_ARRIVED = 1_000_000;

@@ -1,26 +1,26 @@
 /**
- * Everything by which code in one process reaches the real world: its time, its chance, its timers,
- * threads, files, sockets and processes, and what to use of them in a simulation instead. A list
- * and nothing else; `traps.ts` hangs a trap on each. Names are found by pattern where Node adds to
+ * Every way in which code in one process reaches the real world (its time, its chance, its timers,
+ * threads, files, sockets and processes), and what to use instead in a simulation. This file is
+ * only the list; `traps.ts` sets a trap on each entry. Names are found by pattern if Node adds to
  * them (`crypto.randomUUIDv7` came with 24), so that the list ages slowly.
  *
- * Not here, because nothing can be hung on it, and therefore to be kept by discipline:
- * `process.env`, `process.pid` and other constants of a process; the locale and the time zone;
- * `Intl.DateTimeFormat().format()` without a date; realms of `node:vm`; `node:sqlite` on a file;
- * signatures with a nonce inside (ECDSA, RSA-PSS); and whatever code took for itself before the run
- * (`const { now } = Date` at its first line).
+ * Some ways cannot be trapped, and code must avoid them by discipline: `process.env`, `process.pid`
+ * and other constants of a process; the locale and the time zone; `Intl.DateTimeFormat().format()`
+ * without a date; realms of `node:vm`; `node:sqlite` on a file; signatures with a nonce inside
+ * (ECDSA, RSA-PSS); and functions that code took before the run (`const { now } = Date` at its
+ * first line).
  */
 
-/** One way out: a function, or something whose reading is one. */
+/** One way to the real world: a function, or a property whose reading reaches it. */
 export interface WayOut {
-  /** What it is called in a report: `Date.now`. */
+  /** Its name in a report: `Date.now`. */
   readonly what: string;
-  /** The object that has `key` itself. */
+  /** The object that has `key` as its own property. */
   readonly holder: object;
   readonly key: PropertyKey;
   /** What to use instead. */
   readonly instead: string;
-  /** Calls that reach nothing: `new Date(0)`. */
+  /** Calls that do not reach the real world: `new Date(0)`. */
   readonly harmless?: (args: readonly unknown[], constructed: boolean) => boolean;
 }
 
@@ -35,10 +35,10 @@ const THREADS = "the synchronous variant, or a node of the world: what another t
 const MEMORY = "strong references: what the garbage collector has taken differs from run to run";
 const LOAD = "a measure that is passed in: this one differs from run to run";
 
-/** Loads the built-in modules that it names, and looks. */
+/** Lists the ways. Loads the built-in modules that it names. */
 export function waysOut(): WayOut[] {
-  // Writing to them must go on working, and they bind the functions they use when they are first
-  // asked for.
+  // Writing to these streams must keep working, and they bind the functions that they use at their
+  // first use.
   void process.stdout;
   void process.stderr;
   return [...timeAndChance(), ...timers(), ...network(), ...filesAndProcesses(), ...threadsAndMemory()];
@@ -132,22 +132,22 @@ function threadsAndMemory(): WayOut[] {
 }
 
 /**
- * Node itself asks for a turn of the event loop, by the public function, after an uncaught error
- * was dealt with.
+ * Node itself requests a turn of the event loop, through the public function, after an uncaught
+ * error was handled.
  */
 function calledByNode(): boolean {
   const [, , , caller] = (new Error("where").stack ?? "").split("\n    at ");
   return caller?.includes("node:internal/") === true;
 }
 
-/** A built-in module as `require` gives it: the object that named imports are copied from. */
+/** A built-in module as `require` returns it: the object that named imports are copied from. */
 function builtin(name: string): object {
   return process.getBuiltinModule(name) as object;
 }
 
 /**
- * What `from`, or what it inherits from, has under these names: functions, and where a name is
- * given in full also getters.
+ * The properties of `from`, or of what it inherits from, with these names: functions, and for a
+ * name given in full also getters.
  */
 function named(prefix: string, from: object | undefined, names: readonly string[] | RegExp, instead: string): WayOut[] {
   const found: WayOut[] = [];

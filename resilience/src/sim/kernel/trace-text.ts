@@ -1,7 +1,7 @@
 /**
- * Trace records as lines: aligned ones for people, one JSON object each for tools. Details may hold
- * what an adversary sent, so nothing that a terminal would obey is let through, and every field has
- * a greatest width. The picture of a run's last seconds is in `sequence-diagram.ts`.
+ * Trace records as lines: aligned ones for people, one JSON object each for tools. Details may
+ * contain text from an adversary, so no character passes that controls a terminal, and every field
+ * has a greatest width. `sequence-diagram.ts` draws the picture of a run's last seconds.
  */
 import type { TraceRecord } from "./trace.ts";
 
@@ -60,12 +60,12 @@ export function traceJsonl(records: readonly TraceRecord[]): string {
   return records.map((record) => `${JSON.stringify(record)}\n`).join("");
 }
 
-/** `12.345678`: to the microsecond, which is finer than anything that a world decides by. */
+/** `12.345678`: to the microsecond, which is finer than any decision of a world. */
 export function secondsText(atMs: number): string {
   return (atMs / 1000).toFixed(6);
 }
 
-/** Where it happened: a node, or a message's way. */
+/** The place of the record: a node, or the sender and receiver of a message. */
 export function placeText(record: TraceRecord): string {
   return printable(record.peer === undefined ? record.node : `${record.node} → ${record.peer}`);
 }
@@ -83,7 +83,7 @@ export function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
-/** Also those that turn the direction of writing round. */
+/** Also the characters that reverse the direction of writing. */
 const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const MOST_WHERE = 40;
 const MOST_KIND = 20;

@@ -1,12 +1,12 @@
 /**
- * What happened in a run, twice over: a running hash of everything, which costs a few nanoseconds
- * and says whether two runs were the same to the bit, and the newest records, for a human to read.
- * Nothing is put into words before somebody asks (`trace-text.ts`, `sequence-diagram.ts`), because
- * a hundred thousand runs are green and nobody reads those.
+ * Records what happened in a run, in two forms: a running hash of everything, which costs a few
+ * nanoseconds and says whether two runs were the same to the bit; and the newest records, for a
+ * human to read. Text is built only on request (`trace-text.ts`, `sequence-diagram.ts`), because a
+ * hundred thousand runs are green and nobody reads those.
  *
- * The hash is two lanes of 32 bits, mixed as MurmurHash3 does (Austin Appleby, public domain) with
- * different constants, in integer operations only: every engine computes the same. It tells runs
- * apart; it keeps no secrets.
+ * The hash is two lanes of 32 bits, mixed as in MurmurHash3 (Austin Appleby, public domain) with
+ * different constants, in integer operations only: every engine computes the same. It distinguishes
+ * runs; it is not cryptographic.
  */
 import { checked } from "../../core/options.ts";
 
@@ -17,9 +17,9 @@ export interface TraceRecord {
   /** True time, in milliseconds. */
   readonly atMs: number;
   readonly kind: string;
-  /** To whom it happened; the sender of a message. */
+  /** The node of the event; the sender of a message. */
   readonly node: string;
-  /** The receiver, where this is a message. */
+  /** The receiver, if this is a message. */
   readonly peer?: string;
   readonly detail: string;
 }
@@ -27,7 +27,7 @@ export interface TraceRecord {
 /** The record of a world: its newest events, and a digest of all of them. */
 export class Trace {
   readonly #keep: number;
-  /** Full: a ring, in which `#oldest` is overwritten next. */
+  /** Once it is full, a ring: `#oldest` is overwritten next. */
   readonly #ring: Slot[] = [];
   #oldest = 0;
   #recorded = 0;
@@ -39,7 +39,7 @@ export class Trace {
 
   /**
    * `keep`: how many of the newest records are kept, a whole number from 0; Infinity keeps all. The
-   * hash covers all anyway.
+   * hash always covers all.
    */
   constructor(options: { readonly keep: number }) {
     const keep = checked("Trace", "keep", options.keep, { min: 0, max: Number.POSITIVE_INFINITY });
@@ -54,8 +54,8 @@ export class Trace {
   }
 
   /**
-   * Something happened at `node`. `kind` is one of few words; what differs from time to time
-   * belongs into `detail`.
+   * Something happened at `node`. `kind` is one of a few words; `detail` holds the part that
+   * differs each time.
    */
   note(atMs: number, node: string, kind: string, detail: string): void {
     if (atMs !== this.#atMs) this.#mixTime(atMs);
@@ -65,8 +65,8 @@ export class Trace {
   }
 
   /**
-   * Something happened to a message from `from` to `to`. Kinds that diagrams know:
-   * `sequence-diagram.ts`.
+   * Something happened to a message from `from` to `to`. `sequence-diagram.ts` lists the kinds that
+   * diagrams know.
    */
   message(atMs: number, kind: string, from: string, to: string, label: string): void {
     if (atMs !== this.#atMs) this.#mixTime(atMs);
@@ -75,7 +75,7 @@ export class Trace {
     this.#record(atMs, kind, from, to, label);
   }
 
-  /** Of everything so far: 16 hexadecimal digits. Reading it changes nothing. */
+  /** The hash of everything so far: 16 hexadecimal digits. Reading it changes nothing. */
   get hash(): string {
     const first = finished(this.#first);
     const second = finished(this.#second ^ first);
@@ -88,15 +88,15 @@ export class Trace {
   }
 
   /**
-   * The newest records, at most `keep`, oldest first. Copies: they stay as they are while the run
-   * goes on.
+   * The newest records, at most `keep`, oldest first. They are copies and do not change while the
+   * run goes on.
    */
   get records(): TraceRecord[] {
     const inOrder = [...this.#ring.slice(this.#oldest), ...this.#ring.slice(0, this.#oldest)];
     return inOrder.map(({ peer, ...record }) => (peer === undefined ? record : { ...record, peer }));
   }
 
-  /** How many older records are no longer there. */
+  /** How many older records have been dropped. */
   get dropped(): number {
     return this.#recorded - this.#ring.length;
   }
@@ -134,7 +134,7 @@ export class Trace {
     this.#mix(floatBits[LOW] as number, floatBits[HIGH] as number);
   }
 
-  /** The words for nodes and kinds come again and again: each is read once. */
+  /** The hashes of the words for nodes and kinds are cached, because they repeat. */
   #nameHash(name: string): number {
     let hash = this.#names.get(name);
     if (hash === undefined) {
@@ -145,7 +145,7 @@ export class Trace {
   }
 }
 
-/** A record in the ring, written over when its turn has come. */
+/** A record in the ring, overwritten in its turn. */
 interface Slot {
   step: number;
   atMs: number;
@@ -174,17 +174,18 @@ function hex(lane: number): string {
 }
 
 const WHOLE = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
-/** What tells a step, a note and a message of the same words apart. */
+/** Constants that distinguish a step, a note and a message with the same words. */
 const STEP = 0x5b1ce0a1;
 const NOTE = 0x3c6ef372;
 const MESSAGE = 0x1f83d9ab;
 /**
- * More different names than this are read anew each time: somebody puts what differs into a name.
+ * If there are more different names than this, they are no longer cached: the caller puts variable
+ * data into names.
  */
 const MOST_NAMES = 10_000;
 /**
- * A float and its bits. Which half comes first in memory belongs to the machine, and not into the
- * hash.
+ * A float and its bits. The order of its halves in memory depends on the machine, and must not
+ * affect the hash.
  */
 const float = new Float64Array(1);
 const floatBits = new Uint32Array(float.buffer);

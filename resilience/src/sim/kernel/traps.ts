@@ -1,18 +1,18 @@
 /**
- * Traps round a run: while they are set, code that reaches for the real world (`real-world.ts` says
- * by what) is written down and gets an error that names what to use instead. Written down first,
- * because that error may well end in a `catch` of the code that made the mistake; a run with one
- * such call proves nothing, whatever it says at its end.
+ * Traps during a run: while they are set, a call to the real world (listed in `real-world.ts`) is
+ * recorded and gets an error that names what to use instead. It is recorded first, because the
+ * error may end in a `catch` of the code that made the mistake. A run with one such call proves
+ * nothing, whatever its result.
  *
- * They stand for one synchronous stretch of a run and are then taken away exactly: what was there
- * before is there again, the same functions, getters and listeners. A trap that code has kept for
- * itself leads to the original from then on. What cannot be trapped is listed in `real-world.ts`.
+ * The traps are set for one synchronous stretch of a run and are then removed exactly: the same
+ * functions, getters and listeners as before are there again. A trap that code has kept for itself
+ * calls the original from then on. `real-world.ts` lists what cannot be trapped.
  */
 import type { WayOut } from "./real-world.ts";
 import { waysOut } from "./real-world.ts";
 
 export interface TrapWatch {
-  /** Code reached for `what`; told before that code gets its error. */
+  /** Called when code reaches for `what`, before that code gets its error. */
   readonly onTouch: (what: string, stack: string) => void;
   /**
    * An error that nothing caught, or the reason of a rejection that nothing handled: a real process
@@ -22,10 +22,10 @@ export interface TrapWatch {
 }
 
 /**
- * Sets all traps and returns what takes them away again; one set at a time, and no event-loop turn
- * in between. The listeners of the host (a test runner's) for uncaught errors and unhandled
- * rejections are off meanwhile. The first call loads the built-in modules it needs, which takes
- * some tens of milliseconds.
+ * Sets all traps and returns a function that removes them. Only one set at a time, with no
+ * event-loop turn in between. The host's listeners (a test runner's) for uncaught errors and
+ * unhandled rejections are off meanwhile. The first call loads the built-in modules it needs, which
+ * takes some tens of milliseconds.
  */
 export function setTraps(watch: TrapWatch): () => void {
   if (watching !== undefined) throw new Error("Traps are set already: two runs cannot share one stretch.");
@@ -47,7 +47,9 @@ export function setTraps(watch: TrapWatch): () => void {
   };
 }
 
-/** A way out, what was found there, and what hangs there while traps are set. */
+/**
+ * A way to the real world, its original value, and the trap that replaces it while traps are set.
+ */
 interface Place {
   readonly way: WayOut;
   original: PropertyDescriptor | undefined;
@@ -55,11 +57,11 @@ interface Place {
 }
 
 let places: Place[] | undefined;
-/** Who is told; nobody while no traps are set. */
+/** The current watch; undefined while no traps are set. */
 let watching: TrapWatch | undefined;
 /**
- * While somebody is being told the traps let everything through: telling may format a stack, which
- * may read a file.
+ * While a report is under way the traps let everything through: the report may format a stack,
+ * which may read a file.
  */
 let telling = false;
 
@@ -68,7 +70,7 @@ const nodeModule: typeof import("node:module") = process.getBuiltinModule("node:
 function hang(place: Place): void {
   const { holder, key } = place.way;
   const found = Reflect.getOwnPropertyDescriptor(holder, key);
-  // The same trap as last time, unless somebody has put something else there since.
+  // The same trap as last time, unless other code has replaced the value since.
   if (found?.value !== place.original?.value || found?.get !== place.original?.get) place.trap = undefined;
   place.original = found;
   if (found === undefined) return;
@@ -80,21 +82,21 @@ function takeAway(place: Place): void {
   if (place.original !== undefined) Reflect.defineProperty(place.way.holder, place.way.key, place.original);
 }
 
-/** A function gets a trap for its calls; where there is a getter, reading is the touch. */
+/** A function gets a trap for its calls; for a getter, reading is the touch. */
 function trapFor(way: WayOut, found: PropertyDescriptor): PropertyDescriptor {
   if (found.get !== undefined) return { ...found, get: trapped(way, found.get) };
   return typeof found.value === "function" ? { ...found, value: trapped(way, found.value) } : found;
 }
 
 /**
- * One function has one trap, wherever it hangs: what was identical stays so. Its name is that of
- * the first place.
+ * One function has one trap in all its places, so that identical values stay identical. The trap's
+ * name is that of the first place.
  */
 const traps: WeakMap<object, object> = new WeakMap();
 
 /**
- * `original`, but that calling it or constructing from it is a touch. All else about it is as it
- * was.
+ * `original`, except that calling it or constructing from it is a touch. Everything else about it
+ * is unchanged.
  */
 function trapped<F extends object>(way: WayOut, original: F): F {
   const made = traps.get(original) ?? newTrap(way, original);
@@ -117,8 +119,8 @@ function newTrap<F extends object>(way: WayOut, original: F): F {
 }
 
 /**
- * Tells the watch and throws; the stack begins above `gate`, with the code that did it. Nothing
- * where nobody watches.
+ * Reports to the watch and throws; the stack begins above `gate`, with the calling code. Does
+ * nothing if no watch is set.
  */
 function touch(what: string, instead: string, gate: (...args: never[]) => unknown): void {
   if (watching === undefined || telling) return;
@@ -135,7 +137,7 @@ function touch(what: string, instead: string, gate: (...args: never[]) => unknow
 
 /**
  * Loading code takes real time, so an `import()` or a `require` of anything but a built-in module
- * is a touch as well. Node older than 22.15 has no way to see it.
+ * is a touch as well. Node before 22.15 has no way to detect it.
  */
 function trapImports(): () => void {
   const resolve: import("node:module").ResolveHookSync = (specifier, context, next) => {
@@ -148,12 +150,12 @@ function trapImports(): () => void {
 }
 
 /**
- * Takes the listeners for `event` off and puts one there that hands what it gets to `tell`; returns
- * what undoes it.
+ * Removes the listeners for `event` and adds one that passes its argument to `tell`; returns a
+ * function that undoes it.
  */
 function takeOver(event: "uncaughtException" | "unhandledRejection", tell: (error: unknown) => void): () => void {
   const emitter: NodeJS.EventEmitter = process;
-  // Raw: what was to be called once still is.
+  // Raw listeners: a listener that was registered once still runs only once.
   const held = emitter.rawListeners(event) as ((...args: unknown[]) => void)[];
   emitter.removeAllListeners(event);
   emitter.on(event, (error: unknown) => tell(error));

@@ -1,7 +1,7 @@
 /**
- * A clock that moves only when told. Tests and simulations of time-dependent code run in
- * microseconds instead of minutes and always the same way: pop the earliest wait, move time there,
- * run it, let every promise that this settled finish, then the next. Time never moves while a
+ * A clock that moves only on command. Tests and simulations of time-dependent code run in
+ * microseconds instead of minutes and always the same way: take the earliest wait, move time there,
+ * run it, let every promise that this settled finish, then take the next. Time never moves while a
  * microtask is pending.
  */
 import type { Clock } from "../../runtime/time/clock.ts";
@@ -49,7 +49,7 @@ export class VirtualClock implements Clock {
     return this.#queue.size;
   }
 
-  /** Instant of the earliest pending wait; `Infinity` where there is none. */
+  /** Instant of the earliest pending wait; `Infinity` if there is none. */
   get nextAtMs(): number {
     return this.#queue.nextAtMs;
   }
@@ -77,8 +77,8 @@ export class VirtualClock implements Clock {
 
   /**
    * Moves time until `promise` settles and returns its outcome; at most to `limitMs` (default: one
-   * hour from now), after which, or when nothing is left to wait for, it throws: a test of ours
-   * that would hang says so instead.
+   * hour from now). At that limit, or when no wait is pending, it throws: a test that would hang
+   * fails with a message instead.
    */
   async runUntilSettled<T>(promise: Promise<T>, limitMs: number = this.#nowMs + 3_600_000): Promise<T> {
     let done = false;

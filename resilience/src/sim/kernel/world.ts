@@ -1,14 +1,14 @@
 /**
  * A world made from one seed: machines with clocks and disks, a network between them, and time that
- * moves from event to event. The code under test is the code that ships; only what it is given
- * differs. Pop the earliest event, run it, let every promise that this settled finish, look at what
- * must always hold, then the next: nothing runs beside anything else, so the same seed gives the
- * same run, to the bit.
+ * moves from event to event. The code under test is the production code; only its inputs differ.
+ * The loop takes the earliest event, runs it, lets every promise that this settled finish, makes
+ * the checks that must always hold, then takes the next event. Nothing runs in parallel, so the
+ * same seed gives the same run, to the bit.
  *
- * What is found wrong is written down first and stops the loop afterwards, because an error thrown
- * into the code under test ends in that code's own `catch` (the ideas: FoundationDB's simulator,
- * TigerBeetle's VOPR, turmoil, madsim). The world knows nothing of the code in it; what must hold
- * is said by `always`, `atEnd` and `violate`. It is one file because time, the queue of events and
+ * A violation is recorded first and stops the loop afterwards, because an error thrown into the
+ * code under test ends in that code's own `catch` (the ideas: FoundationDB's simulator,
+ * TigerBeetle's VOPR, turmoil, madsim). The world does not depend on the code in it; `always`,
+ * `atEnd` and `violate` define what must hold. It is one file because time, the queue of events and
  * what is checked after each of them are one loop.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
@@ -39,39 +39,39 @@ import { setTraps } from "./traps.ts";
 
 /** Options of a world. */
 export interface WorldOptions {
-  /** Everything that chance decides follows from it; a number or a text. No default. */
+  /** Everything random follows from it; a number or a text. No default. */
   readonly seed: number | string;
   /**
-   * Which of several events of one instant comes first: the one asked for first, or a drawn one.
+   * Which of several events of one instant comes first: the one requested first, or a drawn one.
    * Default `asked`: the order that a reader of the code expects.
    */
   readonly tieBreak?: "asked" | "drawn" | undefined;
   /**
    * How many of the newest trace records are kept; a whole number from 0, or `Infinity` for a
-   * replay. Default 2,000: what led to a violation, in little memory.
+   * replay. Default 2,000: the events before a violation, in little memory.
    */
   readonly traceRecords?: number | undefined;
   /**
    * More events than this at one instant are a loop that never lets time pass, or a huge backlog. A
-   * whole number from 1, below 2^31. Default 100,000: a backlog as large as that is hardly ever
-   * meant.
+   * whole number from 1, below 2^31. Default 100,000: a backlog of that size is hardly ever
+   * intended.
    */
   readonly maxStepsPerInstant?: number | undefined;
   /**
-   * Fail a run that touches real time, entropy, sockets or timers. Default true, because such a run
-   * does not repeat; without, uncaught errors are the host's.
+   * Whether a run that touches real time, entropy, sockets or timers fails. Default true, because
+   * such a run does not repeat. If false, the host handles uncaught errors.
    */
   readonly traps?: boolean | undefined;
   /**
-   * Take a task of the event loop for each step: slower, and the same run. Default: where the
-   * engine leaves no choice.
+   * Whether each step takes a task of the event loop: slower, and the same run. Default: only if
+   * the engine requires it.
    */
   readonly taskPerStep?: boolean | undefined;
 }
 
 /** An invariant that did not hold. */
 export interface Violation {
-  /** The name of what must hold. */
+  /** The name of the invariant. */
   readonly invariant: string;
   readonly detail: string;
   readonly atMs: number;
@@ -88,18 +88,18 @@ const OPTIONS: Names<WorldOptions> = {
 };
 
 /**
- * Whose process runs. One for all worlds: each further one would stay in every async context for
- * good.
+ * The node whose process runs. One for all worlds: each further one would stay in every async
+ * context for good.
  */
 const inside: AsyncLocalStorage<SimNode> = new AsyncLocalStorage();
 /**
- * What follows the first is seldom news; code in a loop that does it again and again must not fill
- * the memory.
+ * Later violations are seldom informative, and code that violates in a loop must not fill the
+ * memory.
  */
 const MOST_VIOLATIONS = 1_000;
 /** Steps taken in one task of the event loop, before the rest of the process gets a turn. */
 const STEPS_PER_TASK = 100_000;
-/** The same, where each step is a task. */
+/** The same, if each step is a task. */
 const STEPS_PER_BATCH = 500;
 
 /**
@@ -141,14 +141,14 @@ export class World implements Kernel {
   readonly #traps: boolean;
   readonly #taskPerStep: boolean;
   /**
-   * The async context of whoever made the world. A drain in which a next tick threw would leave
-   * another behind.
+   * The async context in which the world was created. A drain in which a next tick threw would
+   * leave another one behind.
    */
   readonly #outside: AsyncResource = new AsyncResource("World");
   readonly #always: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #atEnd: { readonly invariant: string; readonly check: Check }[] = [];
   readonly #deadlines: Deadlines = new Deadlines();
-  /** What was asked for by whoever makes the world, before its first event was over. */
+  /** Events that the creator of the world requested before its first event was over. */
   readonly #askedAtFirst: QueuedRun[] = [];
   #nowMs = 0;
   #steps = 0;
@@ -156,7 +156,7 @@ export class World implements Kernel {
   #isStruck = false;
   #stepsAtInstant = 0;
   #running = false;
-  /** The last whose process was entered in this step. */
+  /** The node whose process was entered last in this step. */
   #entered: SimNode | undefined;
   #stopped = false;
 
@@ -191,7 +191,7 @@ export class World implements Kernel {
     return this.#asides;
   }
 
-  /** Did anything go wrong with a node, a disk or the network so far (`strike`)? */
+  /** Whether a node, a disk or the network has had a fault so far (`strike`). */
   get isStruck(): boolean {
     return this.#isStruck;
   }
@@ -210,7 +210,7 @@ export class World implements Kernel {
     return node;
   }
 
-  /** The node of that name; throws where there is none. */
+  /** The node of that name; throws if there is none. */
   nodeOf(name: string): SimNode {
     const node = this.#nodes.get(name);
     if (node === undefined)
@@ -218,18 +218,18 @@ export class World implements Kernel {
     return node;
   }
 
-  /** Runs `run` at `atMs` of true time, outside every process; now where that has passed. */
+  /** Runs `run` at `atMs` of true time, outside every process; now if that has passed. */
   at<Subject>(atMs: number, run: (subject: Subject) => void, subject?: Subject): Disposable {
     if (typeof atMs !== "number" || Number.isNaN(atMs)) throw refusal("world.at", "atMs", atMs, "a number");
     requireFunction("world.at", "run", run);
     const order = this.#ties === undefined ? undefined : Math.floor(this.#ties.next() * 2 ** 32);
     const entry = this.#queue.add(Math.max(atMs, this.#nowMs), run, subject as Subject, order);
-    // The parts of the world give a subject, or are at work for a process.
+    // The parts of the world pass a subject, or act for a process.
     if (this.#steps <= 1 && subject === undefined && inside.getStore() === undefined) this.#askedAtFirst.push(entry);
     return entry;
   }
 
-  /** `check` is made after every step. Keep it O(1): there are a hundred thousand. */
+  /** `check` is made after every step. Keep it O(1): a run has a hundred thousand steps. */
   always(invariant: string, check: Check): void {
     checkCheck("world.always", invariant, check);
     this.#always.push({ invariant, check });
@@ -242,10 +242,10 @@ export class World implements Kernel {
   }
 
   /**
-   * `check` must hold (give undefined) at some instant within `forMs` from now on, and is made
-   * after every step until it does: for what recovers, such as a system after `healAll`. Where it
-   * does not, its last sentence is the violation. Like any other event it falls due only if the run
-   * lasts for as long; a simulation whose run does not is broken (`runOnce`).
+   * `check` must hold (return undefined) at some instant within `forMs` from now on, and is made
+   * after every step until it does: for systems that recover, for example after `healAll`. If it
+   * never holds, its last sentence is the violation. Like any other event it falls due only if the
+   * run lasts that long; a simulation whose run does not is broken (`runOnce`).
    */
   within(invariant: string, forMs: number, check: Check): void {
     checked("World", "forMs", forMs, WAIT_MS);
@@ -262,16 +262,16 @@ export class World implements Kernel {
   }
 
   /**
-   * @internal What `within` asked for that neither held nor was judged so far, where nothing of
-   * that name was.
+   * @internal Checks of `within` that neither held nor were judged so far, if none of the same name
+   * was.
    */
   unjudged(): readonly Deadline[] {
     return this.#deadlines.unjudged();
   }
 
   /**
-   * The earliest instant that was asked for when the world was made and that has not come;
-   * undefined where all have.
+   * The earliest instant that was requested when the world was created and that has not come;
+   * undefined if all have come.
    */
   unreachedMs(): number | undefined {
     const waiting = this.#askedAtFirst.filter(({ duePlace, dueAtMs }) => duePlace >= 0 && dueAtMs > this.#nowMs);
@@ -283,21 +283,22 @@ export class World implements Kernel {
   }
 
   /**
-   * This step is the engine's own: a fault begins or ends, a time is over. Nothing of the system
-   * has happened in it.
+   * Marks this step as the engine's own: a fault begins or ends, or a time is over. Nothing of the
+   * system has happened in it.
    */
   aside(): void {
     this.#asides++;
   }
 
-  /** Something goes wrong with a node, a disk or the network. For those. */
+  /** Notes that a node, a disk or the network has a fault. Called by these. */
   strike(): void {
     this.#isStruck = true;
   }
 
   /**
-   * `invariant` does not hold: written down now; the run stops after this step, for good. Never
-   * throws, as it is called beside the code under test: without a name it is `unnamed`.
+   * `invariant` does not hold. It is recorded now; the run stops after this step, for good. Never
+   * throws, because it is called beside the code under test: a violation without a name is called
+   * `unnamed`.
    */
   violate(invariant: string, detail: string): void {
     this.#stopped = true;
@@ -305,12 +306,12 @@ export class World implements Kernel {
     const name = typeof invariant === "string" && invariant !== "" ? invariant : "unnamed";
     const text = typeof detail === "string" ? detail : detailOf(detail);
     this.violations.push({ invariant: name, detail: text, atMs: this.#nowMs, step: this.#steps });
-    // Only its first line: what follows may be a stack, which names folders of this machine.
+    // Only the first line: the rest may be a stack, which names folders of this machine.
     this.trace.note(this.#nowMs, "world", "violation", `${name}: ${text.split("\n", 1)[0]}`);
   }
 
   /**
-   * A rare situation has occurred: a batch of runs in which it never does has not tested what it
+   * A rare situation has occurred. A batch of runs in which it never occurs has not tested what it
    * claims to.
    */
   sometimes(situation: string): void {
@@ -323,10 +324,10 @@ export class World implements Kernel {
   }
 
   /**
-   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or where
-   * nothing is left to happen. May be called again to go on, except after a violation. Rejects
-   * where a check throws, or a run is under way. An event that never ends (a loop, promises without
-   * a wait among them) hangs it, unless its code looks at its clock.
+   * Moves time to `untilMs`, event by event; ends early at the first violation or `stop`, or if no
+   * event is left. May be called again to go on, except after a violation. Rejects if a check
+   * throws, or if a run is under way. An event that never ends (a loop, also of promises without a
+   * wait) hangs it, unless its code reads its clock.
    */
   async run(untilMs: number): Promise<void> {
     checked("World", "untilMs", untilMs, WAIT_MS);
@@ -342,15 +343,15 @@ export class World implements Kernel {
     if (!this.#stopped && untilMs > this.#nowMs && untilMs < Number.POSITIVE_INFINITY) this.#nowMs = untilMs;
   }
 
-  /** Makes the checks for the end of a run; none where something was found wrong already. */
+  /** Makes the checks for the end of a run; none if there was a violation already. */
   verify(): void {
     if (this.violations.length > 0) return;
     for (const { invariant, check } of this.#atEnd) this.#look(invariant, check);
   }
 
   /**
-   * The async context of `node`'s processes, to be given to `enter`: made once, because making one
-   * costs a map.
+   * The async context of `node`'s processes, to be given to `enter`: created once, because each
+   * creation costs a map.
    */
   contextOf(node: SimNode): AsyncResource {
     return inside.run(node, () => new AsyncResource("SimNode"));
@@ -367,9 +368,9 @@ export class World implements Kernel {
   }
 
   /**
-   * Whoever asks for something of `node` is its own process, or the world. Anything else has leaked
-   * from one process into another, through a variable of a module for example, and could not happen
-   * between real ones.
+   * A request to `node` must come from its own process, or from the world. Any other request has
+   * leaked from one process into another, for example through a variable of a module, and could not
+   * happen between real processes.
    */
   assertInside(node: Host): void {
     const user = inside.getStore();
@@ -378,7 +379,7 @@ export class World implements Kernel {
     this.violate("processes-share-nothing", `${user.name} used what was given to ${node.name}\n${stack}`);
   }
 
-  /** An error that nobody caught: a real process would have died of it. */
+  /** An error that nothing caught: a real process would have died of it. */
   uncaught(node: string, error: unknown): void {
     this.violate("uncaught-error", `${node}: ${error instanceof Error ? error.stack : String(error)}`);
   }
@@ -397,7 +398,7 @@ export class World implements Kernel {
     }
   }
 
-  /** The same, where microtasks are not drained by hand. */
+  /** The same, if microtasks are not drained by hand. */
   #manyTasks(untilMs: number): Promise<boolean> {
     let unset = (): void => undefined;
     let stepped: boolean | undefined;
@@ -418,7 +419,9 @@ export class World implements Kernel {
     });
   }
 
-  /** Runs the earliest event; false where there is none before `untilMs`, or the run is over. */
+  /**
+   * Runs the earliest event; returns false if there is none before `untilMs`, or the run is over.
+   */
   #step(untilMs: number): boolean {
     const nextMs = this.#queue.nextAtMs;
     if (this.#stopped || nextMs > untilMs || nextMs === Number.POSITIVE_INFINITY) return false;

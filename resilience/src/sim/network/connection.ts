@@ -1,15 +1,15 @@
 /**
  * Connections: two streams, one each way, and what becomes of them when a process, a machine or the
- * line between them fails. The rule that code most often gets wrong: nobody hears of a dead peer by
- * waiting. A killed process is told about by its machine (a reset, if it gets through); a machine
- * without power or a cut line is silence, and only who sends something finds out, after a minute
- * (`ETIMEDOUT`) or when the machine is back and does not know the connection (`ECONNRESET`). Codes
- * and moments are those of Node's `net` on Linux (RFC 9293), except where `stream.ts` says
- * otherwise.
+ * line between them fails. Code most often gets this rule wrong: waiting alone never detects a dead
+ * peer. If a process is killed, its machine notifies the peer (a reset, if it gets through). A
+ * machine without power or a cut line is silent. Only a peer that sends something finds out: after
+ * a minute (`ETIMEDOUT`), or when the machine is back and does not know the connection
+ * (`ECONNRESET`). Codes and moments are those of Node's `net` on Linux (RFC 9293), except where
+ * `stream.ts` says otherwise.
  *
- * No half-closing: who reads the end of the other side has ended too, as `net` does by default. A
- * killed process's machine resets at once; Linux would first deliver what the process had handed
- * over.
+ * There is no half-closing: a side that reads the end of the other side has ended too, as in `net`
+ * by default. The machine of a killed process resets at once; Linux would first deliver the data
+ * that the process had already written.
  */
 
 import type { Host, Kernel } from "../kernel/kernel.ts";
@@ -21,36 +21,38 @@ import { Stream, type StreamSegment } from "./stream.ts";
 export { NetworkError, type NetworkErrorCode } from "./network-error.ts";
 
 /**
- * One end of a connection, for a process. Messages that arrive before `onMessage` is called are
- * kept for it.
+ * A connection as one process has it. Messages that arrive before `onMessage` is called wait for
+ * it.
  */
 export interface Connection {
-  /** Who is at the other end. */
+  /** The address of the other end. */
   readonly peer: Address;
   /**
-   * May something be sent? False after `close`, `reset`, an end from the other side, or an error.
+   * Whether something may be sent. False after `close`, `reset`, an end from the other side, or an
+   * error.
    */
   readonly open: boolean;
   /**
-   * Sends `payload` behind all before it: in order and once, for as long as the connection lives.
-   * Dropped where it is not open.
+   * Sends `payload` behind everything before it: in order and once, for as long as the connection
+   * lives. Dropped if the connection is not open.
    */
   send(payload: Payload): void;
   /** `receive` gets each message. One listener; a second call replaces the first. */
   onMessage(receive: (payload: Payload) => void): void;
   /**
-   * `closed` is called once, when nothing more will come: without an error where both sides ended
-   * in order; never while the other side neither ends nor dies audibly, so wait for it with a
-   * timeout.
+   * `closed` is called once, when nothing more will arrive: without an error if both sides ended in
+   * order. It is never called while the other side neither ends nor fails with a signal, so wait
+   * for it with a timeout.
    */
   onClose(closed: (error: NetworkError | undefined) => void): void;
   /**
-   * Ends it in order, behind what was sent. What the other side sent before it knew still comes.
+   * Ends it in order, behind everything sent. Messages that the other side sent before it read the
+   * end still arrive.
    */
   close(): void;
   /**
-   * Ends it now. The other side reads `ECONNRESET`, if that gets through. Nothing more is called
-   * here.
+   * Ends it now. The other side reads `ECONNRESET`, if that gets through. No listener is called
+   * here any more.
    */
   reset(): void;
 }
@@ -65,19 +67,21 @@ export interface ConnectedMachine {
   readonly ends: Set<ConnectionEnd>;
   mayAct(incarnation: number): boolean;
   directionTo(far: string): Direction;
-  /** `asker` asks for a connection. False where no answer gets through to it. */
+  /** `asker` requests a connection. Returns false if no answer reaches it. */
   knock(asker: ConnectionEnd): boolean;
-  /** Tells `asker` that there is nothing here for it. False where that does not get through. */
+  /**
+   * Tells `asker` that this machine has nothing for it. Returns false if the answer does not get
+   * through.
+   */
   answerReset(asker: ConnectionEnd): boolean;
 }
 
 /**
- * Nobody waits longer for a connection. Linux gives up after six further tries, at about two
- * minutes.
+ * The longest wait for a connection. Linux gives up after six further tries, at about two minutes.
  */
 const CONNECT_TIMEOUT_MS = 120_000;
 
-/** What the process that wants a connection is told. */
+/** The callbacks of the process that requests a connection. */
 interface Opening {
   readonly opened: (connection: Connection) => void;
   readonly failed: (error: NetworkError) => void;
@@ -95,23 +99,23 @@ export class ConnectionEnd implements Connection {
   /** How often its machine had lost power when this began. */
   readonly #powerLosses: number;
   readonly #stream: Stream;
-  /** opening → open → (closing: we have ended, the other side not yet) → closed. */
+  /** opening → open → (closing: this side has ended, the other side not yet) → closed. */
   #state: "opening" | "open" | "closing" | "closed";
   #opening: Opening | undefined;
   #twin: ConnectionEnd | undefined;
-  /** Accepted by the machine for a process that never looks at it. */
+  /** Accepted by the machine for a process that never reads it. */
   #silent = false;
   #unread: Payload[] = [];
   #receive: ((payload: Payload) => void) | undefined;
   #closed: ((error: NetworkError | undefined) => void) | undefined;
-  /** How it ended, until somebody has been told. */
+  /** How it ended, until the process has been notified. */
   #ending: { readonly error: NetworkError | undefined } | undefined;
   readonly #readNext = (): void => {
     if (this.#receive === undefined || this.#unread.length === 0) return;
     this.#receive(this.#unread.shift() as Payload);
   };
 
-  /** Called by machines. `opening` where it still has to be granted by the other side. */
+  /** Called by machines. `opening`: given if the other side still has to grant it. */
   constructor(world: Kernel, counts: NetworkCounts, near: NearEnd, far: ConnectedMachine, farPort: number) {
     this.#world = world;
     this.#counts = counts;
@@ -163,7 +167,7 @@ export class ConnectionEnd implements Connection {
     this.#stream.abandon(true);
   }
 
-  /** Asks the other machine for the connection. */
+  /** Requests the connection from the other machine. */
   ask(opened: (connection: Connection) => void, failed: (error: NetworkError) => void): void {
     this.#state = "opening";
     const timeout = this.#world.at(this.#world.nowMs + CONNECT_TIMEOUT_MS, () => {
@@ -175,7 +179,7 @@ export class ConnectionEnd implements Connection {
     this.#stream.send("open", "", "connect");
   }
 
-  /** Grants what `asker` asked for. `silent`: nobody will ever look at it. */
+  /** Grants the request of `asker`. `silent`: no process will ever read it. */
   grant(asker: ConnectionEnd, silent: boolean): void {
     this.#silent = silent;
     this.#twin = asker;
@@ -183,12 +187,12 @@ export class ConnectionEnd implements Connection {
     this.#stream.send("accept", "", "accept");
   }
 
-  /** Where it was asked from. */
+  /** The machine and port that requested it. */
   get near(): { readonly machine: ConnectedMachine; readonly port: number } {
     return { machine: this.#machine, port: this.#port };
   }
 
-  /** Its process has ended. A machine that lives says so to the other side. */
+  /** Its process has ended. If the machine lives, it notifies the other side. */
   crashed(machineLives: boolean): void {
     if (this.#state === "closed") return;
     this.#gone();
@@ -215,7 +219,7 @@ export class ConnectionEnd implements Connection {
     this.#fail("ETIMEDOUT");
   }
 
-  /** The other machine says that there is no such connection, or no such door. */
+  /** The other machine answers that there is no such connection, or no listener. */
   refused(): void {
     if (this.#state === "closed") return;
     this.#stream.stop();
@@ -256,7 +260,7 @@ export class ConnectionEnd implements Connection {
     this.#machine.node.dispatch(this.#incarnation, () => opening.opened(this));
   }
 
-  /** The other side has ended in order: so do we, behind what we have sent. */
+  /** The other side has ended in order: so does this side, behind everything that it has sent. */
   #ended(): void {
     if (this.#state === "open") this.#stream.send("end", "", "end");
     this.#finish(undefined);
@@ -285,7 +289,7 @@ export class ConnectionEnd implements Connection {
   #tellEnding(): void {
     const ending = this.#ending;
     if (ending === undefined || this.#closed === undefined) return;
-    // What came before the end is read before it.
+    // Messages that arrived before the end are read before it.
     if (this.#unread.length > 0 && this.#receive !== undefined) return this.#soon(() => this.#tellEnding());
     this.#ending = undefined;
     this.#closed(ending.error);
@@ -298,12 +302,12 @@ export class ConnectionEnd implements Connection {
     this.#machine.ends.delete(this);
   }
 
-  /** Is whoever calls the process that has this connection, and is it alive? */
+  /** Whether the caller is the process that has this connection, and is alive. */
   #mayAct(): boolean {
     return this.#machine.mayAct(this.#incarnation);
   }
 
-  /** An event of its own for the process, at this instant. */
+  /** Runs `event` as an event of its own in the process, at this instant. */
   #soon(event: () => void): void {
     this.#world.at(this.#world.nowMs, () => this.#machine.node.dispatch(this.#incarnation, event));
   }
@@ -313,7 +317,7 @@ export class ConnectionEnd implements Connection {
   }
 }
 
-/** Where an end is. */
+/** The place of an end. */
 export interface NearEnd {
   readonly machine: ConnectedMachine;
   readonly incarnation: number;

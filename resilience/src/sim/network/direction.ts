@@ -1,12 +1,12 @@
 /**
- * One direction between two machines, at work: decides the fate of each message by the conditions
- * in force when it is sent, and when it arrives. Every message takes the same number of draws from
- * the direction's own stream, whatever the conditions and whether it needs them, so that imposing
- * or removing a fault moves no other message's luck: without that, shrinking a failing run to its
- * causes is noise.
+ * One direction between two machines. It decides the fate of each message by the conditions in
+ * force when it is sent, and when it arrives. Every message takes the same number of draws from the
+ * direction's own stream, whatever the conditions and whether it needs them. So a fault that is
+ * imposed or removed changes no other message's draws. Without that rule, shrinking a failing run
+ * to its causes would give noise.
  *
- * A cut is looked at when a message leaves and again when it arrives: what was under way over a
- * line that is cut by then is lost too. Holding is looked at when it leaves. It knows nothing of
+ * A cut is checked when a message leaves and again when it arrives: a message that is under way
+ * when the line is cut is lost too. A hold is checked when it leaves. This file does not depend on
  * ports, processes and connections.
  */
 import type { Random } from "../../core/random.ts";
@@ -14,11 +14,11 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { CombinedConditions } from "./link.ts";
 import { corrupted, labelOf, type Payload, weightBytes } from "./payload.ts";
 
-/** The source or the destination of a message. */
+/** The address that a message is sent to, or came from. */
 export interface Address {
   /** Name of the node. */
   readonly node: string;
-  /** 1 to 65,535; 0 as a sender that nobody can answer. */
+  /** 1 to 65,535; 0 for a sender that cannot be answered. */
   readonly port: number;
 }
 
@@ -26,7 +26,7 @@ export interface Address {
 export interface NetworkCounts {
   /** Datagrams and stream messages that processes have sent. */
   sent: number;
-  /** Those that came to a process, duplicates included. */
+  /** Those that reached a process, duplicates included. */
   delivered: number;
   /** Datagrams lost by `lossRate`. */
   lost: number;
@@ -34,11 +34,11 @@ export interface NetworkCounts {
   cut: number;
   /** Datagrams for which the queue had no room. */
   overflowed: number;
-  /** Datagrams changed under way, and those dropped because it was noticed. */
+  /** Datagrams changed under way, and those dropped because the change was detected. */
   corrupted: number;
   duplicated: number;
   reordered: number;
-  /** What came to a machine without power, or to a port that nobody reads. */
+  /** Messages to a machine without power, or to a port without a reader. */
   unread: number;
   /** Connections refused, reset and timed out. */
   refused: number;
@@ -55,24 +55,24 @@ export interface Packet {
   readonly label: string;
 }
 
-/** What a stream sends again until it arrives. */
+/** A segment that a stream sends again until it arrives. */
 export interface Segment {
-  /** When its first try comes to the other end. */
+  /** When its first try reaches the other end. */
   dueMs: number;
   /** Drawn once, in [0, 1). */
   luck: number;
   /** Chance that all tries so far were lost; 1 at first. */
   odds: number;
-  /** Its first try left into a cut. */
+  /** Its first try was sent into a cut. */
   missed: boolean;
 }
 
 /**
- * Apart enough that a world which draws among events of one instant keeps an order that must be
- * kept.
+ * The distance of two events that keeps their order, even in a world that draws the order of events
+ * of one instant.
  */
 const NANOSECOND_MS = 1e-6;
-/** A held direction keeps so many datagrams; the rest is lost. */
+/** A held direction keeps this many datagrams; the rest is lost. */
 const MOST_HELD = 100_000;
 
 export class Direction {
@@ -86,7 +86,7 @@ export class Direction {
   #held: ((atMs: number) => void)[] = [];
   /** When the last byte that was sent will have left. */
   #busyUntilMs = Number.NEGATIVE_INFINITY;
-  /** Nothing arrives before this: the last message that was clogged or held. */
+  /** Nothing arrives before this instant: the arrival of the last clogged or held message. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   readonly #luck = { loss: 0, delay: 0, corruption: 0, place: 0, reorder: 0, lateness: 0, duplicate: 0, echo: 0 };
 
@@ -107,17 +107,20 @@ export class Direction {
     this.#arrive = arrive;
   }
 
-  /** Does nothing get through at this instant? */
+  /** Whether nothing gets through at this instant. */
   get cut(): boolean {
     return this.#conditions.cut;
   }
 
-  /** Is what is sent at this instant kept? */
+  /** Whether messages sent at this instant are held. */
   get held(): boolean {
     return this.#conditions.held;
   }
 
-  /** Other conditions from now on. What was held and is no longer arrives now, in order. */
+  /**
+   * Sets other conditions from now on. Messages that were held and no longer are arrive now, in
+   * order.
+   */
   change(conditions: CombinedConditions): void {
     const released = this.#conditions.held && !conditions.held;
     this.#conditions = conditions;
@@ -158,8 +161,8 @@ export class Direction {
   }
 
   /**
-   * Sends a stream's segment: sets when it is due at the other end, and its luck. A full queue lets
-   * it wait.
+   * Sends a stream's segment: sets when it is due at the other end, and its luck. If the queue is
+   * full, it waits.
    */
   sendSegment(segment: Segment, bytes: number): void {
     this.#draw();
@@ -169,7 +172,7 @@ export class Direction {
   }
 
   /**
-   * Is this try of `segment` in vain? One number decides about all tries: below p the first is
+   * Whether this try of `segment` is lost. One number decides about all tries: below p the first is
    * lost, below p² the second too.
    */
   loses(segment: Segment): boolean {
@@ -182,8 +185,8 @@ export class Direction {
   }
 
   /**
-   * Sends an answer of which nobody keeps a copy and runs `arrive` when it has come; false where it
-   * is lost.
+   * Sends an answer of which no copy is kept, and runs `arrive` when it has arrived; returns false
+   * if it is lost.
    */
   sendAnswer(arrive: () => void): boolean {
     this.#draw();
@@ -195,7 +198,8 @@ export class Direction {
   }
 
   /**
-   * Keeps something until its release, at which `launch` is told when it arrives. Only while held.
+   * Keeps something until its release; then calls `launch` with the time of its arrival. Only while
+   * held.
    */
   keep(launch: (atMs: number) => void): void {
     this.#held.push(launch);
@@ -213,15 +217,15 @@ export class Direction {
     else this.keep((atMs) => this.#world.at(atMs, arriveUncut, packet));
   }
 
-  /** Called when `packet` has come to the end of the line. */
+  /** Called when `packet` has reached the end of the line. */
   arrived(packet: Packet): void {
     if (this.#conditions.cut) this.#drop(packet.label, "cut", "drop (cut)");
     else this.#arrive(packet);
   }
 
   /**
-   * When the last of `bytes` has left, behind those before them; undefined where more wait than
-   * `mostBytes`.
+   * When the last of `bytes` has left, behind those before them; undefined if more than `mostBytes`
+   * wait.
    */
   #pastTheQueueMs(bytes: number, mostBytes: number = this.#conditions.queueBytes): number | undefined {
     const nowMs = this.#world.nowMs;
@@ -242,15 +246,13 @@ export class Direction {
     return clogMs > 0 ? this.#inOrder(atMs) : Math.max(atMs, this.#notBeforeMs);
   }
 
-  /** `atMs`, or as soon as what must come before has come. */
+  /** `atMs`, or as soon as the messages before it have arrived. */
   #inOrder(atMs: number): number {
     this.#notBeforeMs = Math.max(atMs, this.#notBeforeMs + NANOSECOND_MS);
     return this.#notBeforeMs;
   }
 
-  /**
-   * Eight numbers for each message, needed or not. Faults of one kind that overlap share theirs.
-   */
+  /** Eight numbers for each message, needed or not. Overlapping faults of one kind share theirs. */
   #draw(): void {
     const random = this.random;
     const luck = this.#luck;

@@ -1,12 +1,12 @@
 /**
- * What one direction between two machines is like: how long it takes, what it loses, doubles,
- * overtakes or spoils, how much fits through it, and whether it is cut or held. Conditions are
- * plain data, so that a fault plan can be written to a file, and several faults on one direction
- * add up by a rule without surprises: anything cut is cut, rates take the worst, delays add up, the
- * narrowest bandwidth counts. Taking one away leaves exactly the others.
+ * The conditions of one direction between two machines: how long it takes, what it loses, doubles,
+ * reorders or corrupts, how much fits through it, and whether it is cut or held. Conditions are
+ * plain data, so that a fault plan can be written to a file. Several faults on one direction
+ * combine by a simple rule: any cut cuts, rates take the worst, delays add up, the narrowest
+ * bandwidth counts. Removing one leaves exactly the others.
  *
- * The terms are those of `tc netem`, FoundationDB (clog) and turmoil (hold and release). It only
- * describes; `direction.ts` carries messages by it.
+ * The terms are those of `tc netem`, FoundationDB (clog) and turmoil (hold and release). This file
+ * only describes conditions; `direction.ts` applies them to messages.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { checked, type Range } from "../../core/options.ts";
@@ -17,9 +17,7 @@ import { exponentialAt, paretoAt } from "../faults/draws.ts";
 export type PlainDelay =
   | { readonly kind: "fixed"; readonly ms: number }
   | { readonly kind: "uniform"; readonly minMs: number; readonly maxMs: number }
-  /**
-   * `minMs` and on top of it an exponential wait of mean `meanMs`: a queue that is mostly empty.
-   */
+  /** `minMs` plus an exponential wait of mean `meanMs`: a queue that is mostly empty. */
   | { readonly kind: "exponential"; readonly minMs: number; readonly meanMs: number }
   /**
    * Heavy-tailed: rare delays are huge. `shape` 1 to 3 (smaller is heavier), never above `capMs`.
@@ -27,8 +25,8 @@ export type PlainDelay =
   | { readonly kind: "pareto"; readonly minMs: number; readonly shape: number; readonly capMs: number };
 
 /**
- * A path that is good for a while and bad for a while. The two states alternate; their durations
- * are exponential.
+ * Two states that alternate for exponential times: a path that is calm for a while and bad for a
+ * while.
  */
 export interface BurstDelay {
   readonly kind: "bursts";
@@ -41,11 +39,11 @@ export interface BurstDelay {
 /** How long a message takes from one node to another. */
 export type Delay = PlainDelay | BurstDelay;
 
-/** What one direction of a link does to messages. */
+/** What a direction does to the messages sent along it. */
 export interface LinkConditions {
   /**
    * How long each message is under way. Drawn for each, so that datagrams may overtake each other.
-   * Default: 0.2 ms and an exponential 0.3 ms.
+   * Default: 0.2 ms plus an exponential 0.3 ms.
    */
   readonly delay: Delay;
   /**
@@ -56,37 +54,39 @@ export interface LinkConditions {
   /** Share of datagrams that arrive twice, 0 to 1. Default 0. */
   readonly duplicateRate: number;
   /**
-   * Share of datagrams that are kept back for up to `reorderMs`, so that later ones overtake them,
-   * 0 to 1. Default 0.
+   * Share of datagrams that are delayed by up to `reorderMs`, so that later ones overtake them, 0
+   * to 1. Default 0.
    */
   readonly reorderRate: number;
   /**
-   * The longest that a reordered datagram, or the second of a duplicated one, comes later. Default
-   * 100.
+   * The longest extra delay of a reordered datagram, or of the second copy of a duplicated one.
+   * Default 100.
    */
   readonly reorderMs: number;
   /**
-   * Share of datagrams that arrive changed, 0 to 1; a stream's checksum notices and it is sent
-   * again. Default 0.
+   * Share of datagrams that arrive changed, 0 to 1; a stream's checksum detects the change and the
+   * segment is sent again. Default 0.
    */
   readonly corruptRate: number;
   /** Bandwidth. Default Infinity. */
   readonly bytesPerSecond: number;
   /**
-   * What may wait for bandwidth; datagrams beyond are lost, streams wait (their senders' buffers
-   * are theirs). Default Infinity.
+   * How many bytes may wait for bandwidth; further datagrams are lost, streams wait (in their
+   * senders' buffers). Default Infinity.
    */
   readonly queueBytes: number;
   /**
-   * A clog: everything takes this much longer and keeps its order, and what is sent after its end
-   * waits behind it. Default 0.
+   * A clog: everything takes this much longer and keeps its order, and messages sent after its end
+   * wait behind it. Default 0.
    */
   readonly clogMs: number;
-  /** Nothing gets through, and nobody is told. Streams try again for a minute. Default false. */
+  /**
+   * Nothing gets through, and no side is notified. Streams try again for a minute. Default false.
+   */
   readonly cut: boolean;
   /**
-   * What is sent is kept, in order, until it is released; what was under way arrives. Default
-   * false.
+   * Messages that are sent are kept, in order, until they are released; messages already under way
+   * arrive. Default false.
    */
   readonly held: boolean;
 }
@@ -136,12 +136,12 @@ export function combined(base: LinkConditions, layers: readonly Layer[], random:
   return all;
 }
 
-/** The delay at an instant below which a share of all delays lie. */
+/** Returns, for a share and an instant, the delay below which that share of all delays lie. */
 export type DelaySource = (share: number, nowMs: number) => number;
 
 /**
- * A source for `delay`. Its bursts follow from `random`'s seed, the instant they began and nothing
- * else: what others draw does not move them.
+ * A source for `delay`. Its bursts follow only from `random`'s seed and the instant they began:
+ * other draws do not change them.
  */
 export function delaySource(delay: Delay, sinceMs: number, random: Random): DelaySource {
   if (delay.kind !== "bursts") return (share) => delayAt(delay, share);
@@ -174,7 +174,7 @@ const SHARE: Range = { min: 0, max: 1 };
 /** Up to 11 days: longer than any run. */
 const SPAN_MS: Range = { min: 0, max: 1e9 };
 const SOME_MS: Range = { min: 0, max: 1e9, aboveMin: true };
-/** Shorter turns would cost more than what they simulate. */
+/** Shorter turns would cost more than they are worth. */
 const TURN_MS: Range = { min: 0.1, max: 1e9 };
 const NUMBERS: Readonly<Record<string, Range>> = {
   lossRate: SHARE,
@@ -195,8 +195,8 @@ const DELAYS: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
 };
 
 /**
- * `conditions` if each is one there is and has a value it can have; otherwise throws, naming it,
- * its value and what is allowed.
+ * Returns `conditions` if each has a known name and an allowed value; otherwise throws an error
+ * that names it, its value and what is allowed.
  */
 export function checkedConditions(part: string, conditions: Partial<LinkConditions>): Partial<LinkConditions> {
   for (const [name, value] of Object.entries(conditions)) {
@@ -210,7 +210,7 @@ export function checkedConditions(part: string, conditions: Partial<LinkConditio
   return conditions;
 }
 
-/** Throws unless `delay` is one of the kinds there are, with numbers it can have. */
+/** Throws unless `delay` is one of the known kinds, with allowed numbers. */
 export function checkDelay(part: string, name: string, delay: unknown): void {
   const given = (typeof delay === "object" && delay !== null ? delay : {}) as Record<string, unknown>;
   if (given["kind"] === "bursts") {

@@ -1,8 +1,8 @@
 /**
- * The part of a machine that the network sees, which lives on when a process is killed: ports, who
- * reads them, and the connections that end here. A machine with power answers for its processes (a
- * refusal, a reset); one without answers nothing. Ports and connections belong to the incarnation
- * that asked for them and are gone with it.
+ * The part of a machine that the network sees, which lives on when a process is killed: ports,
+ * their readers, and the connections that end here. A machine with power answers for its processes
+ * (a refusal, a reset); one without power answers nothing. Ports and connections belong to the
+ * incarnation that requested them and are gone with it.
  */
 
 import type { CrashKind, Host, Kernel } from "../kernel/kernel.ts";
@@ -12,12 +12,12 @@ import { NetworkError } from "./network-error.ts";
 import type { Payload } from "./payload.ts";
 
 /**
- * How a port treats new connections. `refuses`: it refuses them at once. `silent`: it accepts them
- * and never handles them.
+ * How a door treats new connections: `refuses` refuses at once; `silent` accepts them and never
+ * reads them.
  */
 export type DoorMode = "refuses" | "silent";
 
-/** What a machine asks of the network it is on. */
+/** What a machine needs of its network. */
 export interface Surroundings {
   readonly counts: NetworkCounts;
   direction(from: string, to: string): Direction;
@@ -29,7 +29,7 @@ interface Reader<Receive> {
   readonly receive: Receive;
 }
 
-/** Where the ports begin that are given to who asks for a connection. */
+/** The first port that is assigned to an outgoing connection. */
 const FIRST_OWN_PORT = 49_152;
 const PORTS = 65_536;
 
@@ -54,7 +54,7 @@ export class Machine implements ConnectedMachine {
   }
 
   /**
-   * Is there anybody to answer? A machine that was never started, or lost its power, is not there.
+   * Whether the machine can answer. A machine that was never started, or lost its power, cannot.
    */
   get powered(): boolean {
     return this.node.powered;
@@ -69,7 +69,7 @@ export class Machine implements ConnectedMachine {
     return direction;
   }
 
-  /** May `incarnation` act here: is it the process that is up? */
+  /** Whether `incarnation` may act here: it is the process that is up. */
   mayAct(incarnation: number): boolean {
     this.#world.assertInside(this.node);
     return this.node.up && this.node.incarnation === incarnation;
@@ -80,12 +80,12 @@ export class Machine implements ConnectedMachine {
     return occupy(this.#datagrams, { node: this.name, port }, { incarnation, receive });
   }
 
-  /** From now on who connects to `port` is handed to `accept`, in `incarnation`. */
+  /** From now on connections to `port` are handed to `accept`, in `incarnation`. */
   listen(port: number, incarnation: number, accept: (connection: Connection) => void): Disposable {
     return occupy(this.#listeners, { node: this.name, port }, { incarnation, receive: accept });
   }
 
-  /** A datagram has come. */
+  /** A datagram has arrived. */
   takeDatagram(packet: Packet): void {
     const reader = this.#datagrams.get(packet.to.port);
     const { node: from } = packet.from;
@@ -107,7 +107,7 @@ export class Machine implements ConnectedMachine {
     return new ConnectionEnd(this.#world, this.#around.counts, { machine: this, incarnation, port }, far, to.port);
   }
 
-  /** `asker` asks for a connection. False where no answer gets through to it. */
+  /** `asker` requests a connection. Returns false if no answer reaches it. */
   knock(asker: ConnectionEnd): boolean {
     const { machine: far, port: farPort } = asker.near;
     const port = asker.peer.port;
@@ -122,12 +122,15 @@ export class Machine implements ConnectedMachine {
     return true;
   }
 
-  /** Tells `asker` that there is nothing here for it. False where that does not get through. */
+  /**
+   * Tells `asker` that this machine has nothing for it. Returns false if the answer does not get
+   * through.
+   */
   answerReset(asker: ConnectionEnd): boolean {
     return this.directionTo(asker.near.machine.name).sendAnswer(() => asker.refused());
   }
 
-  /** The process is no more. */
+  /** The process has ended. */
   crashed(kind: CrashKind): void {
     if (kind === "power") this.powerLosses++;
     this.#datagrams.clear();

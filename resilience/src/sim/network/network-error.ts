@@ -1,13 +1,13 @@
 /**
- * What goes wrong on the simulated network, with the codes and words that Node gives on Linux, so
- * that code which tells them apart in production is tested as it is. Silence has no error of its
- * own: somebody has to give up first.
+ * Errors of the simulated network, with the codes and words that Node gives on Linux, so that
+ * production code that distinguishes them is tested unchanged. Silence has no error of its own: one
+ * side has to give up first.
  */
 import type { Address } from "./direction.ts";
 
 /**
- * `ECONNREFUSED`: the machine is up, but no process listens. `ECONNRESET`: the other end no longer
- * exists. `ETIMEDOUT`: no answer came. `EADDRINUSE`: another listener has this port.
+ * `ECONNREFUSED`: the machine is there, and nothing listens. `ECONNRESET`: the other end has ended.
+ * `ETIMEDOUT`: silence. `EADDRINUSE`: two listeners on one port.
  */
 export type NetworkErrorCode = "ECONNREFUSED" | "ECONNRESET" | "ETIMEDOUT" | "EADDRINUSE";
 

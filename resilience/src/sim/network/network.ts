@@ -1,9 +1,9 @@
 /**
- * The network of a world: every process can send datagrams (lost, doubled, overtaken, as the line
- * has it) and open connections (in order and once, while they live). Each ordered pair of machines
- * has a direction of its own, with its own conditions and its own stream of chance; faults are laid
- * on top and taken off again, several at once, and what is left is exactly what would be there
- * without them.
+ * The network of a world. Every process can send datagrams (lost, doubled, reordered, by the
+ * conditions of the line) and open connections (in order and once, while they live). Each ordered
+ * pair of machines has a direction of its own, with its own conditions and its own stream of random
+ * numbers. Faults are added and removed, several at once, and what remains is exactly what would be
+ * there without the removed ones.
  *
  * Not simulated: routing, name resolution, congestion control, and a shared medium (bandwidth
  * belongs to a direction).
@@ -24,21 +24,21 @@ import {
 import { type DoorMode, Machine } from "./machine.ts";
 import { labelOf, type Payload } from "./payload.ts";
 
-/** The network as one process sees it. Calls by a process that has ended do nothing. */
+/** The network as one process has it. Calls of a process that has ended do nothing. */
 export interface NodeNetwork {
   /**
-   * Sends one datagram and does not look back. `fromPort`: where an answer goes; default 0, which
-   * nobody can answer.
+   * Sends one datagram, without any confirmation. `fromPort`: where an answer goes; default 0,
+   * which cannot be answered.
    */
   send(to: Address, payload: Payload, fromPort?: number): void;
   /**
-   * `receive` gets every datagram that comes to `port`, until it is disposed of. Throws
-   * `EADDRINUSE` where the port is taken.
+   * `receive` gets every datagram to `port`, until it is disposed of. Throws `EADDRINUSE` if the
+   * port is taken.
    */
   onDatagram(port: number, receive: (payload: Payload, from: Address) => void): Disposable;
   /**
-   * `accept` gets every connection to `port`, until it is disposed of; connections that are open
-   * stay. Throws `EADDRINUSE`.
+   * `accept` gets every connection to `port`, until it is disposed of; open connections stay.
+   * Throws `EADDRINUSE`.
    */
   listen(port: number, accept: (connection: Connection) => void): Disposable;
   /**
@@ -49,11 +49,11 @@ export interface NodeNetwork {
 }
 
 const PORT: Range = { min: 1, max: 65_535, integer: true };
-/** 0: nobody can answer. */
+/** 0: the sender cannot be answered. */
 const SENDER_PORT: Range = { min: 0, max: 65_535, integer: true };
 /** Stands for every node, in `impose`. */
 const ANY = "*";
-/** A machine talks to itself through memory: always, at once, without faults. */
+/** A machine reaches itself through memory: always, at once, without faults. */
 const LOOPBACK: LinkConditions = { ...HEALTHY_LINK, delay: { kind: "fixed", ms: 0.05 } };
 
 interface LinkFault extends Layer {
@@ -69,7 +69,7 @@ interface DoorFault {
 
 /** The network of a world. Tests degrade its links through this class. */
 export class Network {
-  /** How often what happened, for reports and checks. */
+  /** Counts of events, for reports and checks. */
   readonly counts: Readonly<NetworkCounts>;
   readonly #world: Kernel;
   readonly #counts: NetworkCounts = { ...NOTHING_YET };
@@ -86,8 +86,8 @@ export class Network {
   }
 
   /**
-   * Conditions of every direction that `setLink` says nothing else about. What is not named keeps
-   * its value.
+   * Sets the conditions of every direction for which `setLink` sets nothing else. Conditions that
+   * are not named keep their values.
    */
   setDefaults(conditions: Partial<LinkConditions>): void {
     this.#defaults = { ...this.#defaults, ...checkedConditions("setDefaults", conditions) };
@@ -95,8 +95,8 @@ export class Network {
   }
 
   /**
-   * Conditions of the direction from one node to another, and of that alone; what is not named is
-   * as in the defaults.
+   * Sets the conditions of the direction from one node to another, and of that alone; conditions
+   * that are not named follow the defaults.
    */
   setLink(from: string, to: string, conditions: Partial<LinkConditions>): void {
     this.#checkPair("setLink", from, to);
@@ -105,8 +105,8 @@ export class Network {
   }
 
   /**
-   * Lays a fault on the direction from one node to another until it is disposed of; `*` is every
-   * node. Faults add up: any cut cuts, anything held is held, rates take the worst, delays and
+   * Adds a fault to the direction from one node to another until it is disposed of; `*` is every
+   * node. Faults combine: any cut cuts, anything held is held, rates take the worst, delays and
    * clogs add up, the least bandwidth and queue count.
    */
   impose(from: string, to: string, conditions: Partial<LinkConditions>): Disposable {
@@ -123,9 +123,9 @@ export class Network {
   }
 
   /**
-   * From now on new connections to `node` (to `port` alone, where one is given) are refused, or
-   * accepted and never looked at, until it is disposed of. Datagrams and open connections are not
-   * touched: a service can be dead whose heartbeats go on.
+   * From now on new connections to `node` (only to `port`, if one is given) are refused, or
+   * accepted and never read, until it is disposed of. Datagrams and open connections are not
+   * affected: a service can be dead while its heartbeats go on.
    */
   imposeDoor(node: string, mode: DoorMode, port?: number): Disposable {
     this.#world.nodeOf(node);
@@ -204,7 +204,7 @@ export class Network {
     return combined(base, layers, random);
   }
 
-  /** Something has changed for the directions from one node to another; `*` is every node. */
+  /** The directions from one node to another have changed; `*` is every node. */
   #refresh(from: string, to: string): void {
     for (const direction of this.#directions.values()) {
       if (meets(from, direction.from) && meets(to, direction.to))
@@ -212,7 +212,7 @@ export class Network {
     }
   }
 
-  /** A door that refuses counts before one that is silent. */
+  /** A door that refuses takes precedence over a silent one. */
   #door(node: string, port: number): DoorMode | undefined {
     let mode: DoorMode | undefined;
     for (const door of this.#doors) {

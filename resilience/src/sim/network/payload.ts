@@ -1,16 +1,16 @@
 /**
- * What a simulated network carries: text, bytes, or any object, handed over as it is (no copy:
- * treat as immutable what has been sent). The trace shows and hashes each by a label, made once per
- * message: text by its beginning, bytes by length and hash, an object by its own `label` or as
- * JSON. Corruption changes text and bytes; an object cannot be half right, so it counts as noticed
- * by its transport's checksum and is dropped.
+ * What a simulated network carries: text, bytes, or any object, passed without a copy (do not
+ * change it after sending). The trace shows and hashes each message by a label, made once: text by
+ * its beginning, bytes by length and hash, an object by its own `label` or as JSON. Corruption
+ * changes text and bytes. An object cannot be partly wrong, so its transport's checksum detects the
+ * corruption, and it is dropped.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { isBytes } from "../kernel/bytes.ts";
 
 /**
- * The content of a message. If an object has a `label: string`, the trace shows it by that label.
- * If it has a `byteLength: number`, that is its size.
+ * A value that can be sent. An object with a `label: string` is shown by it; its
+ * `byteLength: number` is its weight.
  */
 export type Payload = string | Uint8Array | object;
 
@@ -18,7 +18,7 @@ export type Payload = string | Uint8Array | object;
  * Longer labels are cut; two messages that differ only behind this look the same in trace and hash.
  */
 const LABEL_CHARACTERS = 80;
-/** IP and UDP headers: what even an empty message weighs. */
+/** IP and UDP headers: the weight of an empty message. */
 const HEADER_BYTES = 28;
 
 /** How `payload` is shown and hashed. */
@@ -39,8 +39,8 @@ export function labelOf(payload: Payload): string {
 }
 
 /**
- * What `payload` weighs on the wire: text by its characters, an object by its `byteLength` or else
- * by its label.
+ * The weight of `payload` on the wire: text by its characters, an object by its `byteLength`, or by
+ * its label if it has none.
  */
 export function weightBytes(payload: Payload, label: string): number {
   if (typeof payload === "string") return HEADER_BYTES + payload.length;
@@ -49,8 +49,8 @@ export function weightBytes(payload: Payload, label: string): number {
 }
 
 /**
- * `payload` with one bit or character changed, at a place chosen by `share` in [0, 1); undefined
- * where that is noticed.
+ * `payload` with one bit or character changed, at a place chosen by `share` in [0, 1); undefined if
+ * the change is detected.
  */
 export function corrupted(payload: Payload, share: number): Payload | undefined {
   if (typeof payload === "string" && payload.length > 0) {

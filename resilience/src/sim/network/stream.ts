@@ -1,47 +1,47 @@
 /**
- * One direction of a connection: what was sent and has not arrived. It arrives in order and once,
- * as TCP has it; loss and damage show as delay. What is not taken at the other end (lost, a cut
- * line, a machine without power) is tried again after 200 ms, then after twice as long each time,
- * and everything behind it waits; after a minute the sender gives up.
+ * One direction of a connection: the segments that were sent and have not arrived. They arrive in
+ * order and once, as with TCP; loss and damage appear as delay. A segment that is not received
+ * (lost, a cut line, a machine without power) is tried again after 200 ms, then after twice as long
+ * each time, and everything behind it waits. After a minute the sender gives up.
  *
- * Simpler than TCP: acknowledgements cost nothing and do not get lost, so that a cut the other way
- * round does not hurt this one, and there is no window, so that a sender is never told to wait.
+ * It is simpler than TCP. Acknowledgements cost nothing and are never lost, so that a cut in the
+ * other direction does not affect this one. There is no window, so a sender never has to wait.
  */
 
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Direction, Segment } from "./direction.ts";
 import { type Payload, weightBytes } from "./payload.ts";
 
-/** `open` asks for a connection, `accept` grants it, `end` closes it in order, `reset` at once. */
+/** `open` requests a connection, `accept` grants it, `end` closes it in order, `reset` at once. */
 export type SegmentKind = "open" | "accept" | "message" | "end" | "reset";
 
 export interface StreamSegment extends Segment {
   readonly kind: SegmentKind;
   readonly payload: Payload;
   readonly label: string;
-  /** What was sent next, and has not arrived either. */
+  /** The segment that was sent next, if it has not arrived either. */
   behind: StreamSegment | undefined;
 }
 
 /** The end that sends on a stream. */
 export interface Sender {
-  /** `segment` has come to the other machine; false where nobody there answers. */
+  /** `segment` has reached the other machine; false if that machine does not answer. */
   arrived(segment: StreamSegment): boolean;
-  /** Has its machine lost power since, so that there is nobody who could try again? */
+  /** Whether its machine has lost power since, so that no further try is possible. */
   readonly unplugged: boolean;
   /** A segment was tried for a minute. */
   gaveUp(): void;
 }
 
 /**
- * The first wait before a second try: Linux's lower bound. A connection that is being opened knows
- * no round trip yet, and takes a second.
+ * The first wait before a second try: Linux's lower bound. A connection that is being opened has no
+ * round trip yet, and takes a second.
  */
 const FIRST_WAIT_MS = 200;
 const FIRST_WAIT_TO_OPEN_MS = 1_000;
 /**
  * A sender gives up after this long. Linux takes a quarter of an hour; a minute shows the same
- * sooner. Who opens waits longer (`connection.ts`).
+ * sooner. An opening connection waits longer (`connection.ts`).
  */
 const GIVE_UP_MS = 60_000;
 
@@ -49,7 +49,7 @@ export class Stream {
   readonly #world: Kernel;
   readonly #direction: Direction;
   readonly #sender: Sender;
-  /** What has not arrived: a chain, because mostly it is one segment or none. */
+  /** The segments that have not arrived: a chain, because mostly there is one or none. */
   #first: StreamSegment | undefined;
   #last: StreamSegment | undefined;
   #timer: Disposable | undefined;
@@ -58,7 +58,7 @@ export class Stream {
   /** How long the first segment has waited for a further try, and waits for the next. */
   #triedForMs = 0;
   #waitMs = 0;
-  /** Its sender is no more: what is under way arrives or does not, nothing is tried again. */
+  /** Its sender has ended: a segment under way arrives or does not, and nothing is tried again. */
   #abandoned = false;
 
   constructor(world: Kernel, direction: Direction, sender: Sender) {
@@ -77,8 +77,8 @@ export class Stream {
   }
 
   /**
-   * Its sender is gone: what is stuck is lost, and what is under way has one try. `tell`: a reset
-   * goes behind it.
+   * Its sender has ended: segments that are stuck are lost, and a segment under way has one try.
+   * `tell`: a reset follows it.
    */
   abandon(tell: boolean): void {
     this.#abandoned = true;
@@ -86,7 +86,7 @@ export class Stream {
     if (tell) this.send("reset", "", "reset");
   }
 
-  /** Forgets all that has not arrived. */
+  /** Forgets all segments that have not arrived. */
   stop(): void {
     for (let segment = this.#first; segment !== undefined; segment = segment.behind) {
       if (segment.kind === "message")
@@ -103,16 +103,16 @@ export class Stream {
     this.#timer?.[Symbol.dispose]();
   }
 
-  /** The first segment has come to the other end, perhaps. Called by the world. */
+  /** The first segment may have reached the other end. Called by the world. */
   tryFirst(): void {
     const segment = this.#first;
     if (segment === undefined) return;
     if (this.#triedForMs > 0 && this.#sender.unplugged) return this.#loseFirst(segment);
     if (this.#direction.loses(segment) || !this.#sender.arrived(segment)) return this.#tryAgain(segment);
-    // Whoever received it may have ended this stream meanwhile.
+    // The receiver may have ended this stream meanwhile.
     if (this.#first !== segment) return;
     this.#first = segment.behind;
-    // What was sent into the same cut is sent again at once, behind the first that got through.
+    // Segments sent into the same cut are sent again at once, behind the first that got through.
     if (this.#triedForMs > 0) for (let one = this.#first; one !== undefined; one = one.behind) one.missed = false;
     this.#triedForMs = 0;
     this.#arm();
@@ -133,8 +133,8 @@ export class Stream {
   }
 
   /**
-   * Nobody is left to send it again, so nothing behind it can be read either; only a reset needs no
-   * order.
+   * No sender is left to send it again, so nothing behind it can be read either; only a reset needs
+   * no order.
    */
   #loseFirst(segment: StreamSegment): void {
     const last = this.#last;

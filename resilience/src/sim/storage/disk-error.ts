@@ -1,8 +1,8 @@
 /**
- * What a simulated disk's operations fail with: an ordinary `Error` with the `code`, `syscall` and
+ * The errors of a simulated disk's operations: an ordinary `Error` with the `code`, `syscall` and
  * `path` that Node's own file system errors carry, so that code which branches on `error.code`
- * needs no change to run in a world. These are the operating system's errors and not this
- * library's, which is why they are outside its family.
+ * needs no change to run in a world. They represent errors of the operating system and not of this
+ * library, so they are outside its error family.
  */
 
 /** `ENOENT`: the file does not exist. `EIO`: the device failed. `ENOSPC`: no space is left. */

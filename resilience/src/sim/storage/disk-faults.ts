@@ -1,8 +1,8 @@
 /**
- * What can be wrong with a simulated disk while it runs, as conditions that are imposed and taken
- * away again. Several at once stack as on a network link: delays add up, the highest error rate and
- * the least room rule, and any stall stalls. Plain data, so that a list of faults can be written
- * into a replay. What a crash does to a disk is in `disk.ts`.
+ * The faults of a running simulated disk, as conditions that are imposed and removed. Several at
+ * once combine as on a network link: delays add up, the highest error rate and the least room
+ * count, and any stall stalls. They are plain data, so that a list of faults can be written into a
+ * replay. `disk.ts` covers what a crash does to a disk.
  */
 import { ConfigurationError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
@@ -12,30 +12,30 @@ import { checkDelay, type Delay, type DelaySource, delaySource } from "../networ
 
 /** The faults of a disk. */
 export interface DiskFaults {
-  /** Added to what every operation takes anyway. Default: nothing. */
+  /** Added to the usual time of every operation. Default: nothing. */
   readonly latency: Delay;
   /** Share of reads and listings that fail with EIO, 0..1. Default 0. */
   readonly readErrorRate: number;
   /**
-   * Share of changes that fail with EIO, 0..1; of a failed write or append some first bytes may be
+   * Share of changes that fail with EIO, 0..1; some first bytes of a failed write or append may be
    * there. Default 0.
    */
   readonly writeErrorRate: number;
   /**
-   * Share of syncs that fail with EIO, 0..1. What they covered is lost by chance, for good. Default
-   * 0.
+   * Share of syncs that fail with EIO, 0..1. Each change that they covered may be lost at random,
+   * for good. Default 0.
    */
   readonly syncErrorRate: number;
   /**
-   * Room left from now on, in bytes; what does not fit is cut off there and fails with ENOSPC.
-   * Default: no limit.
+   * Room left from now on, in bytes; bytes that do not fit are cut off and the operation fails with
+   * ENOSPC. Default: no limit.
    */
   readonly freeBytes: number;
-  /** Nothing completes, also what was begun before, until this is taken away. Default false. */
+  /** Nothing completes, also operations begun before, until this is removed. Default false. */
   readonly stalled: boolean;
 }
 
-/** All that is imposed at an instant, taken together. */
+/** All conditions in force at an instant, combined. */
 export interface CombinedFaults extends Omit<DiskFaults, "freeBytes" | "latency"> {
   /** To be added up. */
   readonly latencies: readonly DelaySource[];
@@ -44,8 +44,7 @@ export interface CombinedFaults extends Omit<DiskFaults, "freeBytes" | "latency"
 }
 
 /**
- * No simulated disk is larger: beyond this a run would eat the memory of the machine that simulates
- * it.
+ * The size limit of a simulated disk: beyond it a run would use up the memory of the real machine.
  */
 export const MOST_DISK_BYTES: number = 2 ** 30;
 
@@ -64,7 +63,7 @@ export class FaultStack {
   readonly #imposed: Set<Partial<CombinedFaults>> = new Set();
   #combined: CombinedFaults = NO_FAULTS;
 
-  /** `random`: from which bursts of latency follow. */
+  /** `random`: the stream for bursts of latency. */
   constructor(random: Random) {
     this.#random = random;
   }
@@ -74,7 +73,8 @@ export class FaultStack {
   }
 
   /**
-   * Imposes `faults` on a disk that holds `usedBytes`; returns what takes exactly these away, once.
+   * Imposes `faults` on a disk that holds `usedBytes`; returns a function that removes exactly
+   * these, once.
    */
   impose(faults: Partial<DiskFaults>, usedBytes: number, nowMs: number): () => void {
     checkDiskFaults(faults);
@@ -106,8 +106,8 @@ export class FaultStack {
 }
 
 /**
- * Throws where a value is out of range or a name is none: a misspelt fault would be a run without
- * it.
+ * Throws if a value is out of range or a name is unknown: with a misspelt fault, a run would lack
+ * that fault.
  */
 export function checkDiskFaults(faults: Partial<DiskFaults>): void {
   for (const [name, value] of Object.entries(faults) as [string, unknown][]) {

@@ -1,15 +1,15 @@
 /**
  * The disk of one simulated machine. A process gets a `Disk`, whose operations take time and end as
- * events of that process; what they have done is seen by every reader of the machine at once and
- * survives the end of the process, but only what a completed sync covered is sure to survive a
- * power loss (`file-system.ts` says what may become of the rest). Disks lie less often than
- * programs forget: a journal that acknowledges before its sync, a rename that nobody synced, a torn
- * last record read as a good one are the mistakes that this is for.
+ * events of that process. Every reader of the machine sees their effects at once, and these survive
+ * the end of the process. But only what a completed sync covered is sure to survive a power loss
+ * (`file-system.ts` says what may become of the rest). Programs forget a sync more often than disks
+ * lie. This disk finds such mistakes: a journal that acknowledges before its sync, a rename without
+ * a sync, a torn last record that is read as a good one.
  *
- * An operation takes effect when it completes, so two that are begun without waiting in between may
- * take effect in any order, as on a real thread pool. What was in flight when the process ended has
- * happened, or not, or (a write) in part. It has one flat directory, whole files are read at once,
- * and reads are not faster for being cached.
+ * An operation takes effect when it completes, so two that begin without waiting in between may
+ * take effect in any order, as on a real thread pool. An operation in flight when the process ended
+ * has happened, or not, or (a write) in part. The disk has one flat directory, whole files are read
+ * at once, and cached reads are not faster.
  */
 import { checked } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
@@ -23,16 +23,16 @@ import { FileSystem } from "./file-system.ts";
 import { type Effect, SystemCalls } from "./system-calls.ts";
 
 /**
- * The disk as a process sees it; its content survives a crash. A file name is any string that is
- * not empty; there are no directories. Every operation may fail with a `DiskError`: ENOENT if the
- * file does not exist, EIO at any time, and ENOSPC if bytes are added.
+ * Storage that survives a crash, as a process sees it. File names are any strings that are not
+ * empty; there are no directories. Every operation may fail with a `DiskError`: ENOENT for a
+ * missing file, EIO, and ENOSPC if bytes are added.
  */
 export interface Disk {
   /** All bytes of a file, as they are now: a copy. */
   read(file: string): Promise<Uint8Array>;
   /**
-   * Makes these the bytes of a file, which need not exist. Not atomic: write another file, sync it
-   * and rename it for that.
+   * Replaces all bytes of a file, which need not exist. Not atomic: to be atomic, write another
+   * file, sync it and rename it.
    */
   write(file: string, bytes: Uint8Array): Promise<void>;
   /**
@@ -43,7 +43,7 @@ export interface Disk {
   /** Cuts a file to `length` bytes, or grows it with zeros. */
   truncate(file: string, length: number): Promise<void>;
   /**
-   * Gives a file another name, in place of what had that name. Atomic; durable after a sync of
+   * Renames a file, and replaces a file that already has that name. Atomic; durable after a sync of
    * `to`.
    */
   rename(from: string, to: string): Promise<void>;
@@ -55,14 +55,14 @@ export interface Disk {
   /** The names of all files, sorted. */
   list(): Promise<string[]>;
   /**
-   * Makes durable what was done to a file before this was called: its bytes, and its entry in the
-   * directory (`fsync` of both). After EIO nobody knows what is durable, and a later sync that
-   * succeeds says nothing about what this one covered: write it again.
+   * Makes durable everything that was done to a file before this call: its bytes, and its entry in
+   * the directory (`fsync` of both). After EIO it is unknown which changes are durable, and a later
+   * sync that succeeds says nothing about the changes that this one covered: write them again.
    */
   sync(file: string): Promise<void>;
 }
 
-/** The place where bit rot strikes. Default: a randomly drawn byte and bit. */
+/** The place of bit rot: by default a drawn byte and a drawn bit. */
 export interface RotPlace {
   /** Which byte of the file, from 0. */
   readonly byte?: number;
@@ -73,7 +73,7 @@ export interface RotPlace {
 type Call = keyof Disk;
 type ErrorRate = "readErrorRate" | "writeErrorRate" | "syncErrorRate";
 
-/** How often an operation fails is decided by its kind. */
+/** Which rate decides how often an operation of each kind fails. */
 const ERROR_RATE: Readonly<Record<Call, ErrorRate>> = {
   read: "readErrorRate",
   list: "readErrorRate",
@@ -85,10 +85,7 @@ const ERROR_RATE: Readonly<Record<Call, ErrorRate>> = {
   sync: "syncErrorRate",
 };
 
-/**
- * What an operation takes where nothing is wrong: into the page cache, and down to a solid-state
- * disk.
- */
+/** The time of an operation without faults: into the page cache, and down to a solid-state disk. */
 const CACHE_LATENCY = { minMs: 0.02, meanMs: 0.03 };
 const SYNC_LATENCY = { minMs: 0.5, meanMs: 2 };
 
@@ -112,9 +109,9 @@ export class SimDisk {
   readonly #files: FileSystem = new FileSystem();
   readonly #calls: SystemCalls;
   readonly #faults: FaultStack;
-  /** In order of asking, with what completes them. */
+  /** Operations in order of request, with the timer that completes each. */
   readonly #inFlight: Map<Operation, Disposable> = new Map();
-  /** Those of them that would have completed, had the disk not stalled. */
+  /** Operations that would have completed, had the disk not stalled. */
   #held: Operation[] = [];
   #rots = 0;
 
@@ -131,8 +128,8 @@ export class SimDisk {
   }
 
   /**
-   * The disk as the process of that incarnation sees it; once that process is gone, nothing it asks
-   * for is done or answered.
+   * The disk as the process of that incarnation sees it. Once that process has ended, its requests
+   * are neither done nor answered.
    */
   boundTo(incarnation: number): Disk {
     const begin = <T>(call: Call, file: string, effect: Effect<T>): Promise<T> =>
@@ -151,8 +148,8 @@ export class SimDisk {
   }
 
   /**
-   * Makes something be wrong with this disk until the returned is disposed. Several at once stack:
-   * delays add up, the highest rate and the least room rule.
+   * Imposes a fault on this disk until the returned object is disposed. Several at once combine:
+   * delays add up, the highest rate and the least room count.
    */
   impose(faults: Partial<DiskFaults>): Disposable {
     const lift = this.#faults.impose(faults, this.#files.usedBytes, this.#world.nowMs);
@@ -168,9 +165,9 @@ export class SimDisk {
   }
 
   /**
-   * Flips one bit of what is durable of `file`; readers see it at once, except where a newer value
-   * of that byte waits to be synced. Returns which byte. Only for files whose program can tell and
-   * can do without: otherwise what follows is no finding.
+   * Flips one durable bit of `file`; readers see it at once, except where a newer value of that
+   * byte waits to be synced. Returns which byte. Use it only for files whose program can detect the
+   * loss and recover: otherwise the result is no finding.
    */
   rot(file: string, place: RotPlace = {}): number {
     const size = this.#files.durable(named(file))?.length ?? 0;
@@ -185,16 +182,16 @@ export class SimDisk {
   }
 
   /**
-   * For checks: what a reader on this machine would find now; undefined for no such file. Not a
-   * copy: look, keep nothing.
+   * For checks: what a reader on this machine would find now; undefined for a missing file. Not a
+   * copy: read it, keep nothing.
    */
   contents(file: string): Uint8Array | undefined {
     return this.#files.contents(file);
   }
 
   /**
-   * For checks: what a power loss now would surely leave; undefined for no such file. Not a copy:
-   * look, keep nothing.
+   * For checks: what a power loss now would surely leave; undefined for a missing file. Not a copy:
+   * read it, keep nothing.
    */
   durable(file: string): Uint8Array | undefined {
     return this.#files.durable(file);
@@ -240,7 +237,9 @@ export class SimDisk {
     return totalMs;
   }
 
-  /** @internal The instant of an operation's effect. Its process hears of it when it can. */
+  /**
+   * @internal The instant of an operation's effect. Its process is notified when it can run.
+   */
   complete(operation: Operation): void {
     const faults = this.#faults.combined;
     if (faults.stalled) {
@@ -269,8 +268,8 @@ export class SimDisk {
   }
 
   /**
-   * For what is not drawn once for each operation: fixed by the instant, so that no other fault
-   * moves it.
+   * A stream for draws that are not made once for each operation: fixed by the instant, so that no
+   * other fault changes it.
    */
   #drawsNow(purpose: string): Random {
     return this.#random.fork(`${purpose} at ${this.#world.nowMs}`);
@@ -287,7 +286,7 @@ function complete(operation: Operation): void {
 
 /**
  * Its process ended while it was in flight: it had happened already, or had not, or (a write) in
- * part. Had it any effect?
+ * part. Returns whether it had any effect.
  */
 function interrupt({ call, effect, fateDraw }: Operation): boolean {
   const third = Math.floor(fateDraw * 3);

@@ -1,20 +1,21 @@
 /**
- * Files as an operating system keeps them, twice: as every process of the machine sees them (the
- * page cache), and as they would be found after a power loss (the device). Between the two stands a
- * list of changes that nobody has synced. A sync moves a file's changes over to the device; a
- * failed one decides by chance which got there and forgets the others ("fsyncgate": the kernel
- * marks the pages clean); a power loss decides it for all that is left.
+ * Files as an operating system keeps them, in two states: as every process of the machine sees them
+ * (the page cache), and as they would be found after a power loss (the device). Between the two is
+ * a list of changes that have not been synced. A sync moves a file's changes to the device. A
+ * failed sync decides at random which of them reached the device and forgets the others
+ * ("fsyncgate": the kernel marks the pages clean). A power loss decides at random about all that
+ * are left.
  *
- * Changes of one file may be kept out of order, torn at a byte, or with a size that outran the data
- * (zeros), as POSIX allows. A rename is atomic. Names that have to do with each other change in
- * order, others may not (what ext4 and btrfs do; Pillai et al., "All file systems are not created
- * equal", OSDI 2014). One flat directory; no time, no errors of the device, no links, no
+ * Changes of one file may be kept out of order, torn at a byte, or with a size that was written
+ * before the data (zeros), as POSIX allows. A rename is atomic. Changes of related names happen in
+ * order, others may not (as in ext4 and btrfs; Pillai et al., "All file systems are not created
+ * equal", OSDI 2014). There is one flat directory; no time, no errors of the device, no links, no
  * permissions: see `disk.ts` for the first two.
  */
 import type { Random } from "../../core/random.ts";
 import { GrowingBytes } from "./growing-bytes.ts";
 
-/** A change of a file's bytes: resize it where `size` is given, then put `bytes` at `at`. */
+/** A change of a file's bytes: resizes it if `size` is given, then puts `bytes` at `at`. */
 interface DataChange {
   readonly order: number;
   readonly size: number | undefined;
@@ -23,7 +24,8 @@ interface DataChange {
 }
 
 /**
- * A change of the directory, whole or not at all: what each of these names stands for from then on.
+ * A change of the directory, whole or not at all: the file that each of these names refers to from
+ * now on.
  */
 interface NameChange {
   readonly order: number;
@@ -31,22 +33,22 @@ interface NameChange {
 }
 
 interface StoredFile {
-  /** What processes see. */
+  /** The bytes that processes see. */
   readonly cached: GrowingBytes;
-  /** What is on the device. */
+  /** The bytes on the device. */
   readonly durable: GrowingBytes;
-  /** In order; what a sync would move to the device. */
+  /** In order; the changes that a sync would move to the device. */
   unsynced: DataChange[];
 }
 
-/** What a sync that begins now will cover when it ends: later changes are not its business. */
+/** What a sync that begins now will cover when it ends: later changes are not included. */
 export interface SyncPoint {
   readonly name: string;
   readonly file: StoredFile;
   readonly order: number;
 }
 
-/** How the changes fared that nobody had synced. */
+/** What happened to the changes that were not synced. */
 export interface Losses {
   kept: number;
   lost: number;
@@ -54,8 +56,8 @@ export interface Losses {
 }
 
 /**
- * More unsynced changes than this, and the kernel writes the older half out by itself, as real ones
- * do in time.
+ * If there are more unsynced changes than this, the kernel writes the older half by itself, as real
+ * ones do in time.
  */
 const MOST_UNSYNCED = 10_000;
 
@@ -66,7 +68,7 @@ export class FileSystem {
   #order = 0;
   #usedBytes = 0;
 
-  /** What all visible files hold together. */
+  /** The total size of all visible files. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
@@ -86,16 +88,16 @@ export class FileSystem {
   }
 
   /**
-   * Bytes that a power loss cannot take away any more, not a copy; undefined where the name itself
-   * may be lost.
+   * Bytes that a power loss can no longer remove, not a copy; undefined if the name itself may be
+   * lost.
    */
   durable(name: string): Uint8Array | undefined {
     return this.#durableNames.get(name)?.durable.view();
   }
 
   /**
-   * Adds `bytes`, which now belong to the file system, at the end of a file, and makes the file
-   * where there is none.
+   * Adds `bytes`, which now belong to the file system, at the end of a file, and creates a missing
+   * file.
    */
   append(name: string, bytes: Uint8Array): void {
     const file = this.#fileOf(name);
@@ -103,8 +105,7 @@ export class FileSystem {
   }
 
   /**
-   * Empties a file and writes `bytes`, which now belong to the file system; makes the file where
-   * there is none.
+   * Empties a file and writes `bytes`, which now belong to the file system; creates a missing file.
    */
   replace(name: string, bytes: Uint8Array): void {
     this.#change(this.#fileOf(name), 0, 0, bytes);
@@ -135,16 +136,16 @@ export class FileSystem {
     return { name, file: this.#existing(name), order: this.#order };
   }
 
-  /** It ends well: the file's bytes and its entry in the directory are durable. */
+  /** The sync succeeds: the file's bytes and its entry in the directory are durable. */
   endSync(point: SyncPoint): void {
     for (const change of takeUpTo(point.file, point.order)) apply(point.file.durable, change);
     this.#commitNames(point);
   }
 
   /**
-   * It fails: which of the changes it covered are on the device is decided now, and no later sync
-   * makes up for the others, though they stay visible until the machine loses power. The directory
-   * is tried again by the next sync.
+   * The sync fails: it is decided now which of the changes it covered are on the device. No later
+   * sync makes up for the others, although they stay visible until the machine loses power. The
+   * next sync tries the directory again.
    */
   failSync(point: SyncPoint, random: Random): Losses {
     const losses = { kept: 0, lost: 0, torn: 0 };
@@ -153,8 +154,8 @@ export class FileSystem {
   }
 
   /**
-   * The machine loses power: chance decides about all that is not durable, and nothing else is
-   * left.
+   * The machine loses power: every change that is not durable is kept or lost at random, and
+   * nothing else is left.
    */
   losePower(random: Random): Losses {
     const losses = { kept: 0, lost: 0, torn: 0 };
@@ -178,8 +179,8 @@ export class FileSystem {
   }
 
   /**
-   * Flips `mask` in one durable byte; seen at once where the cache holds the same, as its page may
-   * be read again.
+   * Flips `mask` in one durable byte; seen at once if the cache holds the same value, because its
+   * page may be read again.
    */
   flip(name: string, byte: number, mask: number): void {
     const { cached, durable } = this.#durableNames.get(name) as StoredFile;
@@ -220,7 +221,9 @@ export class FileSystem {
     for (const old of this.#nameChanges.splice(0, MOST_UNSYNCED / 2)) enter(this.#durableNames, old.entries);
   }
 
-  /** The entry of a name, and so all earlier changes of the directory that it hangs on. */
+  /**
+   * Commits the entry of a name, and so all earlier changes of the directory that it depends on.
+   */
   #commitNames(point: SyncPoint): void {
     if (this.#nameChanges.length === 0) return;
     const names = new Set([point.name]);
@@ -249,7 +252,7 @@ function apply(image: GrowingBytes, change: DataChange): void {
   image.put(change.at, change.bytes);
 }
 
-/** Takes the unsynced changes up to `order` off the file's list. */
+/** Removes the unsynced changes up to `order` from the file's list and returns them. */
 function takeUpTo(file: StoredFile, order: number): DataChange[] {
   const { unsynced } = file;
   let count = unsynced.length;
@@ -260,7 +263,7 @@ function takeUpTo(file: StoredFile, order: number): DataChange[] {
 }
 
 /**
- * Each change is kept, lost or torn, whatever became of those before it. Two draws for each, and
+ * Each change is kept, lost or torn, whatever happened to those before it. Two draws for each, and
  * one for all.
  */
 function settle(image: GrowingBytes, changes: readonly DataChange[], random: Random, losses: Losses): void {
@@ -280,8 +283,8 @@ function settle(image: GrowingBytes, changes: readonly DataChange[], random: Ran
 }
 
 /**
- * The bytes up to a cut; every other time the file's size was written before the data, and zeros
- * follow them.
+ * Writes the bytes up to a cut; every other time the file's size was written before the data, and
+ * zeros follow them.
  */
 function tear(image: GrowingBytes, change: DataChange, cut: number): void {
   const place = (cut * 2) % 1;

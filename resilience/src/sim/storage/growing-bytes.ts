@@ -1,10 +1,10 @@
 /**
- * The bytes of one file, in a buffer with room to grow: its room doubles when it is full, so that a
- * journal of 100,000 appends costs what its bytes cost and not 100,000 copies of itself. What lies
- * between the end and a write behind it reads as zeros, as in a file with a hole.
+ * The bytes of one file, in a buffer with spare room: its room doubles when it is full, so that a
+ * journal of 100,000 appends costs time for its bytes and not for 100,000 copies of itself. Bytes
+ * between the end and a later write behind it read as zeros, as in a file with a hole.
  */
 
-/** Room of a file that has just been written to for the first time. */
+/** Room of a file at its first write. */
 const FIRST_ROOM_BYTES = 64;
 
 export class GrowingBytes {

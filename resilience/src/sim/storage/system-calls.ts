@@ -1,8 +1,8 @@
 /**
  * What each operation of a simulated disk does to the files at the instant at which it takes
- * effect, whether it works, finds no file, finds no room or meets a device that fails. A failed
- * write leaves some first bytes behind; a failed sync settles there and then what it covered. When
- * that instant comes is the business of `disk.ts`.
+ * effect: it works, finds no file, finds no room, or meets a device that fails. A failed write
+ * leaves some first bytes behind. A failed sync decides at once which of the changes that it
+ * covered are kept. `disk.ts` decides when that instant comes.
  */
 import type { Random } from "../../core/random.ts";
 import { DiskError } from "./disk-error.ts";
@@ -14,11 +14,11 @@ import type { FileSystem } from "./file-system.ts";
  */
 export type Effect<Result> = (cut?: number) => Result;
 
-/** What the operations need to know of the disk. */
+/** What the operations need from the disk. */
 export interface Surroundings {
   /** How much all files may hold together at this instant. */
   limitBytes(): number;
-  /** A stream for chances that are not drawn once for each operation, fixed by the instant. */
+  /** A stream for draws that are not made once for each operation, fixed by the instant. */
   draws(purpose: string): Random;
   note(detail: string): void;
 }
@@ -46,7 +46,7 @@ export class SystemCalls {
     };
   }
 
-  /** The room that the old bytes had is free for the new ones. */
+  /** The room of the old bytes is free for the new ones. */
   write(file: string, bytes: Uint8Array): Effect<void> {
     return (cut) => {
       const oldBytes = this.#files.contents(file)?.length ?? 0;
@@ -87,7 +87,7 @@ export class SystemCalls {
     };
   }
 
-  /** What it covers is fixed when it is asked for. */
+  /** The changes that it covers are fixed when it is requested. */
   sync(file: string): Effect<void> {
     const point = this.#files.has(file) ? this.#files.beginSync(file) : undefined;
     return (cut) => {
