@@ -57,7 +57,10 @@ export interface ExploreProgress {
   readonly cpuMs: number;
 }
 
-/** `runOnce` with this seed (and tie-break, if one was given to `explore`) repeats this run. */
+/**
+ * A run that failed. `runOnce` with this seed (and with the tie-break, if `explore` got one)
+ * repeats it.
+ */
 export interface Failure {
   readonly seed: number;
   readonly tieBreak: TieBreak;
@@ -88,7 +91,7 @@ export interface ExploreReport {
   readonly seedsPerCpuMinute: number;
 }
 
-/** The invariant that is violated if two runs of one seed differ. */
+/** Name of the invariant that is violated if two runs of one seed differ. */
 export const DETERMINISTIC = "deterministic";
 /** Further failures are counted and not described. */
 const MOST_FAILURES_KEPT = 1_000;

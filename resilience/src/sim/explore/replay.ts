@@ -37,8 +37,9 @@ export interface ReplayFile {
 }
 
 /**
- * `exact`: the same run, to the bit. `same-violation`: the same invariant, in a different run.
- * `other-violation`: another invariant. `fixed`: nothing was violated.
+ * `exact`: the replay is bit for bit the same run. `same-violation`: the same invariant was
+ * violated, but the run was different. `other-violation`: another invariant was violated. `fixed`:
+ * nothing was violated.
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 

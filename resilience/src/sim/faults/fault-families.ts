@@ -10,7 +10,7 @@ import type { Delay, LinkConditions } from "../network/link.ts";
 import { between, chance, logUniform, pick, shuffled } from "./draws.ts";
 import type { DiskFault, Fault, LinkFault } from "./fault.ts";
 
-/** A kind of failure. */
+/** A kind of fault that can be drawn. */
 export type FaultFamily =
   /** Processes end and start again; with `power`, their machines lose it. */
   | "kill"

@@ -53,7 +53,7 @@ export interface DriftFault extends Period {
   readonly rate: number;
 }
 
-/** Its calendar is set forward, or back if `byMs` is negative. */
+/** The calendar of a node is set forward, or back if `byMs` is negative. */
 export interface WallStepFault extends Moment {
   readonly kind: "wall-step";
   readonly node: string;
