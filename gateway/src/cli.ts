@@ -1,7 +1,7 @@
 /**
- * The command line: which subcommands there are, and how the program ends. A mistake of its user is
- * answered with a sentence and a documented exit code, never with a stack; a stack means that the
- * fault is ours.
+ * The command line: the subcommands, and how the program ends. For a mistake of the user, the
+ * program prints a sentence and ends with a documented exit code, never with a stack trace. A stack
+ * trace means a bug in this program.
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -11,13 +11,13 @@ import { type Begun, obeyLater } from "./adapters/process/process-life.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
 
 /**
- * Runs what `args` ask for; the process ends with the exit code set here, once nothing is left to
- * do. `begun`: what was found while the program was being loaded.
+ * Runs the subcommand in `args`. It sets the exit code; the process ends when no work is left.
+ * `begun`: what happened while the program was loading, such as signals.
  */
 export async function runCommandLine(args: readonly string[], begun?: Begun): Promise<void> {
   if (begun !== undefined) obeyLater(begun);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => outputFailed(error, args));
-  // There is nobody left to tell.
+  // Standard error itself has failed, so the failure cannot be reported.
   process.stderr.on("error", () => undefined);
   try {
     const program = await commandLine(args[0]);
@@ -27,24 +27,25 @@ export async function runCommandLine(args: readonly string[], begun?: Begun): Pr
   }
 }
 
-/** Those that serve until they are told to stop, whoever reads what they say. */
+/** Commands that serve until they are stopped, even if standard output fails. */
 const SERVING = new Set(["run", "station"]);
 
-/** Standard output takes no more. */
+/** Called when standard output cannot be written. */
 function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): void {
   if (SERVING.has(args[0] ?? "")) return;
-  // A reader that has seen enough (`gsf status | head`) is no fault.
+  // The reader closed the pipe (`gsf status | head`), which is not an error.
   if (error.code === "EPIPE") process.exit(EXIT.ok);
   process.stderr.write(`gsf: standard output cannot be written: ${error.message}\n`);
   process.exit(EXIT.promiseBroken);
 }
 
-/** Registers commands, once their modules are loaded. */
+/** Registers the commands of a loaded module. */
 type Register = (program: Command) => void;
 
 /**
- * The commands of each module, and how it is loaded: a station needs no parser of configurations,
- * and `gsf status` hardly anything. In the order in which help lists them.
+ * The commands of each module, and how to load it, in the order in which help lists them. Only the
+ * needed module is loaded: a station needs no configuration parser, and `gsf status` needs hardly
+ * any code.
  */
 const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => Promise<Register>]> = [
   [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
@@ -55,7 +56,8 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
 ];
 
 /**
- * With the commands that `first`, the first argument, asks for; with all, where it is none of them.
+ * The program with the module that has the command `first`, the first argument; with all modules if
+ * no module has it.
  */
 async function commandLine(first = ""): Promise<Command> {
   const program = new Command("gsf")
@@ -81,11 +83,10 @@ Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wro
   return program;
 }
 
-/**
- * Says what went wrong, where nobody has said it yet, and how the program is to end because of it.
- */
+/** Prints the error, if it has not been printed yet, and returns the exit code for it. */
 function exitCodeFor(error: unknown): number {
-  // Commander has printed its own sentence already; asked-for help and version are no errors.
+  // Commander has already printed its message. It also throws after printing help or the version,
+  // which are not errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UserError) {
     process.stderr.write(`gsf: ${error.shown}\n`);

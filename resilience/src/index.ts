@@ -1,6 +1,6 @@
 /**
- * The main door: everything for callers, bound to the system's monotonic clock unless given another
- * one.
+ * The main entry point: everything for callers. It uses the system's monotonic clock unless the
+ * caller passes another clock.
  *
  * @module ground-station-failover
  */

@@ -1,7 +1,8 @@
 /**
- * What is wrong with a configuration file, and where: `fleet.yaml:12:5 groups[0].stations: …`.
- * Positions come from the YAML document's own tree; a field that is missing is reported at the
- * section that should have it, one that comes through an alias at the place where it is written.
+ * The problems of a configuration file, with their positions:
+ * `fleet.yaml:12:5 groups[0].stations: …`. The positions come from the tree of the YAML document. A
+ * missing field is reported at the section that should have it. A field that comes through an alias
+ * is reported at the place where it is written.
  */
 import type { Document, LineCounter, Node } from "yaml";
 import { isAlias, isMap, isScalar, isSeq } from "yaml";
@@ -10,23 +11,23 @@ import { visibleLines } from "../adapters/telemetry/visible.ts";
 import type { FieldPath } from "./field-path.ts";
 import { shownPath } from "./field-path.ts";
 
-/** One thing that is wrong: the field, where it stands in the file, and what is allowed. */
+/** One problem: the field, its position in the file, and what is allowed. */
 export interface ConfigurationProblem {
   readonly field: string;
-  /** Counted from 1; undefined where the whole file is meant. */
+  /** Counted from 1; undefined if the problem is with the whole file. */
   readonly line: number | undefined;
   readonly column: number | undefined;
   readonly sentence: string;
 }
 
 /**
- * A configuration cannot be used; the message has a line for each of its problems, in the order of
- * the file.
+ * A configuration cannot be used. The message has one line for each problem, in the order of the
+ * file.
  */
 export class ConfigurationProblems extends UserError {
   readonly problems: readonly ConfigurationProblem[];
 
-  /** `count`: how many there are, where only the first are in `problems`. */
+  /** `count`: number of all problems, if `problems` has only the first of them. */
   constructor(file: string, problems: readonly ConfigurationProblem[], count: number = problems.length) {
     const ordered = problems.toSorted(
       (one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0),
@@ -41,15 +42,15 @@ export class ConfigurationProblems extends UserError {
     this.problems = ordered;
   }
 
-  /** Each problem has a line of its own, which is visible already. */
+  /** The message as it is: each problem has its own line, already free of control characters. */
   override get shown(): string {
     return this.message;
   }
 }
 
 /**
- * The problem `sentence` at `path` of `document`; `at` says whether the field's name or its value
- * is meant.
+ * The problem `sentence` at `path` of `document`. `at`: whether its position is that of the field's
+ * name or of its value.
  */
 export function problemAt(
   document: Document,
@@ -77,7 +78,7 @@ function offsetOf(document: Document, path: FieldPath, at: "name" | "value"): nu
       const pair = node.items.find(({ key }) => (isScalar(key) ? String(key.value) : undefined) === String(step));
       const key = isScalar(pair?.key) ? pair.key : undefined;
       next = pair?.value as Node | null | undefined;
-      // An empty value has no place of its own: its name stands for it.
+      // An empty value has no position of its own, so the position of its name is used.
       const named = depth === path.length - 1 && (at === "name" || next?.range === undefined);
       offset = (named ? key?.range?.[0] : (next?.range?.[0] ?? key?.range?.[0])) ?? offset;
     } else if (isSeq(node)) {

@@ -15,7 +15,10 @@ import { type SelectionTerms, selectThreshold } from "./selection.ts";
 import type { TrafficSummary } from "./traffic-summary.ts";
 import { type CalibrationTrial, HIGHEST_LEVEL } from "./trial.ts";
 
-/** Each of these alone would be enough; undefined if it would not be, or if that is unknown. */
+/**
+ * What would make the goal reachable. Each field alone would be enough; undefined if it would not
+ * be, or if that is unknown.
+ */
 export interface CalibrationNeeds {
   /** Heartbeats at this interval or a shorter one (an estimate). */
   readonly intervalMs: number | undefined;

@@ -63,7 +63,10 @@ export interface TradeOffPoint {
   readonly counted: number;
 }
 
-/** Why no detector can reach the goal on this trace, and what it would take. */
+/**
+ * The reason why no detector can reach the goal on this trace, and what would make the goal
+ * reachable.
+ */
 export type CalibrationRefusal = {
   readonly why:
     | "interval-too-long" /** Two beats do not fit into the time for detection. */
@@ -93,7 +96,7 @@ export interface CalibrationProgress {
   readonly total: number;
 }
 
-/** A trace with fewer gaps than this has no usable tail and is refused. */
+/** Minimum number of gaps in a trace. A trace with fewer has no usable tail and is refused. */
 export const MIN_GAPS = 200;
 
 interface Tried {
@@ -127,8 +130,8 @@ function addedTo(
 }
 
 /**
- * Calibrates at one go; throws {@link ConfigurationError} for options out of range and a trace with
- * too few gaps.
+ * Calibrates in one call. Throws {@link ConfigurationError} if an option is out of range or the
+ * trace has too few gaps.
  *
  * @example
  * ```ts
@@ -152,8 +155,8 @@ export function calibrate(trace: HeartbeatTrace, options: CalibrationOptions): C
 }
 
 /**
- * As {@link calibrate}, with a pause after each candidate: a long trace takes some seconds for
- * each.
+ * Calibrates like {@link calibrate}, but pauses after each candidate, because a candidate takes
+ * some seconds for a long trace.
  *
  * @example
  * ```ts

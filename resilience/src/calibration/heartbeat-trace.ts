@@ -11,9 +11,12 @@
 import { BeatOrder } from "../core/detection/beat-order.ts";
 import type { Heartbeat, HeartbeatVerdict } from "../core/detection/detector.ts";
 
-/** More nodes than this are refused: a trace with random ids must not fill the memory. */
+/**
+ * Maximum number of nodes in a trace. More are refused, so that a trace with random ids does not
+ * fill the memory.
+ */
 export const MAX_TRACE_NODES = 20_000;
-/** The number that 800 MB can hold. */
+/** Maximum number of heartbeats in a trace: 800 MB hold that many. */
 export const MAX_TRACE_HEARTBEATS = 40_000_000;
 
 /** Marks a break in the column of missing beats; a longer jump of the numbers is a break too. */
@@ -26,7 +29,7 @@ const LARGEST_CHUNK = 65_536;
  */
 const OUTAGE_GAPS = 10;
 
-/** The verdict on an arrival: a detector's verdict, or that there was no room. */
+/** The verdict on an arrival: the verdict of a detector, or that the trace is full. */
 export type TraceVerdict = HeartbeatVerdict | "too-many-nodes" | "too-many-beats";
 
 interface Chunk {
@@ -53,7 +56,7 @@ export interface TraceStep {
   sentAtMs: number | undefined;
 }
 
-/** What one node's beats came to. */
+/** The recorded heartbeats of one node. */
 export class NodeTrace {
   /** Arrivals that proved life. */
   beats = 0;
@@ -149,7 +152,7 @@ export class NodeTrace {
 }
 
 /**
- * A recorded stretch of heartbeats, of any number of nodes, for {@link calibrate}.
+ * A recording of the heartbeats of any number of nodes, for {@link calibrate}.
  *
  * @example
  * ```ts

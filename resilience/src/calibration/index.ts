@@ -1,6 +1,7 @@
 /**
- * The door to calibration: from a trace of heartbeats to a detector, its level and what that costs,
- * each with its bounds. Pure, as the machines are.
+ * The entry point for calibration. From a trace of heartbeats, it chooses a detector and its level,
+ * and states the cost of that choice; each value has its bounds. It is pure, like the machines of
+ * `core`.
  *
  * @module ground-station-failover/calibration
  */

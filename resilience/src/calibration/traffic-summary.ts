@@ -18,7 +18,7 @@ export interface GapQuantiles {
   readonly longestMs: number;
 }
 
-/** What a trace shows of its traffic. */
+/** What a trace shows about its traffic. */
 export interface TrafficSummary {
   readonly nodes: number;
   /** Arrivals that proved life. */
@@ -49,7 +49,7 @@ export interface TrafficSummary {
   readonly outages: { readonly count: number; readonly longestMs: number };
 }
 
-/** Beats that never came, without outages. */
+/** Heartbeats that never arrived; outages are not counted. */
 export interface LossSummary {
   readonly lost: number;
   /** Share of the beats sent. */

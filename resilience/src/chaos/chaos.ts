@@ -44,6 +44,7 @@ export interface ChaosOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** Options of added latency: a delay before each request. */
 export interface LatencyOptions extends ScheduleOptions {
   /**
    * How long the request is delayed, in ms or as a distribution; 0 … 3,600,000. No default. A
@@ -52,6 +53,7 @@ export interface LatencyOptions extends ScheduleOptions {
   readonly ms: number | Distribution;
 }
 
+/** Options of injected errors. */
 export interface ErrorOptions extends ScheduleOptions {
   /**
    * Creates the error that the call rejects with, from its key. Default: `FaultInjectedError`,
@@ -60,6 +62,7 @@ export interface ErrorOptions extends ScheduleOptions {
   readonly error?: ((key: string | undefined) => unknown) | undefined;
 }
 
+/** Options of dropped requests: the request is not sent. */
 export interface DropOptions extends ScheduleOptions {
   /**
    * `silence`: the caller waits until it gives up. `refused`: the caller learns at once that
@@ -69,6 +72,7 @@ export interface DropOptions extends ScheduleOptions {
   readonly as?: "silence" | "refused" | undefined;
 }
 
+/** Options of false successes: an answer of status 200, although the operation did not run. */
 export interface LyingSuccessOptions extends ScheduleOptions {
   /**
    * Creates the answer, from the call's key. Default:
@@ -77,6 +81,7 @@ export interface LyingSuccessOptions extends ScheduleOptions {
   readonly answer?: ((key: string | undefined) => unknown) | undefined;
 }
 
+/** Options of slow bodies: a wait before each chunk of an answer's body. */
 export interface SlowBodyOptions extends ScheduleOptions {
   /**
    * The wait before each chunk, in ms or as a distribution; 0 … 3,600,000. No default. A
@@ -108,7 +113,7 @@ const FAULT_NAMES: Readonly<Record<FaultKind, Readonly<Record<string, true>>>> =
 const lie = (): unknown => ({ status: 200, body: { error: "injected by chaos" } });
 
 /**
- * Faults on purpose around your own operations. Everything ends when it is disposed.
+ * Injects faults into your own operations. Disposing it ends all faults.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * The door to faults on purpose: see `chaos.ts` for what they are and how they end.
+ * The entry point for injecting faults on purpose. `chaos.ts` says which faults exist and how they
+ * end.
  *
  * @module ground-station-failover/chaos
  */

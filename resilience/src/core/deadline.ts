@@ -11,8 +11,8 @@ import { refusal, shown } from "./options.ts";
 declare const INSTANT: unique symbol;
 
 /**
- * An instant in milliseconds on the axis of the clock in use; `Infinity` means none. It is a type
- * of its own, so that a duration cannot be passed by mistake. `deadlineAfter(5_000)` makes a
+ * An instant in milliseconds on the axis of the clock in use; `Infinity` means no deadline. It has
+ * a type of its own, so that a duration cannot be passed by mistake. `deadlineAfter(5_000)` makes a
  * deadline that is five seconds away; {@link deadlineAt} makes one from a computed number.
  */
 export type Deadline = number & { readonly [INSTANT]: true };
@@ -21,8 +21,9 @@ export type Deadline = number & { readonly [INSTANT]: true };
 export const NO_DEADLINE: Deadline = Number.POSITIVE_INFINITY as Deadline;
 
 /**
- * The deadline at `instantMs` on the axis of the clock in use, worked out by hand:
- * `deadlineAt(clock.nowMs() + 5_000)`.
+ * Makes a deadline from `instantMs`, a computed instant in milliseconds on the axis of the clock in
+ * use: `deadlineAt(clock.nowMs() + 5_000)`. Throws {@link ConfigurationError} if `instantMs` is not
+ * a number.
  *
  * @example
  * ```ts
@@ -38,7 +39,7 @@ export function deadlineAt(instantMs: number): Deadline {
   throw refusal("deadlineAt", "instantMs", instantMs, "an instant in milliseconds on the axis of a clock");
 }
 
-/** Header that carries the time left, as whole milliseconds. */
+/** HTTP header that carries the time left, in whole milliseconds. */
 export const TIME_LEFT_HEADER = "x-time-left-ms";
 
 /**
@@ -48,7 +49,7 @@ export const TIME_LEFT_HEADER = "x-time-left-ms";
 const CALENDAR_TIME_MS = 1e11;
 
 /**
- * Milliseconds left at `nowMs`, never below zero.
+ * Milliseconds that are left at `nowMs` until `deadline`; never below 0.
  *
  * @example
  * ```ts
@@ -139,8 +140,9 @@ function checkLeft(part: string, leftMs: unknown): void {
 }
 
 /**
- * The `grpc-timeout` value for a time left: the finest unit that fits 8 digits, rounded down so
- * that it never grows. Throws {@link ConfigurationError} where it is no number.
+ * Formats a time left, in milliseconds, as a `grpc-timeout` value. It uses the finest unit that
+ * fits 8 digits and rounds down, so that the time never grows. Throws {@link ConfigurationError} if
+ * `leftMs` is not a number.
  *
  * @example
  * ```ts
@@ -164,7 +166,7 @@ export function toGrpcTimeout(leftMs: number): string {
 }
 
 /**
- * Milliseconds of a `grpc-timeout` value, or undefined where the text is none.
+ * Milliseconds of a `grpc-timeout` value; undefined if `text` is not such a value.
  *
  * @example
  * ```ts
@@ -184,8 +186,8 @@ export function fromGrpcTimeout(text: string): number | undefined {
 }
 
 /**
- * The {@link TIME_LEFT_HEADER} value for a time left: whole milliseconds, rounded down, 2⁵³ − 1 for
- * no deadline. Throws {@link ConfigurationError} where it is no number.
+ * Formats a time left as a {@link TIME_LEFT_HEADER} value: whole milliseconds, rounded down; 2⁵³ −
+ * 1 for no deadline. Throws {@link ConfigurationError} if `leftMs` is not a number.
  *
  * @example
  * ```ts
@@ -206,7 +208,7 @@ export function toTimeLeftHeader(leftMs: number): string {
 }
 
 /**
- * Milliseconds of a {@link TIME_LEFT_HEADER} value, or undefined where the text is none.
+ * Milliseconds of a {@link TIME_LEFT_HEADER} value; undefined if `text` is not such a value.
  *
  * @example
  * ```ts

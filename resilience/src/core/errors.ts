@@ -1,25 +1,26 @@
 /**
  * All errors that this library raises on purpose, in one family. A caller branches on `code` and
- * `origin`, never on a message. `origin` is a property of the type and not a setting. So a refusal
- * of this library itself (`local`) can never count as a failure of the service; that mistake makes
- * breakers trip on their own bulkheads. They are in one file, beside the one table that lists them.
+ * `origin`, never on a message. `origin` is a property of the type, not a setting. Therefore a
+ * refusal of this library itself (`local`) can never count as a failure of the service; if it did,
+ * a breaker could open because of its own bulkhead. All errors are in one file, beside the one
+ * table that lists them.
  *
  * | code                     | origin     | raised when                                                              |
  * | ------------------------ | ---------- | ------------------------------------------------------------------------ |
  * | INVALID_CONFIGURATION    | local      | an option is out of range, or options contradict each other              |
  * | BREAKER_OPEN             | local      | the circuit is open, or all of its probes are out                        |
- * | BULKHEAD_FULL            | local      | no slot is free and the queue is at its bound                            |
- * | BULKHEAD_TIMEOUT         | local      | a waiter was not given a slot within the acquire timeout                 |
- * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: had an attempt reached the service?   |
+ * | BULKHEAD_FULL            | local      | no slot is free and the queue is full                                    |
+ * | BULKHEAD_TIMEOUT         | local      | a waiting call did not get a slot within the acquire timeout             |
+ * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: an attempt had reached the service    |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
- * | NO_ELIGIBLE_STATION      | local      | no station became eligible in time; `cause`: how its last attempt ended  |
- * | OVERLOADED               | local      | it could not be answered in time, so it was refused early; retry later   |
+ * | NO_ELIGIBLE_STATION      | local      | no station became eligible in time; `cause`: end of the last attempt     |
+ * | OVERLOADED               | local      | the call could not be answered in time: refused early; retry later       |
  * | LOCAL_SHORTAGE           | local      | nothing was sent: this machine lacks a descriptor, port, memory or name  |
  * | ATTEMPT_TIMEOUT          | downstream | one attempt took longer than `timeoutMs`                                 |
- * | RETRY_BUDGET_EXHAUSTED   | downstream | not thrown: found on what is, by `retryRefusalOf`, and in the event      |
- * | AMBIGUOUS_OUTCOME        | downstream | the call was sent, its station was lost, and nobody can say if it ran    |
- * | STALE_EPOCH              | downstream | a station has already seen a newer epoch than the one this call carries  |
- * | FAULT_INJECTED           | downstream | chaos made this attempt fail; never outside an experiment                |
+ * | RETRY_BUDGET_EXHAUSTED   | downstream | the budget refused a retry; `retryRefusalOf` finds it on the failure     |
+ * | AMBIGUOUS_OUTCOME        | downstream | the call was sent and its station was lost: it may have run or not       |
+ * | STALE_EPOCH              | downstream | a station has already seen a newer epoch than the epoch of this call     |
+ * | FAULT_INJECTED           | downstream | chaos made this attempt fail on purpose; only in experiments             |
  */
 import { brand } from "./brand.ts";
 
@@ -49,8 +50,9 @@ export interface ErrorDetails {
 }
 
 /**
- * Root of the family: `error instanceof ResilienceError` is true for all of ours and nothing else,
- * whichever copy of this library made them (see `brand.ts`); so it is for each class below.
+ * Base class of all errors of this library. `error instanceof ResilienceError` is true for every
+ * error of this library and for no other error. It also holds for errors that another copy of this
+ * library made (see `brand.ts`). The same is true for each class below.
  *
  * @example
  * ```ts
@@ -86,9 +88,10 @@ export abstract class ResilienceError extends Error {
 }
 
 /**
- * Our own decision, not the service's: refused before anything was sent, or ended by the caller's
- * abort or deadline while it was out (then nobody knows whether it ran). Breakers do not take one
- * of these as a failure, whoever throws it.
+ * This library refused or ended the call; the service did not fail. The call was refused before
+ * anything was sent, or the caller's abort or deadline ended it while an attempt was out; in that
+ * second case it is unknown whether the call ran. Breakers never count this error as a failure,
+ * whichever code throws it.
  *
  * @example
  * ```ts
@@ -109,7 +112,7 @@ export abstract class LocalRejection extends ResilienceError {
 }
 
 /**
- * The service behind us failed, or may have.
+ * The service failed, or may have failed.
  *
  * @example
  * ```ts
@@ -130,8 +133,8 @@ export abstract class DownstreamError extends ResilienceError {
 }
 
 /**
- * An option is out of range, or options contradict each other; `hazard` names the contradiction
- * where it has a name.
+ * An option is out of range, or options contradict each other. `hazard` names the contradiction; it
+ * is `out-of-range` for a single bad value.
  *
  * @example
  * ```ts
@@ -163,9 +166,9 @@ export class ConfigurationError extends LocalRejection {
 }
 
 /**
- * The circuit is open, or all of its probes are out. One of these serves a whole open period,
- * because building an error costs more than the rest of a fast failure; its `retryAfterMs` is
- * therefore worked out when it is read, and it has no stack of its own.
+ * The circuit is open, or all of its probes are out. One error object serves a whole open period,
+ * because building an error costs more than the rest of a fast failure. Therefore `retryAfterMs` is
+ * computed when it is read, and the error has no stack trace.
  *
  * @example
  * ```ts
@@ -201,7 +204,7 @@ export class BreakerOpenError extends LocalRejection {
 }
 
 /**
- * No slot is free and the queue is at its bound.
+ * No slot is free and the queue is full.
  *
  * @example
  * ```ts
@@ -222,7 +225,7 @@ export class BulkheadFullError extends LocalRejection {
 }
 
 /**
- * A waiter was not given a slot within the acquire timeout.
+ * A waiting call did not get a slot within the acquire timeout.
  *
  * @example
  * ```ts
@@ -243,7 +246,7 @@ export class BulkheadTimeoutError extends LocalRejection {
 }
 
 /**
- * The deadline passed, or would pass before an attempt could finish.
+ * The deadline passed, or it would pass before an attempt could finish.
  *
  * @example
  * ```ts
@@ -272,8 +275,8 @@ export class DeadlineExceededError extends LocalRejection {
 }
 
 /**
- * The caller's signal was aborted. Its name is `AbortError`, as the platform's own; `cause` is the
- * signal's reason.
+ * The caller's signal was aborted. `name` is `AbortError`, like the platform's own error; `cause`
+ * is the reason of the signal.
  *
  * @example
  * ```ts
@@ -300,9 +303,9 @@ export class CallAbortedError extends LocalRejection {
 }
 
 /**
- * No station became eligible within the wait that the caller allowed. The message says what is
- * known of each; `cause` is how the call's own last try ended (a refused connection, an old epoch),
- * where it had one. It did not run.
+ * No station became eligible within the wait that the caller allowed. The call did not run. The
+ * message says what is known of each station. If the call made an attempt, `cause` is how its last
+ * attempt ended (a refused connection, an old epoch).
  *
  * @example
  * ```ts
@@ -322,8 +325,8 @@ export class NoEligibleStationError extends LocalRejection {
 }
 
 /**
- * More calls wait than can be answered in time: this one was refused at once instead of being
- * answered too late.
+ * More calls are waiting than can be answered in time. This call was refused at once, because its
+ * answer would come too late.
  *
  * @example
  * ```ts
@@ -344,8 +347,8 @@ export class OverloadedError extends LocalRejection {
 }
 
 /**
- * Nothing was sent, for want of a resource of this machine (descriptors, ports, memory, a name
- * server); `cause` says which.
+ * Nothing was sent, because this machine lacks a resource (descriptors, ports, memory, a name
+ * server). `cause` says which resource.
  *
  * @example
  * ```ts
@@ -366,7 +369,7 @@ export class LocalShortageError extends LocalRejection {
 }
 
 /**
- * One attempt took longer than `timeoutMs`. The work may still be running, and holds its slot until
+ * One attempt took longer than `timeoutMs`. Its work may still be running; it holds its slot until
  * it settles.
  *
  * @example
@@ -388,9 +391,8 @@ export class AttemptTimeoutError extends DownstreamError {
 
 /**
  * A retry was due and safe, but the budget refused it; `cause` is the error that asked for the
- * retry. A call does not reject with it, because the failure itself says more: see
- * `retryRefusalOf`. Only an attempt that was somebody else's retry from the start, and never made,
- * ends with it.
+ * retry. A call does not reject with this error. It ends with the failure that asked for the retry,
+ * because that says more; `retryRefusalOf` finds this error on it.
  *
  * @example
  * ```ts
@@ -412,8 +414,9 @@ export class RetryBudgetExhaustedError extends DownstreamError {
 }
 
 /**
- * The call was sent, its station was lost before it answered, and it carries no idempotency key: it
- * may have run or not. Reported instead of a false failure and instead of a blind re-send.
+ * The call was sent, its station was lost before it answered, and the call carries no idempotency
+ * key: it may have run or not. The call ends with this error, because reporting a failure could be
+ * wrong and sending the call again could run it twice.
  *
  * @example
  * ```ts
@@ -433,8 +436,8 @@ export class AmbiguousOutcomeError extends DownstreamError {
 }
 
 /**
- * A station has already seen a newer epoch than the one this call carries: the sender has been
- * replaced.
+ * A station has already seen a newer epoch than the epoch of this call: another sender has replaced
+ * this one.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * The door to the pure machines: told the time, they return decisions; they hold no clock, timer or
- * promise. Errors, deadlines, classifiers, chance and the machines' options, which callers need as
- * well, are at the main door.
+ * The entry point for the pure machines. They get the time as an argument and return decisions;
+ * they hold no clock, timer or promise. The main entry point exports what callers need as well:
+ * errors, deadlines, classifiers, random numbers and the options of the machines.
  *
  * @module ground-station-failover/core
  */

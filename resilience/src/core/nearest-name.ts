@@ -5,8 +5,8 @@
  */
 
 /**
- * The one of `names` nearest to `given`, for a suggestion; undefined where none is near, or `given`
- * has more than 64 letters.
+ * The name in `names` that is most similar to `given`, for a suggestion. Undefined if no name is
+ * similar, or if `given` has more than 64 letters.
  *
  * @example
  * ```ts

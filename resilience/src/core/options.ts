@@ -48,7 +48,7 @@ export function checked(part: string, option: string, value: number, range: Rang
 /** What to call the options object of the part itself. */
 const OWN_OPTIONS = "its options object";
 
-/** Options with every default filled in. */
+/** Options with all defaults filled in. */
 export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 
 /** The names of all options in `Options`: the compiler reports a missing or an extra one. */

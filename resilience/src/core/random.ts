@@ -22,8 +22,8 @@ export interface Random {
 }
 
 /**
- * A stream fixed by `seed`: any string, or a finite number. Throws `ConfigurationError` where it is
- * neither.
+ * Creates a stream of pseudo-random numbers that `seed` determines: any string, or a finite number.
+ * Throws `ConfigurationError` if `seed` is neither.
  *
  * @example
  * ```ts

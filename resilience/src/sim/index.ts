@@ -1,8 +1,8 @@
 /**
- * The door for tests and simulations. For a test: time that moves only when told (chance fixed by a
- * seed, `seededRandom`, is at the main door). For a simulation: a world of machines, disks and a
- * network made from one seed, faults as data, and the tools that explore seeds, shrink what fails
- * and replay it.
+ * The entry point for tests and simulations. For a test: a clock that moves only when the test
+ * advances it (`seededRandom`, the random numbers fixed by a seed, is at the main entry point). For
+ * a simulation: a world of machines, disks and a network made from one seed, faults as data, and
+ * the tools that explore seeds, shrink a failing run and replay it.
  *
  * @module ground-station-failover/sim
  */

@@ -1,27 +1,25 @@
 /**
- * How the program ends, told to shells and service supervisors: one number for each kind of ending,
- * the same in every subcommand. A {@link UserError} is an ending that its reader can do something
- * about: its sentence is the whole story, and no stack is shown for it. 70 is BSD's EX_SOFTWARE
- * (sysexits.h); 128 plus the signal's number is the shell's custom.
+ * The exit codes, for shells and service supervisors: one number for each kind of ending, the same
+ * in every subcommand. A {@link UserError} is an error that its reader can correct: the program
+ * prints its sentence and no stack trace. 70 is BSD's EX_SOFTWARE (sysexits.h); 128 plus the number
+ * of the signal is the convention of shells.
  */
 import { visible } from "../telemetry/visible.ts";
 
 export const EXIT: Readonly<Record<ExitName, number>> = {
-  /** Done, or stopped as asked with everything in flight finished. */
+  /** The command is done, or it was asked to stop and all work in flight has finished. */
   ok: 0,
-  /**
-   * What was asked for did not come true: a demo broke its promise, or a switchover was refused.
-   */
+  /** The request was not fulfilled: a demo broke its promise, or a switchover was refused. */
   promiseBroken: 1,
-  /** Unknown subcommand, option or value; or a Node that is too old. */
+  /** Unknown subcommand, option or value; or a Node version that is too old. */
   usage: 2,
-  /** The configuration file cannot be read, or is wrong. */
+  /** The configuration file cannot be read, or it is not valid. */
   configuration: 3,
-  /** An address or port cannot be listened on. */
+  /** The process cannot listen on an address or port. */
   cannotListen: 4,
   /** The gateway's control listener did not answer. */
   unreachable: 5,
-  /** A fault of ours. */
+  /** A bug in this program. */
   internal: 70,
   /** Stopped at once by a second SIGINT. */
   interrupted: 130,
@@ -40,7 +38,7 @@ export type ExitName =
   | "interrupted"
   | "terminated";
 
-/** Something that its reader can put right; `ending` says how the program ends because of it. */
+/** An error that its reader can correct. `ending`: how the program ends because of it. */
 export class UserError extends Error {
   readonly ending: ExitName;
 
@@ -50,7 +48,7 @@ export class UserError extends Error {
     this.ending = ending;
   }
 
-  /** What a terminal shows of it: one line, without control characters. */
+  /** The message for a terminal: one line, without control characters. */
   get shown(): string {
     return visible(this.message);
   }

@@ -33,8 +33,7 @@ const SQUARES = 2;
 const SQUARES_LOW = 3;
 
 /**
- * Mean and deviation of the newest samples, kept up to date with each sample in O(1) and without
- * drift.
+ * Mean and deviation of the newest samples. Each sample updates them in O(1), without drift.
  *
  * @example
  * ```ts

@@ -22,7 +22,7 @@ export interface DetectionQualityOptions {
   readonly mistakeWithinMs?: number | undefined;
 }
 
-/** What was measured; a copy, for status pages and metrics. */
+/** The measured values; a copy, for status pages and metrics. */
 export interface DetectionQualityStatus {
   /**
    * Mean of the gaps between beats, without outages; the newest few hundred have most weight.
@@ -54,8 +54,8 @@ const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
 /**
- * Measures how well the silence of one node is judged: how its heartbeats are spaced, how long a
- * loss took to declare, and how many declarations were mistakes.
+ * Measures the quality of detection for one node: the gaps between its heartbeats, how long the
+ * detector took to declare a loss, and how many declarations were mistakes.
  *
  * @example
  * ```ts

@@ -8,7 +8,7 @@
  * wait.
  */
 
-/** What a heartbeat may carry. */
+/** The fields that a heartbeat may carry. */
 export interface Heartbeat {
   /**
    * Number of the beat; the sender raises it by one with each beat within an incarnation. Shows
@@ -25,13 +25,13 @@ export interface Heartbeat {
 }
 
 /**
- * What the detector did with a heartbeat. `counted`: it proves life. The others change nothing.
- * `refused`: it is malformed, or it comes from a new node while the maximum number of nodes is
- * remembered and alive.
+ * What the detector did with a heartbeat. `counted`: the heartbeat proves life. The other verdicts
+ * change nothing. `refused`: the heartbeat is malformed, or it comes from a new node while the
+ * detector already remembers the maximum number of nodes and all of them are alive.
  */
 export type HeartbeatVerdict = "counted" | "duplicate" | "reordered" | "old-incarnation" | "refused";
 
-/** What a supervisor needs from a detector. */
+/** The part of a detector that a supervisor needs. */
 export interface SuspicionSource {
   /**
    * How suspicious the silence of `node` is, 0 … ∞; `Infinity` for a node never heard from. Never

@@ -42,7 +42,10 @@ export interface FixedHeartbeatOptions {
   readonly maxNodes?: number | undefined;
 }
 
-/** What a fixed heartbeat detector says about a node; `unknown`: it was never heard from. */
+/**
+ * The state of a node according to a fixed heartbeat detector; `unknown`: no heartbeat of it has
+ * arrived yet.
+ */
 export type HeartbeatStatus = "unknown" | "alive" | "suspected" | "down";
 
 const NAMES: Names<FixedHeartbeatOptions> = {
@@ -72,8 +75,8 @@ class NodeState {
 }
 
 /**
- * The fixed heartbeat detector as a pure machine: suspects a node after one fixed silence, and
- * calls it down after another.
+ * The fixed heartbeat detector as a pure machine. It suspects a node after one fixed silence and
+ * declares it down after another.
  *
  * @example
  * ```ts

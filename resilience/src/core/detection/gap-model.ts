@@ -10,7 +10,7 @@
  */
 import { normalTailLevel, normalTailPoint } from "./normal-tail.ts";
 
-/** Names of the models. */
+/** Name of a model of the gaps between heartbeats. */
 export type GapModelName = "normal" | "lognormal" | "exponential";
 
 /**

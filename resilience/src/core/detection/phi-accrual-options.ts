@@ -8,8 +8,8 @@ import type { DetectorMachine } from "./detector.ts";
 import type { GapModelName } from "./gap-model.ts";
 
 /**
- * Options of a phi accrual detector: the model, what it presumes before it has learned, and its
- * bounds.
+ * Options of a phi accrual detector: its model, the values that it assumes before it has learned,
+ * and its bounds.
  */
 export interface PhiAccrualOptions {
   /**

@@ -25,8 +25,8 @@ import { FittedMachine } from "./fitted-machine.ts";
 import { completePhiOptions, type PhiAccrualMachine, type PhiAccrualOptions } from "./phi-accrual-options.ts";
 
 /**
- * The machine for the model that `given` asks for. Throws `ConfigurationError` where an option is
- * none, or out of range.
+ * Creates the machine for the model in `given`. Throws `ConfigurationError` if an option is unknown
+ * or out of range.
  *
  * @example
  * ```ts

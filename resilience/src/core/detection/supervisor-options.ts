@@ -7,7 +7,8 @@ import { ConfigurationError } from "../errors.ts";
 import { type Complete, checked, checkNames, DURATION_MS, type Names, WAIT_MS } from "../options.ts";
 
 /**
- * Options that decide when suspicion becomes a declaration, and when a declaration is taken back.
+ * Options that decide when suspicion becomes a declaration, and when the supervisor withdraws a
+ * declaration.
  */
 export interface SupervisorOptions {
   /**

@@ -27,10 +27,13 @@ import { completeSupervisorOptions, type SupervisorOptions } from "./supervisor-
 
 export type { SupervisorOptions } from "./supervisor-options.ts";
 
-/** The liveness of a node: `unknown` until it was heard from or its grace period is over. */
+/**
+ * The liveness of a node. It is `unknown` until the first heartbeat arrives or the grace period
+ * ends.
+ */
 export type Liveness = "unknown" | "alive" | "suspected" | "down";
 
-/** One change of liveness. */
+/** One change of the liveness of a node. */
 export interface LivenessChange {
   readonly node: string;
   readonly from: Liveness;
@@ -109,8 +112,8 @@ interface Look {
 }
 
 /**
- * Decides which nodes are declared down, from levels of suspicion; told the time with each
- * question.
+ * Decides which nodes are declared down, from their suspicion levels. The caller passes the time
+ * with each question.
  *
  * @example
  * ```ts

@@ -44,9 +44,9 @@ export type AttemptResult =
   | "stale";
 
 /**
- * Why an attempt was sent. `first`: the first of its call. `retry`: at a station that the call has
- * reached before. `elsewhere`: after another station failed, refused or lost the call, or fell
- * silent. `hedge`: while an attempt at another station may still be answered.
+ * Why an attempt was sent. `first`: the first attempt of its call. `retry`: sent to a station that
+ * the call has reached before. `elsewhere`: sent after another station failed, refused or lost the
+ * call, or fell silent. `hedge`: sent while an attempt at another station may still be answered.
  */
 export type AttemptReason = "first" | "retry" | "elsewhere" | "hedge";
 

@@ -26,7 +26,7 @@ export interface OverloadFigures {
   readonly hungUp: number;
 }
 
-/** What a failover tells its listeners; `type` says which event it is. */
+/** An event of a failover, for its listeners; `type` says which event it is. */
 export type FailoverEvent =
   | ({
       readonly type: "declaration";

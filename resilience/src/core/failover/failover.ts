@@ -27,7 +27,7 @@ export interface Evidence {
   readonly detail: string;
 }
 
-/** What is known of a station at some instant. */
+/** What is known of a station at one instant. */
 export interface Assessment {
   /** True if it may be active. */
   readonly eligible: boolean;
@@ -57,10 +57,10 @@ export interface Assessment {
 
 /** Why a station was made active. */
 export type PromotionCause = "failure" | PlannedCause;
-/** Causes of a promotion that was planned and not forced by a failure. */
+/** Causes of a promotion that was planned, not forced by a failure. */
 export type PlannedCause = "failback" | "switchover" | "maintenance" | "slowness";
 
-/** `station` is active from now on. */
+/** A decision: `station` is active from now on. */
 export interface Promotion {
   readonly type: "promote";
   readonly station: string;
@@ -71,7 +71,7 @@ export interface Promotion {
   readonly evidence: readonly Evidence[];
 }
 
-/** What the machine decided; `type` says which decision it is. */
+/** A decision of the machine; `type` says which decision it is. */
 export type FailoverDecision =
   | Promotion
   | {
@@ -147,8 +147,8 @@ const KIND_OF: Readonly<Record<PlannedCause, Evidence["kind"]>> = {
   slowness: "calls",
 };
 /**
- * A promotion raises the epoch by one, so an epoch that is further ahead than this is impossible.
- * Stations apply the same limit.
+ * Maximum distance of an epoch ahead of the last known one. A promotion raises the epoch by one, so
+ * an epoch further ahead is impossible. Stations apply the same limit.
  */
 export const MAX_EPOCHS_AHEAD = 1_000_000;
 /**
@@ -163,8 +163,8 @@ const HIGHEST_EPOCH = 999_999_999_999_999;
 const MOST_FAILURES_KEPT = 16;
 
 /**
- * Decides which station is active, from what is known of each, and raises the epoch with each
- * promotion.
+ * Decides which station is active, from what is known of each station. Each promotion raises the
+ * epoch.
  *
  * @example
  * ```ts

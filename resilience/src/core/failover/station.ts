@@ -25,7 +25,7 @@ import { AnswerTimes } from "./learned/answer-times.ts";
 import { Lull } from "./learned/lull.ts";
 import { Slowness } from "./learned/slowness.ts";
 
-/** Why a station is out of service on purpose, and until when. */
+/** Why a station was taken out of service on purpose, and until when. */
 export interface Maintenance {
   readonly reason: string;
   /** Instant at which the maintenance ends by itself; `Infinity` if an operator ends it. */

@@ -37,7 +37,7 @@ export interface BackoffOptions {
 export const BACKOFF_NAMES: Names<BackoffOptions> = { baseMs: true, capMs: true, factor: true, jitter: true };
 
 /**
- * How long to wait before each retry.
+ * Computes the wait before each retry.
  *
  * @example
  * ```ts

@@ -33,7 +33,8 @@ import { RateWindow } from "./rate-window.ts";
 export type BreakerState = "closed" | "open" | "half-open";
 
 /**
- * Options of a circuit breaker: when it opens, for how long, and how it tries the service again.
+ * Options of a circuit breaker: when it opens, how long it stays open, and how it tests the service
+ * again.
  */
 export interface BreakerOptions {
   /**
@@ -85,8 +86,8 @@ export interface BreakerOptions {
 }
 
 /**
- * A permit to call: the generation in which it was given; a probe has a number of its own.
- * {@link REFUSED} if there is none.
+ * A permit to call. It is the number of the generation in which it was given; a probe has a number
+ * of its own. It is {@link REFUSED} if there is no permit.
  */
 export type Permit = number;
 
@@ -142,8 +143,8 @@ const FAILURES = 1;
 const SLOW = 2;
 
 /**
- * The circuit breaker as a pure machine: gives permits, and takes them back with what became of the
- * call.
+ * The circuit breaker as a pure machine. It gives a permit for each call and takes it back with the
+ * outcome of the call.
  *
  * @example
  * ```ts

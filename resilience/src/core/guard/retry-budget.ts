@@ -71,7 +71,8 @@ function defaultReserve(ratio: number, windowMs: number): number {
 }
 
 /**
- * The retry budget as a pure machine: each extra attempt is withdrawn, and then sent or refunded.
+ * The retry budget as a pure machine. Each extra attempt is withdrawn from the budget first, and
+ * then either sent or refunded.
  *
  * @example
  * ```ts

@@ -69,9 +69,10 @@ export function noteRetryRefusal(failure: Failure, refusal: RetryBudgetExhausted
 }
 
 /**
- * The refusal of a retry that `failure` asked for: `failure` is what a call rejected with, or the
- * result it resolved with. Its message has the budget's numbers. Undefined where no retry was
- * refused. Of an object that is handed out again and again, it is that of the latest call.
+ * The refusal of the retry that `failure` asked for. `failure` is the error that a call rejected
+ * with, or the result that it resolved with. The message of the refusal has the numbers of the
+ * budget. Undefined if no retry was refused. If the same object is delivered by several calls, the
+ * refusal is that of the latest call.
  *
  * @example
  * ```ts

@@ -10,7 +10,7 @@ import { invariant } from "../invariant.ts";
 import { COUNT, checked, PRIORITY } from "../options.ts";
 
 /**
- * A place in the queue. Whoever waits extends this; the links belong to {@link Slots}.
+ * An entry of the queue. Extend this class to wait for a slot; its links belong to {@link Slots}.
  *
  * @example
  * ```ts
@@ -68,8 +68,8 @@ interface Level {
 const MOST_EMPTY_LEVELS = 8;
 
 /**
- * A bounded number of slots and a bounded queue. A slot that is given back goes to the first
- * waiter.
+ * A limited number of slots and a queue of limited length. A slot that is returned goes to the
+ * first waiter.
  *
  * @example
  * ```ts

@@ -3,11 +3,12 @@
  */
 
 /**
- * `success` and `failure` count for or against the service. `overloaded` is a failure with a known
- * reason: the service refused the call for load (503, 429). `ignored` counts as nothing and is not
- * retried. Two outcomes provably did not reach the service, and are always safe to try again.
- * `never-sent`: the service did not accept the connection. `local-shortage`: this machine lacked a
- * descriptor, port or name, which says nothing about the service.
+ * What an answer or error means for the service. `success` and `failure` count for or against the
+ * service. `overloaded` is a failure with a known reason: the service refused the call because of
+ * load (503, 429). `ignored` does not count and is not retried. The last two outcomes prove that
+ * the call did not reach the service, so it is always safe to try again. `never-sent`: the service
+ * did not accept the connection. `local-shortage`: this machine lacked a descriptor, port or name,
+ * which says nothing about the service.
  */
 export type Outcome = "success" | "failure" | "overloaded" | "ignored" | "never-sent" | "local-shortage";
 

@@ -131,10 +131,10 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * True where `error`, or what caused it, provably kept the request from being sent at all. That is
- * proof for an operation that sends one request; one that sends several must classify its errors
- * itself. Our own errors are no proof, whatever caused them: an *ambiguous outcome* may be caused
- * by a refused connection of its last attempt.
+ * True if `error`, or an error that caused it, proves that the request was not sent. This is proof
+ * only for an operation that sends one request; an operation that sends several must classify its
+ * errors itself. Errors of this library are never proof, whatever caused them: an *ambiguous
+ * outcome* may be caused by a refused connection of its last attempt.
  *
  * @example
  * ```ts
@@ -158,9 +158,9 @@ function saysNeverSent(error: Error): boolean | undefined {
 }
 
 /**
- * True where `error`, or what caused it, is a shortage of this machine that kept the request from
- * being sent: no descriptor, port, memory or name. Retrying elsewhere does not help; it says
- * nothing about the service.
+ * True if `error`, or an error that caused it, is a shortage of this machine that kept the request
+ * from being sent: no descriptor, port, memory or name. It says nothing about the service, and a
+ * retry at another station does not help.
  *
  * @example
  * ```ts
@@ -185,7 +185,7 @@ function saysLocalShortage(error: Error): boolean | undefined {
 }
 
 /**
- * True where `error`, or what caused it, says that there was no answer: the request may have been
+ * True if `error`, or an error that caused it, says that no answer came: the request may have been
  * executed or not.
  *
  * @example
@@ -208,10 +208,10 @@ function saysConnectionLost(error: Error): boolean {
 }
 
 /**
- * True for an error of the operation's own code: a `TypeError`, `ReferenceError`, `RangeError` or
- * `SyntaxError` that nothing caused. It is a bug of the caller, thrown at once: it says nothing
- * about the service, and no retry mends it. `fetch` throws a `TypeError` for a lost connection too;
- * that one has a cause, or says so in its message.
+ * True for an error in the code of the operation: a `TypeError`, `ReferenceError`, `RangeError` or
+ * `SyntaxError` without a cause. This is a bug of the caller: it says nothing about the service,
+ * and no retry repairs it, so it is thrown at once. `fetch` also throws a `TypeError` for a lost
+ * connection; that error has a cause, or says so in its message.
  *
  * @example
  * ```ts

@@ -13,20 +13,20 @@ import { isProgrammingError, wasLocalShortage, wasNeverSent, wasRefusedLocally }
 import { retryAfterMs } from "./retry-after.ts";
 import { isStatus, judgeLinks, statusOf, thrownAnswerOf } from "./thrown-answer.ts";
 
-/** What a classifier may ask for in addition: the caller's calendar. */
+/** The caller's calendar, which a classifier may use. */
 export interface Calendar {
   /** Milliseconds since 1970; absent if there is no calendar. */
   wallMs?(): number;
 }
 
 /**
- * Says what results and errors mean, as a word or a {@link Classification}. Returning undefined
- * means the default: every result is a success, every error a failure. A bug in a classifier is no
- * failure of the service. If `result` throws, its error is delivered in place of the result, counts
- * as nothing and is not retried. If `error` throws, the error is judged by the default. A value
- * that is no outcome (a misspelt word, a boolean, a promise) is refused with
- * {@link ConfigurationError}, which is delivered in place of the result or error; its `cause` is
- * the error.
+ * Says what results and errors mean, as a word or a {@link Classification}. If a method returns
+ * undefined, the default applies: every result is a success and every error is a failure. A bug in
+ * a classifier does not count as a failure of the service. If `result` throws, the call delivers
+ * that error in place of the result, does not count it, and does not retry. If `error` throws, the
+ * default judges the error. A value that is not an outcome (a misspelt word, a boolean, a promise)
+ * is refused with {@link ConfigurationError}, which is delivered in place of the result or error;
+ * its `cause` is the error.
  */
 export interface Classifier<T> {
   /** Says what a result means. */
@@ -96,8 +96,8 @@ export function judgeError(error: unknown): Outcome {
 
 /**
  * The parts of an HTTP answer that a classifier reads: `fetch`'s Response, undici's, Node's, or
- * your own. `status` or `statusCode`, whichever exists, is from 100 to 999. Above 599 it is no HTTP
- * status and is judged as a 5xx (RFC 9110, 15).
+ * your own. The status is `status` or `statusCode`, whichever exists, from 100 to 999. A number
+ * above 599 is not an HTTP status and is judged as a 5xx (RFC 9110, 15).
  */
 export type HttpAnswer = { readonly headers?: unknown } & (
   | { readonly status: number }
@@ -105,12 +105,12 @@ export type HttpAnswer = { readonly headers?: unknown } & (
 );
 
 /**
- * Classifies by HTTP status. 5xx and 408 are failures (501 and 505 are not worth a retry). 503 and
- * 429 mean that the service is overloaded. All others prove that it is alive. Errors of clients
- * that throw for a status (axios, got, ky, superagent, the AWS SDK and others: see
- * `thrown-answer.ts`) are judged by that status in the same way, and so is a thrown `Response`: a
- * thrown 404 is delivered, and is no failure of the service. A result without a status is refused
- * with {@link ConfigurationError}.
+ * Classifies by HTTP status. 5xx and 408 are failures (501 and 505 are not retried, because a retry
+ * does not help). 503 and 429 mean that the service is overloaded. All other statuses prove that
+ * the service is alive. Some clients throw an error for a status (axios, got, ky, superagent, the
+ * AWS SDK and others: see `thrown-answer.ts`). Such an error is judged by its status in the same
+ * way, and so is a thrown `Response`: a thrown 404 is delivered, and is not a failure of the
+ * service. A result without a status is refused with {@link ConfigurationError}.
  *
  * @example
  * ```ts
@@ -133,8 +133,8 @@ export const httpStatus: Classifier<HttpAnswer> = {
 export type HttpAnswerWithBody = HttpAnswer & { readonly body?: unknown; readonly data?: unknown };
 
 /**
- * As {@link httpStatus}; in addition, a 2xx whose parsed body reports an error is a failure (see
- * {@link reportsError}).
+ * Classifies like {@link httpStatus}. In addition, a 2xx answer is a failure if its parsed body
+ * reports an error (see {@link reportsError}).
  *
  * @example
  * ```ts
@@ -150,8 +150,8 @@ export const httpErrorBody: Classifier<HttpAnswerWithBody> = {
 };
 
 /**
- * As {@link httpErrorBody}; in addition, an answer of type `application/problem+json` (RFC 9457) is
- * judged by the status in its body.
+ * Classifies like {@link httpErrorBody}. In addition, an answer of type `application/problem+json`
+ * (RFC 9457) is judged by the status in its body.
  *
  * @example
  * ```ts
@@ -246,8 +246,8 @@ const GRPC_FAILURES = new Set([2, 4, 8, 13, 14, 15]);
 const LAST_GRPC_CODE = 16;
 
 /**
- * Classifies gRPC errors by their numeric `code` (grpc-js), wrapped or not: a NOT_FOUND proves that
- * the service is alive, an UNAVAILABLE is a failure.
+ * Classifies gRPC errors by their numeric `code` (grpc-js); the error may be wrapped. NOT_FOUND
+ * proves that the service is alive; UNAVAILABLE is a failure.
  *
  * @example
  * ```ts
@@ -271,8 +271,8 @@ function judgeGrpcCode(link: object): Classification | undefined {
 }
 
 /**
- * True where a parsed body says in one of the usual ways that the call failed: `error`, `errors`,
- * `success` or `ok` false, `status` "error".
+ * True if a parsed body says in one of the usual ways that the call failed: it has `error` or
+ * `errors`, `success` or `ok` is false, or `status` is "error".
  *
  * @example
  * ```ts

@@ -18,7 +18,7 @@ import { checkNames, type Names, optionsOf, refusal } from "../../core/options.t
 import { type Clock, checkClock } from "../time/clock.ts";
 import { systemClock } from "../time/system-clock.ts";
 
-/** What any detector, including your own, must offer. */
+/** The methods that every detector must have, including your own. */
 export interface FailureDetector {
   /** Takes a heartbeat of `node` that has just arrived. */
   noteHeartbeat(node: string, beat?: Heartbeat): void;
@@ -125,7 +125,7 @@ function noLevel(option: string, given: unknown): ConfigurationError {
 }
 
 /**
- * Learns how regular each node's heartbeats are; levels are phi. See
+ * A detector that learns how regular the heartbeats of each node are; its levels are phi. See
  * `core/detection/phi-accrual.ts` for what it learns.
  *
  * @example
@@ -157,8 +157,8 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
 }
 
 /**
- * Two fixed silences: one to suspect, one to call a node down. Level 5 is the first, level 8 the
- * second.
+ * A detector with two fixed silences: after the first it suspects a node (level 5), after the
+ * second it declares the node down (level 8).
  *
  * @example
  * ```ts

@@ -8,7 +8,7 @@
 
 import { checkMethods } from "../../core/options.ts";
 
-/** The heartbeats that one supervisor hears. */
+/** The heartbeats that one supervisor receives. */
 export interface HeartbeatSource {
   /** When any of its nodes was last heard; -Infinity if never. */
   newestMs(): number;
@@ -22,9 +22,9 @@ const SEVERAL = 2;
 const LOOK_EVERY_MS = 5;
 
 /**
- * Remembers when this process last heard anything, from all its supervisors together, so that an
- * observer which is cut off suspects itself and not its nodes. Give one to all supervisors and
- * failovers of a process.
+ * Remembers when any supervisor of this process last received a heartbeat. With it, a supervisor
+ * that is cut off from all nodes suspects itself first, not the nodes. Pass the same
+ * object to all supervisors and failovers of a process.
  *
  * @example
  * ```ts

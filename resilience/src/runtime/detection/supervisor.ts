@@ -30,7 +30,7 @@ import { systemClock } from "../time/system-clock.ts";
 import { ClockedDetector, type FailureDetector } from "./detectors.ts";
 import { ObserverHealth } from "./observer-health.ts";
 
-/** The supervisor has reason to distrust itself, and accuses no node for a while. */
+/** An event: the supervisor distrusts its own observation and declares no node down for a while. */
 export interface Abstention {
   /**
    * `observer-stall`: this process was paused; no node is suspected or declared down.
@@ -54,7 +54,8 @@ export interface Abstention {
 }
 
 /**
- * Options of a supervisor: {@link SupervisorOptions}, and when it distrusts its own observation.
+ * Options of a supervisor: {@link SupervisorOptions}, and when the supervisor distrusts its own
+ * observation.
  */
 export interface LivenessSupervisorOptions extends SupervisorOptions {
   /**
@@ -102,8 +103,9 @@ interface Silent {
 const ABSTENTIONS_IN_A_ROW = 3;
 
 /**
- * Turns levels of suspicion into declarations: `unknown`, `alive`, `suspected` or `down` for each
- * watched node. Declares nothing from what this process missed while it stood still or was cut off.
+ * Turns suspicion levels into declarations: `unknown`, `alive`, `suspected` or `down` for each
+ * watched node. It declares no node down because of heartbeats that this process missed while it
+ * stood still or was cut off.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import type { Clock } from "../time/clock.ts";
 import type { FailureDetector } from "./detectors.ts";
 import { checkDetector, LivenessSupervisor } from "./supervisor.ts";
 
-/** A node's level has crossed a consumer's threshold. */
+/** The level of a node has crossed the threshold of a watch. */
 export interface Crossing {
   readonly node: string;
   /** `reached`: at or above it; `cleared`: below the clear level again. */
@@ -69,8 +69,8 @@ const NAMES: Names<SuspicionWatchOptions> = {
 };
 
 /**
- * Tells one consumer when the level of a node reaches that consumer's own threshold, and when the
- * node is heard again. Several watches can read one detector.
+ * Notifies one consumer when the level of a node reaches the consumer's own threshold, and when a
+ * heartbeat of the node arrives again. Several watches can read one detector.
  *
  * @example
  * ```ts

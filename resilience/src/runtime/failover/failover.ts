@@ -40,8 +40,9 @@ const NO_OPTIONS: CallOptions = {};
 const DEFAULT_MAX_WAIT_MS = 30_000;
 
 /**
- * Sends calls to the active one of a primary and its backups, and promotes another station when the
- * active one fails. It decides while `run` runs; `call` sends.
+ * Sends calls to the active station, which is the primary or one of its backups, and promotes
+ * another station when the active one fails. `call` sends a call. Decisions are made only while
+ * `run` runs.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@
  */
 import type { AttemptContext } from "../guard/attempt.ts";
 
-/** What an operation is told about its attempt through the failover. */
+/** The information that an operation gets about its attempt through the failover. */
 export interface FailoverContext<S> extends AttemptContext {
   /** The station to send to. */
   readonly station: S;
@@ -28,13 +28,13 @@ export interface FailoverContext<S> extends AttemptContext {
 }
 
 /**
- * Like an operation of a client: everything that must be bounded, such as reading an answer's body,
- * has to happen inside.
+ * The work of one attempt, as for a client. Do everything that must be bounded, such as reading the
+ * body of an answer, inside the operation.
  */
 export type FailoverOperation<S, R> = (context: FailoverContext<S>) => PromiseLike<R> | R;
 
 /**
- * What a station answers about a key: it ran (with its result), it did not run and will not, or the
- * station does not know.
+ * The answer of a station about a key: the command ran (with its result), it did not run and will
+ * not, or the station does not know.
  */
 export type KeyStatus<R> = { readonly ran: true; readonly result: R } | { readonly ran: false } | "unknown";

@@ -17,25 +17,25 @@ import type { ClientOptions } from "../guard/client.ts";
 import type { Clock } from "../time/clock.ts";
 import type { OutcomeQuery } from "./outcome-query.ts";
 
-/** A station is any object that you need to reach it, with a name of its own. */
+/**
+ * A station: any object with a unique name. Add the fields that your operation needs to reach it.
+ */
 export interface NamedStation {
   readonly name: string;
 }
 
 /**
- * How a station is called; name, clock and random numbers come from the failover. One default
- * differs from a client's: a breaker made from options stays open for 5,000 ms. Here an open
- * circuit is a reason to use another station; if there is no other, a short outage should not
+ * How a station is called. The failover sets the name, the clock and the random numbers. One
+ * default differs from a client's: a breaker made from options stays open for 5,000 ms. Here an
+ * open circuit is a reason to use another station; if there is no other, a short outage should not
  * become a long one. A bulkhead limits the calls in flight; calls wait in the failover's own queue.
  */
 export type StationClientOptions<T = unknown> = Omit<ClientOptions<T>, "name" | "clock" | "random">;
 
-/**
- * The load that a station gets when it has just become active, and the maximum that it can take.
- */
+/** The load that a station gets after it has become active, and the maximum that it can take. */
 export type RampOptions = Omit<AdmissionOptions, "maxConcurrent">;
 
-/** The right to decide, granted by another system for a time, and shared by several gateways. */
+/** The right to decide. Another system grants it for a time, and several gateways share it. */
 export interface Lease {
   /**
    * Instant on the failover's clock until which this process holds the lease. Nothing is sent after
@@ -165,7 +165,7 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
   readonly random?: Random | undefined;
 }
 
-/** What a failover shows of one station. */
+/** The status of one station. */
 export interface StationStatus {
   readonly name: string;
   readonly role: "primary" | "backup";
@@ -202,7 +202,7 @@ export interface StationStatus {
   readonly holdDownMs: number;
 }
 
-/** Everything a failover shows of itself and its stations; a copy, for status pages. */
+/** The status of a failover and all its stations; a copy, for status pages. */
 export interface FailoverStatus {
   readonly active: string;
   readonly role: "primary" | "backup";

@@ -7,7 +7,7 @@ import type { Clock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import type { KeyStatus } from "./operation.ts";
 
-/** Asks a station what became of the command with this key. */
+/** Asks a station for the outcome of the command with this key. */
 export type OutcomeQuery<S> = (
   station: S,
   idempotencyKey: string,

@@ -13,7 +13,7 @@ import type { Permit } from "../../core/guard/breaker.ts";
 import type { Clock } from "../time/clock.ts";
 import { isStall } from "../time/read-first.ts";
 
-/** What an operation is told about its attempt. */
+/** The information that an operation gets about its attempt. */
 export interface AttemptContext {
   /**
    * Aborted when this attempt is given up: its timeout, the deadline, or the caller's abort. Never

@@ -37,8 +37,8 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 }
 
 /**
- * A circuit breaker: refuses calls to a service that fails too large a share of them, and lets a
- * few probes through after a while to see whether it is well again.
+ * A circuit breaker. It refuses calls to a service if too large a share of them fails. After a
+ * while it lets a few probes through to find out whether the service has recovered.
  *
  * @example
  * ```ts

@@ -83,7 +83,7 @@ const NAMES: Names<BulkheadOptions> = {
 const CALL_NAMES: Names<BulkheadCallOptions> = { signal: true, priority: true, deadline: true };
 
 /**
- * Lets a bounded number of calls run at once, and a bounded number wait for a bounded time.
+ * Limits how many calls run at once, how many wait, and how long they wait.
  *
  * @example
  * ```ts

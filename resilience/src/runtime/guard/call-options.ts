@@ -7,9 +7,9 @@ import { checkBoolean, checked, checkNames, checkSignal, type Names, PRIORITY, r
 import type { AttemptContext } from "./attempt.ts";
 
 /**
- * Work to be guarded. It may be called several times (see {@link CallOptions.idempotent}), each
- * time with its own context. Everything that must be bounded has to happen inside: read an answer's
- * body here, because timeout and deadline end when this returns.
+ * The work of one attempt. A client may call it several times (see {@link CallOptions.idempotent}),
+ * each time with its own context. Do everything that must be bounded inside it, such as reading the
+ * body of an answer: timeout and deadline no longer apply when it has returned.
  */
 export type Operation<T> = (context: AttemptContext) => PromiseLike<T> | T;
 

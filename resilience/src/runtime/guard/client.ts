@@ -164,7 +164,7 @@ const NO_OPTIONS: CallOptions = {};
 let clientsMade = 0;
 
 /**
- * A client of one downstream service: guards each call with a deadline, a circuit breaker, a
+ * A client of one downstream service. It guards each call with a deadline, a circuit breaker, a
  * bulkhead, a timeout for each attempt, and retries within a budget.
  *
  * @example

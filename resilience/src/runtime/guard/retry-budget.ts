@@ -21,7 +21,7 @@ export interface SharedRetryBudgetOptions extends RetryBudgetOptions {
 }
 
 /**
- * A retry budget to be shared by all clients of one downstream service: bounds their retries to a
+ * A retry budget that all clients of one downstream service share. It limits their retries to a
  * share of their calls.
  *
  * @example

@@ -32,7 +32,7 @@ function sharedStorage(): AsyncLocalStorage<Deadline> {
 const ambient = sharedStorage();
 
 /**
- * The deadline of the work this code runs under; {@link NO_DEADLINE} where nobody set one.
+ * The deadline under which the current code runs; {@link NO_DEADLINE} if none was set.
  *
  * @example
  * ```ts
@@ -49,12 +49,12 @@ export function ambientDeadline(): Deadline {
 }
 
 /**
- * Runs `work` under `deadline`, or under the ambient one where that is earlier: a deadline never
- * grows on its way. Everything that `work` starts is under it, for as long as it lives: what is to
- * outlive the request (a poller that is started with the first one, a cache that is filled for all)
- * goes into {@link withoutDeadline}. A call that is given a `deadline` of its own obeys that one
- * alone. Throws `ConfigurationError` where `deadline` is no instant of `clock`'s axis (default: the
- * system's monotonic clock).
+ * Runs `work` under `deadline`, or under the ambient deadline if that is earlier: a nested deadline
+ * can only shorten the time. Everything that `work` starts runs under it for as long as it lives.
+ * Start work that must outlive the request in {@link withoutDeadline}, for example a poller that
+ * starts with the first request, or a cache that serves all requests. If a call has a `deadline` of
+ * its own, only that one applies. `clock`: the clock of `deadline`; default: the system's monotonic
+ * clock. Throws `ConfigurationError` if `deadline` is not an instant on the axis of `clock`.
  *
  * @example
  * ```ts
@@ -75,9 +75,9 @@ export function withDeadline<R>(deadline: Deadline, work: () => R, clock: Clock 
 }
 
 /**
- * Runs `work`, and everything that it starts, under no deadline: for what outlives the request in
- * which it happens to begin, such as a poller, a pool of connections or a cache that are made when
- * they are first needed.
+ * Runs `work`, and everything that it starts, under no deadline. Use it for what outlives the
+ * request that starts it: a poller, a connection pool or a cache that is created when it is first
+ * needed.
  *
  * @example
  * ```ts
@@ -122,7 +122,8 @@ export function runIn<R>(context: AsyncResource | undefined, deadline: Deadline 
 
 /**
  * The instant `ms` milliseconds from now on `clock` (default: the system's monotonic clock). More
- * than three years (1e11 ms), as the longest times on the wire stand for, are no deadline.
+ * than three years (1e11 ms) means no deadline, because the longest times in headers stand for "no
+ * deadline".
  *
  * @example
  * ```ts

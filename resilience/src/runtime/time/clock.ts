@@ -7,7 +7,7 @@
 import { CallAbortedError } from "../../core/errors.ts";
 import { checkMethods } from "../../core/options.ts";
 
-/** A monotonic clock that can also be waited for. */
+/** A monotonic clock with timers. */
 export interface Clock {
   /** Milliseconds on one monotonic axis with its own origin; fractions allowed; never goes back. */
   nowMs(): number;

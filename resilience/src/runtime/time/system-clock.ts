@@ -96,7 +96,7 @@ class SystemClock implements Clock {
 }
 
 /**
- * The clock everything uses unless it is given another one.
+ * The system's monotonic clock. Every part of this library uses it unless you pass another clock.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import { sequenceDiagram } from "./sequence-diagram.ts";
 import { shrink } from "./shrink.ts";
 import { checkSimulation, type FaultPlan, type RunReport, runOnce, type Simulation } from "./simulation.ts";
 
-/** Options of a simulation as a test. */
+/** Options of a simulation that runs as a test. */
 export interface AssertSeedsOptions extends Omit<ExploreOptions, "stopAtFirst" | "onProgress"> {
   /**
    * The most runs that look for a smaller case; a whole number from 0 (none), below 2^31. Default
@@ -46,9 +46,9 @@ const OPTIONS: Names<AssertSeedsOptions> = {
 };
 
 /**
- * Resolves with what was explored where no seed failed and every situation of
- * `simulation.sometimes` was met; rejects with an `Error` whose message says what failed otherwise.
- * One seed alone (`SEED=7`) need not meet any situation.
+ * Runs a simulation as a test. Resolves with a report if no seed failed and every situation of
+ * `simulation.sometimes` occurred; otherwise it rejects with an `Error` whose message says what
+ * failed. If only one seed runs (`SEED=7`), no situation is required.
  *
  * @example
  * ```ts

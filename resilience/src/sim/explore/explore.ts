@@ -46,7 +46,7 @@ export interface ExploreOptions {
   readonly tieBreak?: TieBreak | undefined;
 }
 
-/** How far a batch has come. */
+/** Progress of a batch of runs. */
 export interface ExploreProgress {
   readonly seed: number;
   /** Seeds done so far. */
@@ -57,14 +57,17 @@ export interface ExploreProgress {
   readonly cpuMs: number;
 }
 
-/** `runOnce` with this seed (and tie-break, if one was given to `explore`) repeats this run. */
+/**
+ * A run that failed. `runOnce` with this seed (and with the tie-break, if `explore` got one)
+ * repeats it.
+ */
 export interface Failure {
   readonly seed: number;
   readonly tieBreak: TieBreak;
   readonly violation: Violation;
 }
 
-/** What a batch of runs found. */
+/** The result of a batch of runs. */
 export interface ExploreReport {
   readonly simulation: string;
   readonly firstSeed: number;
@@ -88,7 +91,7 @@ export interface ExploreReport {
   readonly seedsPerCpuMinute: number;
 }
 
-/** The invariant that is violated if two runs of one seed differ. */
+/** Name of the invariant that is violated if two runs of one seed differ. */
 export const DETERMINISTIC = "deterministic";
 /** Further failures are counted and not described. */
 const MOST_FAILURES_KEPT = 1_000;
@@ -107,7 +110,7 @@ const OPTIONS: Names<ExploreOptions> = {
 };
 
 /**
- * Runs `simulation` with `seeds` seeds, one after another.
+ * Runs `simulation` with `seeds` different seeds, one after another.
  *
  * @example
  * ```ts

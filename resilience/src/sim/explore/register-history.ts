@@ -18,7 +18,7 @@
 import { checked, checkObject, type Names, type Range, refusal } from "../../core/options.ts";
 import { refuseMisspelt } from "../kernel/misspelt.ts";
 
-/** One operation of a client, from its call to its return. */
+/** One operation of a client on a register, from its call to its return. */
 export interface RegisterOperation {
   readonly kind: "read" | "write";
   /** The value that was read, or written. Compared as by `Object.is`. */
@@ -37,10 +37,11 @@ export interface RegisterOperation {
 const MAX_STATES = 50_000;
 
 /**
- * A sentence where no order explains `history`, given in any order, for a register that holds
- * `initial` at first; undefined where one does. Throws a `ConfigurationError` for an operation that
- * is none, and a `RangeError` for one that returns before its call, and where more than 50,000
- * states would have to be looked at.
+ * Checks whether `history` is linearizable for a register that first holds `initial`. The
+ * operations may be given in any order. Returns undefined if an order explains them, and a sentence
+ * if no order does. Throws a `ConfigurationError` for an invalid operation. Throws a `RangeError`
+ * for an operation that returns before its call, for a read that never returned, and if the search
+ * would need more than 50,000 states.
  *
  * @example
  * ```ts

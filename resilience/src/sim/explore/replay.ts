@@ -10,10 +10,13 @@
 import type { FaultPlan, RunReport, Simulation, TieBreak } from "./simulation.ts";
 import { runOnce } from "./simulation.ts";
 
-/** The format that is written and read here; raised when a file of the old one could be misread. */
+/**
+ * The version of the replay format that is written and read here. It is raised when an old file
+ * could be misread.
+ */
 export const REPLAY_FORMAT = 1;
 
-/** What a replay file holds. */
+/** The content of a replay file. */
 export interface ReplayFile {
   readonly format: typeof REPLAY_FORMAT;
   readonly simulation: string;
@@ -34,12 +37,13 @@ export interface ReplayFile {
 }
 
 /**
- * `exact`: the same run, to the bit. `same-violation`: the same invariant, in a different run.
- * `other-violation`: another invariant. `fixed`: nothing was violated.
+ * `exact`: the replay is bit for bit the same run. `same-violation`: the same invariant was
+ * violated, but the run was different. `other-violation`: another invariant was violated. `fixed`:
+ * nothing was violated.
  */
 export type ReplayVerdict = "exact" | "same-violation" | "other-violation" | "fixed";
 
-/** How a replay went. */
+/** The result of a replay. */
 export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
   readonly run: RunReport<Plan>;
   readonly verdict: ReplayVerdict;
@@ -48,7 +52,8 @@ export interface ReplayReport<Plan extends FaultPlan = FaultPlan> {
 }
 
 /**
- * The text of a replay file for a run that failed. `commit`: version of the code under test.
+ * Returns the text of a replay file for a run that failed. `commit`: version of the code under
+ * test. Throws if the run did not fail.
  *
  * @example
  * ```ts
@@ -79,8 +84,8 @@ export function writeReplay(report: RunReport, commit?: string): string {
 }
 
 /**
- * Reads the text of a replay file; `name` is where it came from, for the error that says what is
- * wrong with it.
+ * Reads the text of a replay file. `name`: where the text came from, for error messages. Throws if
+ * the text is not a valid replay file.
  *
  * @example
  * ```ts
@@ -122,7 +127,8 @@ export function parseReplay(text: string, name: string): ReplayFile {
 }
 
 /**
- * Runs what `file` holds; throws where it belongs to another simulation. Keeps the whole trace.
+ * Runs the plan in `file` and keeps the whole trace. Rejects if the file belongs to another
+ * simulation.
  *
  * @example
  * ```ts

@@ -38,7 +38,7 @@ export interface DiagramOptions {
 }
 
 /**
- * A picture in plain text, at most about 170 characters wide and 400 rows long.
+ * Draws a sequence diagram in plain text, at most about 170 characters wide and 400 rows long.
  *
  * @example
  * ```ts
@@ -80,7 +80,8 @@ export function sequenceDiagram(records: readonly TraceRecord[], options: Diagra
 }
 
 /**
- * The same for Mermaid (mermaid.js.org), for issues and documents that draw it.
+ * Draws the same diagram for Mermaid (mermaid.js.org), for issue trackers and documents that
+ * support it.
  *
  * @example
  * ```ts

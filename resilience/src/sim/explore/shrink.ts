@@ -30,7 +30,7 @@ export interface ShrinkOptions {
   readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
 
-/** How far a search for a smaller plan has come. */
+/** Progress of a search for a smaller plan. */
 export interface ShrinkProgress {
   readonly runs: number;
   readonly cpuMs: number;
@@ -38,7 +38,7 @@ export interface ShrinkProgress {
   readonly faults: number;
 }
 
-/** The smallest plan that was found. */
+/** The smallest plan that the search found. */
 export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
   /** The smallest plan that was found. */
   readonly plan: Plan;
@@ -57,9 +57,9 @@ export interface ShrinkReport<Plan extends FaultPlan = FaultPlan> {
 const OPTIONS: Names<ShrinkOptions> = { maxRuns: true, maxCpuMs: true, onProgress: true };
 
 /**
- * Finds a smaller plan that violates the same invariant as `failed`. Rejects where `failed` has no
- * violation, and where the run does not fail again in the same way, since nothing can be concluded
- * from a run that does not repeat.
+ * Finds a smaller plan that violates the same invariant as `failed`. Rejects if `failed` has no
+ * violation. Also rejects if the run does not fail again in the same way, because a run that does
+ * not repeat proves nothing.
  *
  * @example
  * ```ts

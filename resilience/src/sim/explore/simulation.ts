@@ -22,14 +22,14 @@ import { World } from "../kernel/world.ts";
 import { whyIdle } from "./idle-world.ts";
 
 /**
- * What the tools need from a plan: a list of faults, any of which may be left out. Everything else
- * in it belongs to the simulation.
+ * The part of a plan that the tools need: a list of faults. Any fault may be removed from it. The
+ * other fields of a plan belong to the simulation.
  */
 export interface FaultPlan {
   readonly faults: readonly unknown[];
 }
 
-/** A user's system, its load, its faults and what must hold. */
+/** A simulation: the system under test, its load, its faults, and the invariants that must hold. */
 export interface Simulation<Plan extends FaultPlan = FaultPlan> {
   /** Identifies the simulation of a replay file. Do not reuse it for another. */
   readonly name: string;
@@ -70,7 +70,10 @@ export interface Simulation<Plan extends FaultPlan = FaultPlan> {
  */
 type LengthOf<Plan> = { of(plan: Plan): number }["of"];
 
-/** Which of several events of one instant comes first: the one requested first, or a drawn one. */
+/**
+ * Which of several events at one instant comes first. `asked`: the event that was requested first.
+ * `drawn`: a randomly drawn one.
+ */
 export type TieBreak = "asked" | "drawn";
 
 /** Options of one run. */
@@ -114,11 +117,12 @@ export interface RunReport<Plan extends FaultPlan = FaultPlan> {
   readonly records: readonly TraceRecord[];
 }
 
-/** The invariant that is violated if the simulation itself throws. */
+/** Name of the invariant that is violated if the simulation itself throws. */
 export const SIMULATION_BROKEN = "simulation-broken";
 
 /**
- * Runs `simulation` once. Never rejects for what happens in the world; see the top of this file.
+ * Runs `simulation` once. It never rejects because of events in the world; see the header of this
+ * file.
  *
  * @example
  * ```ts

@@ -12,7 +12,7 @@ import { ConfigurationError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 
 /**
- * True with chance `rate`, from 0 (never) to 1 (always).
+ * True with probability `rate`, from 0 (never) to 1 (always).
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export function chance(random: Random, rate: number): boolean {
 }
 
 /**
- * Uniform in [min, max).
+ * A number with uniform distribution in [min, max).
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export function between(random: Random, min: number, max: number): number {
 }
 
 /**
- * A whole number from `min` to `max`, both included, each as likely.
+ * A whole number from `min` to `max`, both included; all are equally likely.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export function wholeBetween(random: Random, min: number, max: number): number {
 }
 
 /**
- * One of `list`, each as likely; throws where there is none.
+ * One item of `list`; all are equally likely. Throws if `list` is empty.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function pick<Item>(random: Random, list: readonly Item[]): Item {
 }
 
 /**
- * The items of `list` in an order in which every order is as likely; `list` stays as it is.
+ * A copy of `list` in random order; all orders are equally likely.
  *
  * @example
  * ```ts
@@ -101,8 +101,8 @@ export function shuffled<Item>(random: Random, list: readonly Item[]): Item[] {
 }
 
 /**
- * Exponentially distributed with that mean: gaps between things that happen independently. At most
- * 22.2 means.
+ * A number with exponential distribution and mean `mean`, as for gaps between independent events.
+ * At most 22.2 means.
  *
  * @example
  * ```ts
@@ -120,8 +120,9 @@ export function exponential(random: Random, mean: number): number {
 }
 
 /**
- * Pareto: never below `min`, and the chance to exceed x falls only as (min / x)^shape. Rare values
- * are huge: with shape 1 one in a thousand is a thousand times `min`. `cap` bounds them.
+ * A number with Pareto distribution: never below `min`, and the probability of exceeding x falls
+ * only as (min / x)^shape. Rare values are huge: with shape 1, one in a thousand is a thousand
+ * times `min`. `cap`: upper bound of the result.
  *
  * @example
  * ```ts
@@ -138,8 +139,8 @@ export function pareto(random: Random, min: number, shape: number, cap: number):
 }
 
 /**
- * As likely between 1 and 10 as between 10 and 100: for strengths that go from harmless to absurd.
- * `min` above 0.
+ * A number whose logarithm has uniform distribution: a result between 1 and 10 is as likely as one
+ * between 10 and 100. For fault strengths from harmless to absurd. `min` must be above 0.
  *
  * @example
  * ```ts
@@ -172,7 +173,7 @@ const { LN2 } = Math;
 const SQRT_HALF = Math.SQRT1_2;
 
 /**
- * Natural logarithm of a finite number above 0, within 1e-15 of the true one, relative or absolute.
+ * Natural logarithm of a finite number above 0. The error is within 1e-15, relative or absolute.
  *
  * @example
  * ```ts
@@ -200,8 +201,8 @@ export function naturalLog(value: number): number {
 }
 
 /**
- * e to the power of `value`, relative error within 1e-13 up to ±700; 0 below, Infinity above what a
- * double can hold.
+ * e to the power of `value`. The relative error is within 1e-13 up to ±700. The result is 0 or
+ * Infinity if it is below or above the range of a double.
  *
  * @example
  * ```ts

@@ -10,7 +10,7 @@ import type { Delay, LinkConditions } from "../network/link.ts";
 import { between, chance, logUniform, pick, shuffled } from "./draws.ts";
 import type { DiskFault, Fault, LinkFault } from "./fault.ts";
 
-/** A kind of failure. */
+/** A kind of fault that can be drawn. */
 export type FaultFamily =
   /** Processes end and start again; with `power`, their machines lose it. */
   | "kill"
@@ -48,7 +48,7 @@ export type FaultFamily =
   | "disk-errors"
   | "disk-full";
 
-/** One direction between two nodes. */
+/** One direction of the link between two nodes. */
 export interface Link {
   readonly from: string;
   readonly to: string;

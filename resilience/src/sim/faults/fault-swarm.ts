@@ -47,7 +47,7 @@ export interface SwarmOptions {
   readonly foreverRate?: number | undefined;
 }
 
-/** All families, in the order in which their faults stand in a list. */
+/** All families, in the order in which their faults appear in a list. */
 export const FAULT_FAMILIES: readonly FaultFamily[] = Object.keys(FAMILIES) as FaultFamily[];
 
 const OPTIONS: Names<SwarmOptions> = {
@@ -61,8 +61,8 @@ const OPTIONS: Names<SwarmOptions> = {
 };
 
 /**
- * A plain list of faults, family by family, for `inject`. The same stream and options give the same
- * list.
+ * Draws a plain list of faults for `inject`, family by family. The same random stream and options
+ * give the same list.
  *
  * @example
  * ```ts

@@ -21,8 +21,8 @@ interface Period extends Moment {
 }
 
 /**
- * Its process ends, and starts again after `forMs`. `how`: only the process (`kill`), or the
- * machine loses power.
+ * The process of a node ends, and starts again after `forMs`. `how`: only the process ends
+ * (`kill`), or the machine loses power (`power`).
  */
 export interface CrashFault extends Period {
   readonly kind: "crash";
@@ -31,36 +31,36 @@ export interface CrashFault extends Period {
 }
 
 /**
- * Its process stands still and keeps everything: SIGSTOP, a snapshot of the machine, a long
- * collection of garbage.
+ * The process of a node stands still and keeps all its state: SIGSTOP, a snapshot of the machine, a
+ * long garbage collection.
  */
 export interface PauseFault extends Period {
   readonly kind: "pause";
   readonly node: string;
 }
 
-/** Each event costs its process `costMs` of time: overload, a starved container. */
+/** Each event costs the process of a node `costMs` of time: overload, a starved container. */
 export interface SlowFault extends Period {
   readonly kind: "slow";
   readonly node: string;
   readonly costMs: number;
 }
 
-/** Its clocks run at `rate` times their own rate: 1.0002 gains 200 ppm. */
+/** The clocks of a node run at `rate` times their own rate: 1.0002 gains 200 ppm. */
 export interface DriftFault extends Period {
   readonly kind: "drift";
   readonly node: string;
   readonly rate: number;
 }
 
-/** Its calendar is set forward, or back if `byMs` is negative. */
+/** The calendar of a node is set forward, or back if `byMs` is negative. */
 export interface WallStepFault extends Moment {
   readonly kind: "wall-step";
   readonly node: string;
   readonly byMs: number;
 }
 
-/** One direction between two nodes is worse than usual; `"*"` stands for every node. */
+/** One direction between two nodes is worse than usual; `"*"` means every node. */
 export interface LinkFault extends Period {
   readonly kind: "link";
   readonly from: string;
@@ -68,7 +68,7 @@ export interface LinkFault extends Period {
   readonly conditions: Partial<LinkConditions>;
 }
 
-/** It refuses connections, or accepts them and is silent, at one port or at all. */
+/** A node refuses connections, or accepts them and stays silent, at one port or at all ports. */
 export interface DoorFault extends Period {
   readonly kind: "door";
   readonly node: string;
@@ -76,7 +76,7 @@ export interface DoorFault extends Period {
   readonly port?: number;
 }
 
-/** Its disk is slow, full, failing or stalled. */
+/** The disk of a node is slow, full, failing or stalled. */
 export interface DiskFault extends Period {
   readonly kind: "disk";
   readonly node: string;
@@ -95,8 +95,8 @@ export type Fault =
   | DiskFault;
 
 /**
- * Throws where `faults` has something in it that makes no sense in `world`: an unknown kind, node
- * or number.
+ * Throws if an entry of `faults` is not valid in `world`: an unknown kind, an unknown node, or a
+ * number out of range.
  *
  * @example
  * ```ts

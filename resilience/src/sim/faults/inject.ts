@@ -12,9 +12,9 @@ import { checkFaults, type Fault } from "./fault.ts";
 import { type InForce, NodeFaults } from "./fault-effects.ts";
 
 /**
- * Schedules each of `faults` in `world`: its begin and its end. Refuses a list with something in it
- * that makes no sense, so call it when all nodes have been made. May be called again: all faults of
- * a world know of each other.
+ * Schedules the begin and the end of each fault of `faults` in `world`. Throws if an entry is not
+ * valid, so call it after all nodes have been made. It may be called again: the faults of all calls
+ * are tracked together.
  *
  * @example
  * ```ts
@@ -37,11 +37,11 @@ export function inject(world: World, faults: readonly Fault[]): void {
 }
 
 /**
- * Heals `core` (default: all nodes) for good: whatever was injected and touches it ends now, or
- * never begins; those of its nodes that are down start again, and those that are stopped go on. A
- * link belongs to the core where both of its ends do, so that a broken link to a node outside stays
- * broken. The event that a slow node is at still takes what it cost when it began, and what is
- * injected afterwards begins as it says.
+ * Heals `core` (default: all nodes) for good. Every injected fault that touches a node of `core`
+ * ends now, or never begins. Nodes of `core` that are down start again, and paused ones continue. A
+ * link belongs to the core if both of its ends do, so a broken link to a node outside stays broken.
+ * If a slow node is handling an event, that event still takes the time that it cost when it began.
+ * Faults that are injected after this call begin as usual.
  *
  * @example
  * ```ts

@@ -7,14 +7,14 @@ import type { Random } from "../../core/random.ts";
 import type { Trace } from "./trace.ts";
 
 /**
- * `kill`: the process ends and the machine lives, so its peers are notified. `power`: no peer is
- * notified.
+ * `kill`: the process ends and the machine lives on, so its peers are notified. `power`: the
+ * machine loses power, and its peers get no notification.
  */
 export type CrashKind = "kill" | "power";
 
 /**
- * Checks something that must hold; returns a sentence if it does not. It is not awaited: a promise
- * is refused.
+ * Checks an invariant: undefined if it holds, and a sentence if it does not. The result is not
+ * awaited: a promise is refused.
  */
 export type Check = () => string | undefined;
 

@@ -5,7 +5,7 @@
  * corrected. A world shows such faults.
  */
 
-/** The clocks of one machine: a monotonic axis and a calendar, neither of which is true time. */
+/** The clocks of one machine: a monotonic axis and a calendar. Both may differ from true time. */
 export class NodeClock {
   readonly #trueNowMs: () => number;
   /** Where the line through (true, local) begins; moved whenever its slope changes. */

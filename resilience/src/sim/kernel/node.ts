@@ -20,7 +20,7 @@ import { EventLoop } from "./event-loop.ts";
 import type { CrashKind, Host, Kernel } from "./kernel.ts";
 import { NodeClock } from "./node-clock.ts";
 
-/** What a process is given: everything that it may use. */
+/** Everything that a simulated process may use. */
 export interface NodeEnv {
   readonly name: string;
   /** 1 for the first process on this machine, one more with each restart. */
@@ -39,8 +39,8 @@ export interface NodeEnv {
 }
 
 /**
- * A program: called at the start with everything that it may use. It runs until it crashes. For
- * later actions it uses the timers of its clock.
+ * A program, which starts with everything that it may use. It runs until it crashes; to do
+ * something later, it uses the timers of its clock.
  */
 export type Program = (env: NodeEnv) => void | Promise<void>;
 
@@ -77,7 +77,7 @@ interface NodeWorld extends Kernel {
   violate(invariant: string, detail: string): void;
 }
 
-/** A machine of the world and the process on it, for those who start, crash and pause it. */
+/** A machine of the world with its process. Tests start, crash and pause it through this class. */
 export class SimNode implements Host {
   readonly name: string;
   readonly clock: NodeClock;

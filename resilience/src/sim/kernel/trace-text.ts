@@ -6,8 +6,8 @@
 import type { TraceRecord } from "./trace.ts";
 
 /**
- * One aligned line for each record: time in seconds, step, node (`a → b` for a message), kind,
- * detail. No record, no text. Ends with a line feed.
+ * Formats each record as one aligned line: time in seconds, step, node (`a → b` for a message),
+ * kind, detail. The text is empty if there is no record; otherwise it ends with a line feed.
  *
  * @example
  * ```ts
@@ -42,7 +42,7 @@ export function traceText(records: readonly TraceRecord[]): string {
 }
 
 /**
- * One JSON object on a line for each record, with the fields of {@link TraceRecord}.
+ * Formats each record as one line with a JSON object that has the fields of {@link TraceRecord}.
  *
  * @example
  * ```ts

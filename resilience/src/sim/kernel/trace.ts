@@ -10,7 +10,7 @@
  */
 import { checked } from "../../core/options.ts";
 
-/** One thing that happened. */
+/** One recorded event of a world. */
 export interface TraceRecord {
   /** The event of the world during which it happened, counted from 1; 0 before the first. */
   readonly step: number;
@@ -24,7 +24,7 @@ export interface TraceRecord {
   readonly detail: string;
 }
 
-/** What happened in a world: the newest records, and a digest of all of them. */
+/** The record of a world: its newest events, and a digest of all of them. */
 export class Trace {
   readonly #keep: number;
   /** Once it is full, a ring: `#oldest` is overwritten next. */

@@ -9,7 +9,7 @@ import { sleepOn } from "../../runtime/time/clock.ts";
 import { TimerQueue } from "../../runtime/time/timer-queue.ts";
 
 /**
- * A clock for tests: its time moves only when the test says so.
+ * A clock for tests. Its time moves only when the test advances it.
  *
  * @example
  * ```ts

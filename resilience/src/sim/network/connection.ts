@@ -21,8 +21,8 @@ import { Stream, type StreamSegment } from "./stream.ts";
 export { NetworkError, type NetworkErrorCode } from "./network-error.ts";
 
 /**
- * A connection as one process has it. Messages that arrive before `onMessage` is called wait for
- * it.
+ * One end of a connection, for a process. Messages that arrive before `onMessage` is called are
+ * kept for it.
  */
 export interface Connection {
   /** The address of the other end. */

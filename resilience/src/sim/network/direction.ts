@@ -14,7 +14,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { CombinedConditions } from "./link.ts";
 import { corrupted, labelOf, type Payload, weightBytes } from "./payload.ts";
 
-/** The address that a message is sent to, or came from. */
+/** The source or the destination of a message. */
 export interface Address {
   /** Name of the node. */
   readonly node: string;

@@ -13,7 +13,7 @@ import { checked, type Range } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
 import { exponentialAt, paretoAt } from "../faults/draws.ts";
 
-/** A delay drawn anew for each message, in milliseconds. */
+/** A delay in milliseconds that is drawn anew for each message. */
 export type PlainDelay =
   | { readonly kind: "fixed"; readonly ms: number }
   | { readonly kind: "uniform"; readonly minMs: number; readonly maxMs: number }
@@ -25,8 +25,8 @@ export type PlainDelay =
   | { readonly kind: "pareto"; readonly minMs: number; readonly shape: number; readonly capMs: number };
 
 /**
- * Two states that alternate for exponential times: a path that is calm for a while and bad for a
- * while.
+ * A path that is good for a while and bad for a while. The two states alternate; their durations
+ * are exponential.
  */
 export interface BurstDelay {
   readonly kind: "bursts";
@@ -39,7 +39,7 @@ export interface BurstDelay {
 /** How long a message takes from one node to another. */
 export type Delay = PlainDelay | BurstDelay;
 
-/** What a direction does to the messages sent along it. */
+/** What one direction of a link does to messages. */
 export interface LinkConditions {
   /**
    * How long each message is under way. Drawn for each, so that datagrams may overtake each other.

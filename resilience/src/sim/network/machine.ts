@@ -12,8 +12,8 @@ import { NetworkError } from "./network-error.ts";
 import type { Payload } from "./payload.ts";
 
 /**
- * How a door treats new connections: `refuses` refuses at once; `silent` accepts them and never
- * reads them.
+ * How a port treats new connections. `refuses`: it refuses them at once. `silent`: it accepts them
+ * and never reads from them.
  */
 export type DoorMode = "refuses" | "silent";
 

@@ -6,8 +6,8 @@
 import type { Address } from "./direction.ts";
 
 /**
- * `ECONNREFUSED`: the machine is there, and nothing listens. `ECONNRESET`: the other end has ended.
- * `ETIMEDOUT`: silence. `EADDRINUSE`: two listeners on one port.
+ * `ECONNREFUSED`: the machine is up, but no process listens. `ECONNRESET`: the other end no longer
+ * exists. `ETIMEDOUT`: no answer came. `EADDRINUSE`: another listener has this port.
  */
 export type NetworkErrorCode = "ECONNREFUSED" | "ECONNRESET" | "ETIMEDOUT" | "EADDRINUSE";
 

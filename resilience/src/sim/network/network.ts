@@ -24,7 +24,7 @@ import {
 import { type DoorMode, Machine } from "./machine.ts";
 import { labelOf, type Payload } from "./payload.ts";
 
-/** The network as one process has it. Calls of a process that has ended do nothing. */
+/** The network as one process sees it. Calls by a process that has ended do nothing. */
 export interface NodeNetwork {
   /**
    * Sends one datagram, without any confirmation. `fromPort`: where an answer goes; default 0,
@@ -67,7 +67,7 @@ interface DoorFault {
   readonly port: number | undefined;
 }
 
-/** The network of a world, for those who make links worse. */
+/** The network of a world. Tests degrade its links through this class. */
 export class Network {
   /** Counts of events, for reports and checks. */
   readonly counts: Readonly<NetworkCounts>;

@@ -9,8 +9,8 @@ import { ConfigurationError } from "../../core/errors.ts";
 import { isBytes } from "../kernel/bytes.ts";
 
 /**
- * A value that can be sent. An object with a `label: string` is shown by it; its
- * `byteLength: number` is its weight.
+ * The content of a message. If an object has a `label: string`, the trace shows it by that label.
+ * If it has a `byteLength: number`, that is its size.
  */
 export type Payload = string | Uint8Array | object;
 

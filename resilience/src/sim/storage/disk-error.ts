@@ -5,7 +5,7 @@
  * library, so they are outside its error family.
  */
 
-/** No such file; the device failed; no space left. */
+/** `ENOENT`: the file does not exist. `EIO`: the device failed. `ENOSPC`: no space is left. */
 export type DiskErrorCode = "ENOENT" | "EIO" | "ENOSPC";
 
 const MEANING: Readonly<Record<DiskErrorCode, string>> = {

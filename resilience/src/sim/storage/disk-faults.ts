@@ -10,7 +10,7 @@ import { checked, type Names } from "../../core/options.ts";
 import type { Random } from "../../core/random.ts";
 import { checkDelay, type Delay, type DelaySource, delaySource } from "../network/link.ts";
 
-/** How a disk misbehaves. */
+/** The faults of a disk. */
 export interface DiskFaults {
   /** Added to the usual time of every operation. Default: nothing. */
   readonly latency: Delay;

@@ -23,9 +23,9 @@ import { FileSystem } from "./file-system.ts";
 import { type Effect, SystemCalls } from "./system-calls.ts";
 
 /**
- * Storage that survives a crash, as a process sees it. File names are any strings that are not
- * empty; there are no directories. Every operation may fail with a `DiskError`: ENOENT for a
- * missing file, EIO, and ENOSPC if bytes are added.
+ * The disk as a process sees it; its content survives a crash. A file name is any string that is
+ * not empty; there are no directories. Every operation may fail with a `DiskError`: ENOENT if the
+ * file does not exist, EIO at any time, and ENOSPC if bytes are added.
  */
 export interface Disk {
   /** All bytes of a file, as they are now: a copy. */
@@ -62,7 +62,7 @@ export interface Disk {
   sync(file: string): Promise<void>;
 }
 
-/** The place of bit rot: by default a drawn byte and a drawn bit. */
+/** The place where bit rot strikes. Default: a randomly drawn byte and bit. */
 export interface RotPlace {
   /** Which byte of the file, from 0. */
   readonly byte?: number;
@@ -101,7 +101,7 @@ interface Operation {
   readonly reject: (error: unknown) => void;
 }
 
-/** The disk of one machine, for those who make it fail. */
+/** The disk of one machine. Tests make it fail through this class. */
 export class SimDisk {
   readonly #world: Kernel;
   readonly #node: Host;

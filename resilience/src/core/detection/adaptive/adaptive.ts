@@ -19,9 +19,10 @@ import { AdaptiveNode, type AdaptiveSettings } from "./adaptive-node.ts";
 import { HOURLY_LEVEL } from "./level-scale.ts";
 
 /**
- * The level at which the adaptive model expects so many mistakes an hour a node: 8 for one, 9.38
- * for one a day. For rates of at most ten an hour, and for senders that beat every six minutes or
- * oftener. Throws `ConfigurationError` where `perHour` is no number above 0.
+ * The level at which the adaptive model expects `perHour` mistakes an hour for each node: level 8
+ * for one mistake an hour, 9.38 for one a day. Valid for rates of at most ten an hour, and for
+ * senders that send a heartbeat at least every six minutes. Throws `ConfigurationError` if
+ * `perHour` is not a number above 0.
  *
  * @example
  * ```ts

@@ -36,7 +36,7 @@ import { LimitWorth } from "./limit-worth.ts";
 import { Refusals } from "./refusals.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** Options that limit what a station is given. */
+/** Options that limit how many calls a station gets. */
 export interface AdmissionOptions {
   /**
    * Maximum calls per second, spread evenly; at least 1. Default `Infinity`, not declared: what a
@@ -66,8 +66,8 @@ export interface AdmissionOptions {
 }
 
 /**
- * What a call shows about load: the station finished it, refused it for load, or did not answer it
- * in time.
+ * What one call shows about the load of a station: the station finished it, refused it because of
+ * load, or did not answer it in time.
  */
 export type LoadSign = "finished" | "overloaded" | "unanswered";
 
@@ -229,8 +229,8 @@ const MIN_ROUND_MS = 10;
 const MAX_PAUSE_MS = 1_000;
 
 /**
- * How many calls a station is given at once, and at what pace: what it has declared, or what its
- * answers and refusals have shown it to take.
+ * Decides how many calls a station gets at once, and at what pace. The limit is what the station
+ * declares, or what its answers and refusals show.
  *
  * @example
  * ```ts

@@ -17,7 +17,7 @@
 
 import { BesideLog } from "./beside-log.ts";
 
-/** What admission control needs to know. */
+/** How crowded a station is, for admission control. */
 export interface Crowd {
   /** How many times as long answers take as at leisure, smoothed; 1 if unknown. */
   readonly stretch: number;

@@ -24,7 +24,7 @@ const LATENESS_MS = 10;
 const MAX_KEPT = 2_048;
 
 /**
- * A pace of so many calls a second.
+ * Limits events to a pace, in events a second.
  *
  * @example
  * ```ts

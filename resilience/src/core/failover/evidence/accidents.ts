@@ -34,7 +34,10 @@ class Share {
   }
 }
 
-/** How many calls usually go wrong while stations are well, learned from all of a group. */
+/**
+ * The share of calls that usually fail while stations are healthy, learned from all stations of a
+ * group.
+ */
 export class UsualShare {
   readonly #first: Share = new Share(PRIOR.first, MEMORY.first);
   readonly #next: Share = new Share(PRIOR.next, MEMORY.next);

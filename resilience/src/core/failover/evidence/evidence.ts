@@ -25,7 +25,7 @@ import { Overtaken } from "./overtaken.ts";
 import { MANY_SOURCES, Uncompared } from "./uncompared.ts";
 
 /**
- * Options that decide when failing calls count as proof against a station that still sends
+ * Options that decide when failing calls prove that a station is failing although it still sends
  * heartbeats.
  */
 export interface CommandPathOptions {
@@ -105,8 +105,8 @@ const PROVEN_SOURCES = MANY_SOURCES + 2;
 const LATELY_MS = 10_000;
 
 /**
- * What calls show of one station: whether new calls should avoid it (`isDoubted`), and whether it
- * should be replaced (`isFailing`).
+ * What calls show about one station: whether new calls should avoid it (`isDoubted`), and whether
+ * another station should replace it (`isFailing`).
  *
  * @example
  * ```ts

@@ -38,7 +38,7 @@ const OVERDUE = { quantile: 0.99, ratio: 1.05, marginMs: 5 };
 const HEDGE = { quantile: 0.999, ratio: 1.2, marginMs: 20 };
 
 /**
- * How long answers of one station usually take, and from when on an attempt counts as overdue.
+ * Learns how long one station usually takes to answer, and when an attempt counts as overdue.
  *
  * @example
  * ```ts

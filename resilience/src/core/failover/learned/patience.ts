@@ -15,9 +15,9 @@
 import { brand } from "../../brand.ts";
 
 /**
- * Abort a call's signal with this where its caller broke off its own request before it was whole,
- * such as an upload: it was not waiting for an answer yet, so nothing is learned of how long
- * callers wait.
+ * Abort the signal of a call with this error if the caller broke off its own request, such as an
+ * upload, before it was complete. This caller was not waiting for an answer yet, so its abort must
+ * not change the learned waiting time of callers.
  *
  * @example
  * ```ts
@@ -66,7 +66,7 @@ const CONTRADICTIONS = 20;
 const LIKELY_MS = [500, 1_000, 2_000, 3_000, 5_000, 10_000, 15_000, 30_000];
 
 /**
- * How long callers wait before they hang up, learned from those that did.
+ * Learns how long callers wait before they hang up, from the callers that did.
  *
  * @example
  * ```ts
