@@ -39,8 +39,9 @@ const NOT_QUICK = [
   "resilience/src/core/failover/dispatch.overload.test.ts",
   "resilience/src/runtime/guard/{bulkhead,call}.test.ts",
   "resilience/src/sim/storage/disk-journal.test.ts",
-  "gateway/src/config/json-schema.test.ts",
+  "gateway/src/config/{config,json-schema}.test.ts",
   "scenarios/checks/after-fault.test.ts",
+  "scenarios/fleet/wide-fleet.test.ts",
 ];
 /** Needs other versions of Node. */
 const ENGINES_TEST = "test/process/sim-determinism.test.ts";
