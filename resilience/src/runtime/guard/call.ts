@@ -275,12 +275,12 @@ export class Call<T> implements AttemptOwner {
 
   #afterFailure(nowMs: number, judged: Classification, failure: Failure<T>): void {
     if (this.#settled) return;
-    this.#retry ??= new RetryPlan(this.#parts);
-    const retry = this.#retry;
     const neverSent = judged.outcome === "never-sent" || judged.outcome === "local-shortage";
-    retry.noteFailure(failure, neverSent && this.#reached > 0);
+    this.#retry?.noteFailure(failure, neverSent && this.#reached > 0);
+    this.#retry ??= new RetryPlan(this.#parts, failure);
+    const retry = this.#retry;
     const delayMs = retry.next(this.#attempts, isRepeatable(this.#options), judged, this.deadline, nowMs);
-    if (delayMs === GIVE_UP) return this.#deliver(retry.failure ?? failure);
+    if (delayMs === GIVE_UP) return this.#deliver(retry.failure);
     if (delayMs === UNAFFORDABLE) return this.#refuseRetry(retry);
     this.#context ??= new AsyncResource("ResilientClient.call");
     this.#timer = this.clock.at(nowMs + delayMs, () => {
@@ -296,10 +296,9 @@ export class Call<T> implements AttemptOwner {
    */
   #refuseRetry(retry: RetryPlan<T>): void {
     const refusal = retry.refusal();
-    const end = retry.failure ?? { error: refusal };
-    noteRetryRefusal(end, refusal);
+    noteRetryRefusal(retry.failure, refusal);
     this.#parts.tell({ type: "retry-refused", attempt: this.#attempts + 1, reason: refusal.message, refusal });
-    this.#deliver(end);
+    this.#deliver(retry.failure);
   }
 
   /** Nothing is sent (again). If there is a failure already, the caller gets that. */

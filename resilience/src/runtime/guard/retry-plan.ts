@@ -22,22 +22,23 @@ export const UNAFFORDABLE = "unaffordable";
 export class RetryPlan<T> {
   readonly #parts: ClientParts<T>;
   /** The failure that a retry may cure. */
-  failure: Failure<T> | undefined = undefined;
+  failure: Failure<T>;
   /** True if the budget has been charged for an attempt that is not sent yet. */
   #charged = false;
   #lastDelayMs = 0;
 
-  constructor(parts: ClientParts<T>) {
+  constructor(parts: ClientParts<T>, failure: Failure<T>) {
     this.#parts = parts;
+    this.failure = failure;
   }
 
   /**
-   * An attempt has failed. `unsentAfterSent`: it never arrived, after another one that may have.
+   * A further attempt has failed. `unsentAfterSent`: it never arrived, after another one that may have.
    * Its failure then does not replace the earlier one, because its "connection refused" would look
    * like proof that nothing was executed.
    */
   noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
-    if (!unsentAfterSent || this.failure === undefined) this.failure = failure;
+    if (!unsentAfterSent) this.failure = failure;
   }
 
   /**
