@@ -2,13 +2,11 @@
  * The page of promises (`docs/promises.md`) beside the names that tests carry: `npm run promises`
  * writes where each rule is tested.
  */
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { root, text as textOf, trackedFiles } from "./tracked.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const page = join(root, "docs/promises.md");
+const PAGE = "docs/promises.md";
 /**
  * `test("[F10] [R2] …`, and the like with a template; also a title that stands on a line of its
  * own.
@@ -18,16 +16,9 @@ const ROW = /^\| ([A-Z]+\d+) \| ([^|]*) \|.*\|$/gm;
 
 /** Which files test each rule. */
 function testedBy(): Map<string, string[]> {
-  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.test.ts"], {
-    cwd: root,
-    encoding: "utf8",
-  });
   const rules = new Map<string, string[]>();
-  for (const file of files
-    .split("\n")
-    .filter((name) => name !== "")
-    .sort()) {
-    const names = [...readFileSync(join(root, file), "utf8").matchAll(TITLE)].map(([, tags = ""]) => tags);
+  for (const file of trackedFiles().filter((path) => path.endsWith(".test.ts"))) {
+    const names = [...textOf(file).matchAll(TITLE)].map(([, tags = ""]) => tags);
     for (const rule of new Set(names.join().match(/[A-Z]+\d+/g))) rules.set(rule, [...(rules.get(rule) ?? []), file]);
   }
   return rules;
@@ -40,7 +31,7 @@ export function promises(): {
   readonly rules: readonly string[];
   readonly tested: readonly string[];
 } {
-  const text = readFileSync(page, "utf8");
+  const text = textOf(PAGE);
   const tested = testedBy();
   const rules = [...text.matchAll(ROW)].map(([, rule = ""]) => rule);
   const due = text.replace(
@@ -54,4 +45,4 @@ function links(files: readonly string[] = []): string {
   return files.map((file) => `[${file.replace(/^.*\//, "").replace(/\.test\.ts$/, "")}](../${file})`).join(", ");
 }
 
-if (import.meta.main) writeFileSync(page, promises().due);
+if (import.meta.main) writeFileSync(join(root, PAGE), promises().due);

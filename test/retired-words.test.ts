@@ -4,23 +4,15 @@
  * The changelog, the findings and decisions of their time keep them.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { text, trackedFiles } from "./tracked.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const text = (path: string): string => readFileSync(join(root, path), "utf8");
 const glossary = text("docs/glossary.md");
 const retired = [...glossary.slice(glossary.indexOf("## Retired words")).matchAll(/^\| (`.*?`) \|/gm)]
   .flatMap(([, cell]) => (cell as string).match(/`[^`]+`/g) ?? [])
   .map((word) => word.slice(1, -1));
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-  cwd: root,
-  encoding: "utf8",
-}).split("\n");
+const files = trackedFiles();
 
 /**
  * Names and strings of a source: what callers import, what they are told, and what they configure.

@@ -5,22 +5,14 @@
  * references enforce it, this says it readably).
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { root, text, trackedFiles } from "./tracked.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-  cwd: root,
-  encoding: "utf8",
-})
-  .split("\n")
-  .filter((path) => path !== "" && existsSync(join(root, path)));
+const tracked = trackedFiles();
 const sources = tracked.filter((path) => /^((resilience|gateway)\/src|scenarios)\/.*\.ts$/.test(path));
 const shipped = sources.filter((path) => !path.endsWith(".test.ts"));
-const text = (path: string): string => readFileSync(join(root, path), "utf8");
 
 /**
  * Which rooms a room may import, besides itself. Packages and node built-ins are the walls' other

@@ -33,9 +33,9 @@ export class RetryPlan<T> {
   }
 
   /**
-   * A further attempt has failed. `unsentAfterSent`: it never arrived, after another one that may have.
-   * Its failure then does not replace the earlier one, because its "connection refused" would look
-   * like proof that nothing was executed.
+   * A further attempt has failed. `unsentAfterSent`: it never arrived, after another one that may
+   * have. Its failure then does not replace the earlier one, because its "connection refused" would
+   * look like proof that nothing was executed.
    */
   noteFailure(failure: Failure<T>, unsentAfterSent: boolean): void {
     if (!unsentAfterSent) this.failure = failure;
