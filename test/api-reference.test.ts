@@ -9,7 +9,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { doorsNow } from "./doors.ts";
-import { ended, root } from "./programs.ts";
+import { ended } from "./programs.ts";
+import { root } from "./tracked.ts";
 
 const folder = join(root, "docs");
 

@@ -5,7 +5,8 @@
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fencedPrograms, type Program, root } from "./programs.ts";
+import { fencedPrograms, type Program } from "./programs.ts";
+import { root } from "./tracked.ts";
 
 /** A class, function or constant that a file of the library exports, with its examples. */
 export interface Declared {

@@ -9,9 +9,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { root } from "./tracked.ts";
 
-export const root: string = fileURLToPath(new URL("..", import.meta.url));
 /** Where programs run: the peers that one page compares with are installed in bench. */
 export const workplace: string = join(root, "bench");
 

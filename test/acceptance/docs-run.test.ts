@@ -7,7 +7,8 @@ import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ended, fencedPrograms, root, Services, typeErrors, workplace } from "../programs.ts";
+import { ended, fencedPrograms, Services, typeErrors, workplace } from "../programs.ts";
+import { root } from "../tracked.ts";
 
 const pages = ["README.md", "resilience/README.md", ...globSync("docs/guide/*.md", { cwd: root }).sort()];
 const programs = pages.flatMap((page) =>
