@@ -5,23 +5,11 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { seededRandom } from "ground-station-failover";
-import { VirtualClock } from "ground-station-failover/sim";
-import { compose } from "../compose.ts";
-import { parseConfiguration } from "../config/config.ts";
+import type { VirtualClock } from "ground-station-failover/sim";
+import { probedPair } from "../../../test/worlds/probed-pair.ts";
 import type { Group } from "./group.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { CommandReply, SendContext } from "./uplink.ts";
-
-const SOURCE = `
-groups:
-  - name: atlantic
-    listen: 127.0.0.1:0
-    heartbeat: { kind: http, interval: 50ms, path: / }
-    stations:
-      - { name: primary, url: "http://127.0.0.1:9001" }
-      - { name: backup, url: "http://127.0.0.1:9002" }
-`;
 
 /** A body that its station goes on with until somebody ends it. */
 class Body extends PassThrough {
@@ -54,20 +42,9 @@ interface Fleet extends AsyncDisposable {
 
 /** Two stations that stream every reply, heard for some seconds. */
 async function fleet(statusOf: (station: string) => number = () => 200): Promise<Fleet> {
-  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
-  const clock = new VirtualClock();
-  const silent = new Set<string>();
-  const gateway = compose({
-    settings,
-    clock,
-    random: seededRandom(1),
-    challengeOf: () => "unused",
-    uplink: (_group, { name }) => ({
-      name,
-      send: async (_request, context) => replyWith(new Body(), context, statusOf(name)),
-      probe: () => (silent.has(name) ? Promise.reject(new Error("silent")) : Promise.resolve(200)),
-    }),
-  });
+  const { gateway, clock, silent } = probedPair(async (station, _request, context) =>
+    replyWith(new Body(), context, statusOf(station)),
+  );
   const group = gateway.groups.get("atlantic") as Group;
   const told: GroupEvent[] = [];
   group.onEvent((event) => told.push(event));

@@ -6,26 +6,15 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
-import { seededRandom } from "ground-station-failover";
-import { VirtualClock } from "ground-station-failover/sim";
+import type { VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
-import { compose, type Gateway } from "../../compose.ts";
-import { parseConfiguration } from "../../config/config.ts";
+import { probedPair } from "../../../../test/worlds/probed-pair.ts";
+import type { Gateway } from "../../compose.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { BeatStreams } from "../heartbeats/beat-streams.ts";
 import { createLog } from "../telemetry/log.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { LiveFeed } from "./live-feed.ts";
-
-const SOURCE = `
-groups:
-  - name: atlantic
-    listen: 127.0.0.1:0
-    heartbeat: { kind: http, interval: 50ms, path: / }
-    stations:
-      - { name: primary, url: "http://127.0.0.1:9001" }
-      - { name: backup, url: "http://127.0.0.1:9002" }
-`;
 
 interface Fixture {
   readonly control: ControlListener;
@@ -61,20 +50,7 @@ after(async () => {
 });
 
 async function controlOf(token?: string): Promise<Fixture> {
-  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
-  const clock = new VirtualClock();
-  const silent = new Set<string>();
-  const gateway = compose({
-    settings,
-    clock,
-    random: seededRandom(1),
-    challengeOf: () => "unused",
-    uplink: (_group, station) => ({
-      name: station.name,
-      send: () => Promise.reject(new Error("no commands here")),
-      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve(200)),
-    }),
-  });
+  const { gateway, clock, silent } = probedPair();
   const stop = new AbortController();
   const running = gateway.run(stop.signal);
   const feed = new LiveFeed({ clock, run: "t1" });

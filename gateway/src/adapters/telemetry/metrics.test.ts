@@ -6,38 +6,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { StationStatus } from "ground-station-failover";
-import { seededRandom } from "ground-station-failover";
-import { VirtualClock } from "ground-station-failover/sim";
-import { compose } from "../../compose.ts";
-import { parseConfiguration } from "../../config/config.ts";
+import { probedPair } from "../../../../test/worlds/probed-pair.ts";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { GatewayMetrics } from "./metrics.ts";
 
-const SOURCE = `
-groups:
-  - name: atlantic
-    listen: 127.0.0.1:0
-    heartbeat: { kind: http, interval: 50ms, path: / }
-    stations:
-      - { name: primary, url: "http://127.0.0.1:9001" }
-      - { name: backup, url: "http://127.0.0.1:9002" }
-`;
-
 test("states are read when asked for; declarations, promotions and commands are counted", async () => {
-  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
-  const clock = new VirtualClock();
-  const silent = new Set<string>();
-  const gateway = compose({
-    settings,
-    clock,
-    random: seededRandom(1),
-    challengeOf: () => "unused",
-    uplink: (_group, station) => ({
-      name: station.name,
-      send: () => Promise.reject(new Error("no commands here")),
-      probe: () => (silent.has(station.name) ? Promise.reject(new Error("silent")) : Promise.resolve(200)),
-    }),
+  const { gateway, clock, silent } = probedPair(undefined, {
     onCommand: (group, outcome, elapsedMs) => metrics.noteCommand(group, outcome, elapsedMs),
   });
   const metrics = new GatewayMetrics({
@@ -101,18 +76,7 @@ test("states are read when asked for; declarations, promotions and commands are 
  * the status.
  */
 function unused() {
-  const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
-  const gateway = compose({
-    settings,
-    clock: new VirtualClock(),
-    random: seededRandom(1),
-    challengeOf: () => "unused",
-    uplink: (_group, station) => ({
-      name: station.name,
-      send: () => Promise.reject(new Error("no commands here")),
-      probe: () => Promise.resolve(200),
-    }),
-  });
+  const { gateway } = probedPair();
   const now: { group: Partial<GroupStatus>; station: Partial<StationStatus> } = { group: {}, station: {} };
   const statusOf = (): Record<string, GroupStatus> => {
     const status = gateway.status()["atlantic"] as GroupStatus;
