@@ -30,6 +30,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "gateway/station": ["gateway/fleet", "gateway/adapters"],
   "gateway/demo": ["gateway/fleet", "gateway/adapters", "gateway/station"],
   "gateway/calibrate": ["gateway/fleet", "gateway/adapters"],
+  "gateway/proxy": ["gateway/fleet", "gateway/adapters"],
+  "gateway/drills": ["gateway/fleet", "gateway/adapters"],
   "gateway/config": ["gateway/fleet", "gateway/adapters"],
   "gateway/compose": ["gateway/fleet"],
   gateway: [
@@ -39,6 +41,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "gateway/station",
     "gateway/demo",
     "gateway/calibrate",
+    "gateway/proxy",
+    "gateway/drills",
     "gateway/compose",
   ],
   // Worlds run what ships: `gateway/config` is for the configuration's parser, `gateway/demo` for

@@ -52,6 +52,8 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
   [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],
   [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
+  [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
+  [["drill", "chaos", "gameday"], async () => (await import("./drills/cli.ts")).registerDrillCommands],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 
