@@ -204,7 +204,8 @@ class Weighing {
 
   #add(node: unknown, message: string): void {
     if (this.#problems.length >= MAX_PROBLEMS) return;
-    const { line, col } = this.#lines.linePos((node as Node | null)?.range?.[0] ?? 0);
+    const placed = (isPair(node) ? node.key : node) as Node | null;
+    const { line, col } = this.#lines.linePos(placed?.range?.[0] ?? 0);
     this.#problems.push(problemAt({ line, column: col }, message));
   }
 
