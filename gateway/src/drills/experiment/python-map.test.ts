@@ -1,5 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: patterns of experiments.
-/** The Python functions that are stood in for: what is asked of the fault proxy, and what comes of it. */
+/**
+ * The Python functions that are stood in for: what is asked of the fault proxy, and what comes of
+ * it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json, JsonObject } from "./experiment.ts";

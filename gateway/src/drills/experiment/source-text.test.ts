@@ -1,4 +1,6 @@
-/** Texts that want to break the reader: each is refused with a place, in bounded time and memory. */
+/**
+ * Texts that want to break the reader: each is refused with a place, in bounded time and memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
