@@ -56,7 +56,7 @@ test("the same mean and deviation → the tail is longest for Pareto, shortest f
   );
 });
 
-test("jitter above latency → delays below 0 count as 0, none is above an hour", () => {
+test("jitter above latency → delays below 0 count as 0, none is above what a timer can wait", () => {
   assert.equal(Math.min(...draws(1, 100, "normal")), 0);
   assert.equal(Math.min(...draws(1, 100)), 0);
   assert.equal(Math.max(...draws(MAX_DELAY_MS, 1_000_000, "pareto")), MAX_DELAY_MS);

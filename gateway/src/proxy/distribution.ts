@@ -13,8 +13,11 @@ export type DelayDistribution = "uniform" | "normal" | "pareto" | "lognormal";
 /** The shapes, as the attribute `distribution` of a latency toxic names them. */
 export const DELAY_DISTRIBUTIONS: readonly DelayDistribution[] = ["uniform", "normal", "pareto", "lognormal"];
 
-/** No delay is longer: one hour. A long tail has no bound of its own. */
-export const MAX_DELAY_MS = 3_600_000;
+/**
+ * No delay is longer: the longest that a timer of Node can wait, 24.8 days. A long tail has no
+ * bound of its own.
+ */
+export const MAX_DELAY_MS = 2_147_483_647;
 
 export interface DelayShape {
   /** Mean delay in ms, from 0. */
