@@ -1,6 +1,6 @@
 /**
  * The control API over HTTP, as Toxiproxy's clients expect it: the same routes, status codes and
- * bodies, also where they are odd (errors are JSON called text/plain). `GET /events` is our own.
+ * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are our own.
  * Browsers are refused, since a page on the web could otherwise drive the proxies of whoever reads
  * it. There is no authentication: listen on the loopback, or behind something that has it.
  */
@@ -14,10 +14,12 @@ import { ApiError } from "./api-error.ts";
 import type { EventLog } from "./event-log.ts";
 import { PopulateError, type ProxyList } from "./proxy-list.ts";
 import { firstJson } from "./request-fields.ts";
+import type { CertificateAuthority } from "./tls/certificates.ts";
 
 export interface ProxyApiOptions {
   readonly proxies: ProxyList;
   readonly events: EventLog;
+  readonly authority: CertificateAuthority;
   readonly clock: Clock;
   /** The text of `/metrics` and its type. Default: the path is not there. */
   readonly metrics?: { readonly contentType: string; text(): Promise<string> } | undefined;
@@ -79,7 +81,7 @@ function proxyApp(options: ProxyApiOptions): Hono {
 }
 
 function routes(options: ProxyApiOptions): Readonly<Record<string, Readonly<Record<string, Handler>>>> {
-  const { proxies, events } = options;
+  const { proxies, events, authority } = options;
   const updateProxy: Handler = async (context) =>
     json(context, proxies.shown(await proxies.update(proxyIn(context), await bodyOf(context))));
   const updateToxic: Handler = async (context) => {
@@ -112,6 +114,10 @@ function routes(options: ProxyApiOptions): Readonly<Record<string, Readonly<Reco
         const lines = events.since(after).map((event) => `${JSON.stringify(event)}\n`);
         return context.body(lines.join(""), 200, { "content-type": "application/x-ndjson" });
       },
+    },
+    "/tls/ca": {
+      GET: async (context) =>
+        context.body(await authority.certificate(), 200, { "content-type": "application/x-pem-file" }),
     },
     "/proxies/:proxy": {
       GET: (context) => json(context, proxies.shown(proxies.get(proxyIn(context)))),

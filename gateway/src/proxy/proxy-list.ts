@@ -3,19 +3,23 @@
  * one proxy are made one after another; those of different proxies do not wait for each other, and
  * no change waits for a peer.
  */
+import { isIP } from "node:net";
 import { type Clock, type Random, seededRandom } from "ground-station-failover";
+import { isHost } from "../adapters/process/addresses.ts";
 import { ApiError, badBody, missingField, proxyExists, proxyNotFound } from "./api-error.ts";
 import type { EventLog } from "./event-log.ts";
-import { ManagedProxy } from "./managed-proxy.ts";
+import { ManagedProxy, type TlsSettings } from "./managed-proxy.ts";
 import { PROTOCOLS, type Protocol, type ProtocolParts } from "./protocols.ts";
 import { Fields } from "./request-fields.ts";
 import type { TimedToxic, ToxicSettings } from "./timed-toxic.ts";
+import { type CertificateAuthority, DEFAULT_NAMES, TLS_FAULTS } from "./tls/certificates.ts";
 import { newToxicsOf, shownToxic, toxicChangeOf } from "./toxic-request.ts";
 
 export interface ProxyListOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventLog;
+  readonly authority: CertificateAuthority;
   /** An address that other machines can reach is being listened on. */
   readonly onExposed?: (name: string, listen: string) => void;
 }
@@ -34,6 +38,7 @@ interface NewProxy {
   readonly protocol: Protocol;
   readonly parts: ProtocolParts;
   readonly seed: number | undefined;
+  readonly tls: TlsSettings | undefined;
   readonly toxics: readonly ToxicSettings[];
 }
 
@@ -70,7 +75,7 @@ export class ProxyList {
 
   /** The proxy as clients are shown it. */
   shown(proxy: ManagedProxy): Readonly<Record<string, unknown>> {
-    const { name, listen, upstream, isEnabled, protocol, seed } = proxy;
+    const { name, listen, upstream, isEnabled, protocol, seed, tls } = proxy;
     return {
       name,
       listen,
@@ -78,6 +83,7 @@ export class ProxyList {
       enabled: isEnabled,
       ...(protocol === "tcp" ? {} : { protocol }),
       ...(seed === undefined ? {} : { seed }),
+      ...(tls === undefined ? {} : { tls }),
       toxics: this.shownToxics(proxy),
     };
   }
@@ -201,10 +207,10 @@ export class ProxyList {
   }
 
   async #make(wanted: NewProxy): Promise<ManagedProxy> {
-    const { name, listen, upstream, protocol, parts, seed, isEnabled, toxics } = wanted;
+    const { name, listen, upstream, protocol, parts, seed, tls, isEnabled, toxics } = wanted;
     if (!this.#proxies.has(name) && this.#proxies.size >= MAX_PROXIES)
       throw new ApiError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
-    const { clock, random } = this.#options;
+    const { clock, random, authority } = this.#options;
     const proxy = new ManagedProxy({
       name,
       listen,
@@ -212,6 +218,8 @@ export class ProxyList {
       protocol,
       parts,
       seed,
+      tls,
+      authority,
       clock,
       random: seed === undefined ? random.fork(name) : seededRandom(seed),
       onEvent: (event) => this.#note(name, event),
@@ -254,6 +262,7 @@ interface ReadProxy {
   readonly isEnabled: boolean;
   readonly protocol: string;
   readonly seed: number | undefined;
+  readonly tls: Fields | undefined;
   readonly toxics: readonly unknown[];
 }
 
@@ -266,6 +275,7 @@ function readProxy(body: unknown): ReadProxy {
     isEnabled: fields.boolean("enabled") ?? true,
     protocol: fields.text("protocol")?.toLowerCase() ?? "tcp",
     seed: fields.number("seed"),
+    tls: fields.object("tls"),
     toxics: fields.list("toxics") ?? [],
   };
 }
@@ -285,7 +295,31 @@ function checkedProxy(read: ReadProxy, where: string): NewProxy {
     toxics.push(...newToxicsOf(one, parts.types, (taken) => toxics.some((toxic) => toxic.name === taken)));
     checkRoom(toxics.length);
   }
-  return { ...read, protocol, parts, toxics };
+  const tls = read.tls === undefined ? undefined : tlsSettingsOf(read.tls);
+  if (tls !== undefined && protocol !== "tcp") throw badBody("proxy.tls is for the protocol tcp");
+  return { ...read, protocol, parts, tls, toxics };
+}
+
+function tlsSettingsOf(fields: Fields): TlsSettings {
+  const fault = oneOf("proxy.tls.fault", fields.text("fault") ?? "none", TLS_FAULTS);
+  const upstream = oneOf("proxy.tls.upstream", fields.text("upstream") ?? "plain", ["plain", "tls"] as const);
+  const names = fields.list("names") ?? DEFAULT_NAMES;
+  const isRight = names.length > 0 && names.length <= MAX_TLS_NAMES && names.every((name) => isTlsName(name));
+  if (!isRight) throw badBody(`proxy.tls.names must be 1 to ${MAX_TLS_NAMES} host names or addresses`);
+  return { fault, upstream, names: names as readonly string[] };
+}
+
+const MAX_TLS_NAMES = 20;
+
+/** A name that a certificate may carry; a wildcard is one. */
+function isTlsName(name: unknown): boolean {
+  return typeof name === "string" && (isIP(name) !== 0 || isHost(name.replace(/^\*\./, "")));
+}
+
+function oneOf<Word extends string>(what: string, given: string, words: readonly Word[]): Word {
+  const found = words.find((word) => word === given);
+  if (found === undefined) throw badBody(`${what} is "${given}"; allowed is one of ${words.join(", ")}`);
+  return found;
 }
 
 function checkRoom(toxics: number): void {
