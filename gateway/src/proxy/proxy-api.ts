@@ -10,8 +10,8 @@ import { getRequestListener } from "@hono/node-server";
 import type { Clock } from "ground-station-failover";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { ApiError } from "./api-error.ts";
 import type { EventLog } from "./event-log.ts";
+import { FaultProxyError } from "./fault-proxy-error.ts";
 import { PopulateError, type ProxyList } from "./proxy-list.ts";
 import { firstJson } from "./request-fields.ts";
 import type { CertificateAuthority } from "./tls/certificates.ts";
@@ -110,7 +110,7 @@ function routes(options: ProxyApiOptions): Readonly<Record<string, Readonly<Reco
     "/events": {
       GET: (context) => {
         const after = Number(context.req.query("after") ?? 0);
-        if (!Number.isSafeInteger(after)) throw new ApiError(400, "after is no number of an event");
+        if (!Number.isSafeInteger(after)) throw new FaultProxyError(400, "after is no number of an event");
         const lines = events.since(after).map((event) => `${JSON.stringify(event)}\n`);
         return context.body(lines.join(""), 200, { "content-type": "application/x-ndjson" });
       },
@@ -171,7 +171,8 @@ async function bodyOf(context: Context): Promise<unknown> {
   let length = 0;
   for await (const piece of body ?? []) {
     length += piece.length;
-    if (length > MAX_BODY_BYTES) throw new ApiError(413, `bad request body: it is larger than ${MAX_BODY_BYTES} bytes`);
+    if (length > MAX_BODY_BYTES)
+      throw new FaultProxyError(413, `bad request body: it is larger than ${MAX_BODY_BYTES} bytes`);
     pieces.push(piece);
   }
   return firstJson(Buffer.concat(pieces).toString("utf8"));
@@ -188,9 +189,9 @@ function asJson(value: unknown): string {
   return JSON.stringify(value).replace(ESCAPED, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  return new ApiError(500, error instanceof Error ? error.message : String(error));
+function asApiError(error: unknown): FaultProxyError {
+  if (error instanceof FaultProxyError) return error;
+  return new FaultProxyError(500, error instanceof Error ? error.message : String(error));
 }
 
 function failed(context: Context, error: unknown): Response {

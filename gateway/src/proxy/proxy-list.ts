@@ -6,14 +6,15 @@
 import { isIP } from "node:net";
 import { type Clock, type Random, seededRandom } from "ground-station-failover";
 import { isHost } from "../adapters/process/addresses.ts";
-import { ApiError, badBody, missingField, proxyExists, proxyNotFound } from "./api-error.ts";
 import type { EventLog } from "./event-log.ts";
+import { badBody, FaultProxyError, missingField, proxyExists, proxyNotFound } from "./fault-proxy-error.ts";
 import { ManagedProxy, type TlsSettings } from "./managed-proxy.ts";
 import { PROTOCOLS, type Protocol, type ProtocolParts } from "./protocols.ts";
 import { Fields } from "./request-fields.ts";
 import type { TimedToxic, ToxicSettings } from "./timed-toxic.ts";
 import { type CertificateAuthority, DEFAULT_NAMES, TLS_FAULTS } from "./tls/certificates.ts";
 import { newToxicsOf, shownToxic, toxicChangeOf } from "./toxic-request.ts";
+import type { ToxicTypes } from "./toxic-type.ts";
 
 export interface ProxyListOptions {
   readonly clock: Clock;
@@ -66,11 +67,16 @@ export class ProxyList {
     return [...this.#proxies.values()];
   }
 
-  /** Throws an `ApiError` (404). */
+  /** Throws an `FaultProxyError` (404). */
   get(name: string): ManagedProxy {
     const found = this.#proxies.get(name);
     if (found === undefined) throw proxyNotFound();
     return found;
+  }
+
+  /** The types of toxic of a protocol; none if there is no such protocol. */
+  typesOf(protocol: Protocol): ToxicTypes {
+    return PROTOCOLS[protocol]?.types ?? {};
   }
 
   /** The proxy as clients are shown it. */
@@ -209,7 +215,7 @@ export class ProxyList {
   async #make(wanted: NewProxy): Promise<ManagedProxy> {
     const { name, listen, upstream, protocol, parts, seed, tls, isEnabled, toxics } = wanted;
     if (!this.#proxies.has(name) && this.#proxies.size >= MAX_PROXIES)
-      throw new ApiError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
+      throw new FaultProxyError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
     const { clock, random, authority } = this.#options;
     const proxy = new ManagedProxy({
       name,
@@ -280,7 +286,7 @@ function readProxy(body: unknown): ReadProxy {
   };
 }
 
-/** `where`: added to the name of a missing field. Throws an `ApiError`. */
+/** `where`: added to the name of a missing field. Throws an `FaultProxyError`. */
 function checkedProxy(read: ReadProxy, where: string): NewProxy {
   const { name, upstream } = read;
   if (name === "") throw missingField(`name${where}`);
@@ -323,5 +329,5 @@ function oneOf<Word extends string>(what: string, given: string, words: readonly
 }
 
 function checkRoom(toxics: number): void {
-  if (toxics > MAX_TOXICS) throw new ApiError(400, `a proxy has at most ${MAX_TOXICS} toxics; remove some`);
+  if (toxics > MAX_TOXICS) throw new FaultProxyError(400, `a proxy has at most ${MAX_TOXICS} toxics; remove some`);
 }
