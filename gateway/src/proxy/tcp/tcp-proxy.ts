@@ -62,6 +62,8 @@ class TcpProxy implements OpenProxy {
   #address = "";
   #accepted = 0;
   #isClosed = false;
+  /** Resolves when the proxy is closed and no connection is left. */
+  readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Opening and closing of the listener, one after the other. */
   #listening: Promise<void> = Promise.resolve();
 
@@ -102,6 +104,7 @@ class TcpProxy implements OpenProxy {
     for (const { connection } of this.#live) connection.destroy();
     for (const raw of this.#handshakes) raw.destroy();
     await this.#followRefusal();
+    if (this.connections > 0) await this.#emptied.promise;
   }
 
   /** Whether a toxic of this type applies to a connection: drawn once for each of them. */
@@ -159,8 +162,7 @@ class TcpProxy implements OpenProxy {
     return new Promise((resolve) => {
       // Its callback waits for connections, which go on; the listening socket is closed at once.
       server.close();
-      if (this.#isClosed && this.connections > 0) server.once("close", () => resolve());
-      else setImmediate(resolve);
+      setImmediate(resolve);
     });
   }
 
@@ -175,7 +177,10 @@ class TcpProxy implements OpenProxy {
     }
     if (secureClient === undefined) return this.#carry({ socket: raw, raw }, number);
     this.#handshakes.add(raw);
-    raw.once("close", () => this.#handshakes.delete(raw));
+    raw.once("close", () => {
+      this.#handshakes.delete(raw);
+      this.#noteEmpty();
+    });
     if (secureClient === "stall") return onEvent({ type: "handshake-stalled", connection: number });
     secureClient(raw, (socket) => {
       this.#handshakes.delete(raw);
@@ -200,12 +205,17 @@ class TcpProxy implements OpenProxy {
         onClosed: () => {
           this.#live.delete(live);
           onEvent({ type: "connection-closed", connection: number });
+          this.#noteEmpty();
         },
       }),
     };
     this.#live.add(live);
     if (!live.isStalled) live.connection.start();
     else onEvent({ type: "connection-stalled", connection: number });
+  }
+
+  #noteEmpty(): void {
+    if (this.#isClosed && this.connections === 0) this.#emptied.resolve();
   }
 
   #dial(): Peer {
