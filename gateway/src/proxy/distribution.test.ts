@@ -8,7 +8,8 @@ const DRAWS = 40_000;
 
 function draws(latencyMs: number, jitterMs: number, distribution?: DelayDistribution): number[] {
   const random = seededRandom(`${distribution}`);
-  return Array.from({ length: DRAWS }, () => sampleDelayMs(random, { latencyMs, jitterMs, distribution }));
+  const shape = { latencyMs, jitterMs, ...(distribution === undefined ? {} : { distribution }) };
+  return Array.from({ length: DRAWS }, () => sampleDelayMs(random, shape));
 }
 
 function moments(values: readonly number[]): { mean: number; deviation: number } {

@@ -14,7 +14,12 @@ export type AttributeRule =
       readonly min: number;
       readonly max: number;
     }
-  | { readonly kind: "word"; readonly default: string; readonly words: readonly string[] };
+  | {
+      readonly kind: "word";
+      /** Not shown while it has this value, since Toxiproxy's clients do not know it. */
+      readonly default: string;
+      readonly words: readonly string[];
+    };
 
 /** A type of toxic: its attributes in the order in which they are shown. */
 export type ToxicType = Readonly<Record<string, AttributeRule>>;
@@ -70,4 +75,14 @@ export function checkedAttribute(name: string, rule: AttributeRule, value: unkno
   if (isRight && value >= rule.min && value <= rule.max) return value;
   const kind = rule.kind === "whole" ? "a whole number" : "a number";
   throw new AttributeError(`${name} is ${JSON.stringify(value)}; allowed is ${kind} from ${rule.min} to ${rule.max}`);
+}
+
+/** The attributes as clients are shown them. */
+export function shownAttributes(type: ToxicType, attributes: Attributes): Attributes {
+  return Object.fromEntries(
+    Object.entries(type).flatMap(([name, rule]) => {
+      const value = attributes[name] ?? rule.default;
+      return rule.kind === "word" && value === rule.default ? [] : [[name, value]];
+    }),
+  );
 }
