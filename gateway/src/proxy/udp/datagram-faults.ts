@@ -21,7 +21,7 @@ export interface Departure {
   readonly afterDatagrams?: number;
 }
 
-export interface Verdict {
+interface Verdict {
   /** In this order, where the instants are equal. Empty: it never leaves. */
   readonly departures: readonly Departure[];
   readonly effect?: DatagramEffect;

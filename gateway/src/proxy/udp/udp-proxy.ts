@@ -14,7 +14,7 @@ import { shownAddress } from "../../adapters/process/listening.ts";
 import type { OpenProxy, OpenProxyOptions, ProxyEvent, Stream, StreamCounts, Toxic } from "../toxic.ts";
 import { HeldMemory } from "./datagram-chain.ts";
 import { DATAGRAM_FAULTS } from "./datagram-faults.ts";
-import { type EffectDetails, type SessionEffect, UdpSession } from "./udp-session.ts";
+import { type EffectDetails, type SessionEffect, UdpSession, type UpstreamAddress } from "./udp-session.ts";
 
 export interface UdpProxyOptions extends OpenProxyOptions {
   /**
@@ -35,7 +35,7 @@ export interface UdpProxyOptions extends OpenProxyOptions {
 }
 
 /** What was done to datagrams and sessions so far, by kind. */
-export type UdpEffects = Readonly<Record<Exclude<SessionEffect, "applied"> | "evicted" | "expired", number>>;
+type UdpEffects = Readonly<Record<Exclude<SessionEffect, "applied"> | "evicted" | "expired", number>>;
 
 export interface UdpProxy extends OpenProxy, AsyncDisposable {
   readonly effects: UdpEffects;
@@ -153,6 +153,7 @@ class ListeningUdpProxy implements UdpProxy {
   /** By client; the one that was unused for longest is first. */
   readonly #sessions: Map<string, UdpSession> = new Map();
   readonly #closing: Set<Promise<unknown>> = new Set();
+  #lookingUp: Promise<UpstreamAddress> | undefined;
   #opened = 0;
   #toxics: readonly Toxic[];
   #expiry: Disposable | undefined;
@@ -220,7 +221,7 @@ class ListeningUdpProxy implements UdpProxy {
     const session = new UdpSession({
       number,
       client,
-      upstream: this.#upstream,
+      lookUp: () => this.#lookUp(),
       clock,
       random: random.fork(`session ${number}`),
       held: this.#held,
@@ -236,6 +237,22 @@ class ListeningUdpProxy implements UdpProxy {
     });
     session.setToxics(this.#toxics, false);
     return session;
+  }
+
+  /**
+   * Where the upstream is now. Sessions that begin meanwhile share one lookup: a flood of new ones
+   * while the name server is slow must not pile up.
+   */
+  #lookUp(): Promise<UpstreamAddress> {
+    const { host, port } = this.#upstream;
+    const family = isIP(host);
+    if (family !== 0) return Promise.resolve({ address: host, family, port });
+    this.#lookingUp ??= lookup(host)
+      .then((found) => ({ ...found, port }))
+      .finally(() => {
+        this.#lookingUp = undefined;
+      });
+    return this.#lookingUp;
   }
 
   /** Moves the session behind all others: it is the last that would be ended. */

@@ -1,14 +1,12 @@
 /**
  * One client of a UDP proxy: a socket of its own towards the upstream server, so that the server
- * sees each client apart, and the toxics of both directions. The upstream name is looked up when
- * the session begins, once. The socket is connected: only the upstream's datagrams come in, and a
+ * sees each client apart, and the toxics of both directions. The upstream name is looked up once,
+ * when the session begins. The socket is connected: only the upstream's datagrams come in, and a
  * port that nobody listens on is noticed (ICMP) without ending anything. Where no socket can be had
  * (unknown name, no descriptor), it is tried again with a later datagram.
  */
 import type { Socket } from "node:dgram";
 import { createSocket } from "node:dgram";
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import type { Clock, Random } from "ground-station-failover";
 import type { Stream, StreamCounts, Toxic } from "../toxic.ts";
 import { DatagramChain, type HeldMemory } from "./datagram-chain.ts";
@@ -28,7 +26,8 @@ export interface UdpSessionOptions {
   /** From 1. */
   readonly number: number;
   readonly client: { readonly address: string; readonly port: number };
-  readonly upstream: { readonly host: string; readonly port: number };
+  /** Where the upstream server is; asked when the socket is opened. */
+  readonly lookUp: () => Promise<UpstreamAddress>;
   readonly clock: Clock;
   /** Of this session. */
   readonly random: Random;
@@ -39,6 +38,13 @@ export interface UdpSessionOptions {
   readonly onEffect: (session: UdpSession, effect: SessionEffect, what: EffectDetails) => void;
   /** A reply came, which shows that the session is in use. */
   readonly onReply: (session: UdpSession) => void;
+}
+
+/** `family`: 4 or 6. */
+export interface UpstreamAddress {
+  readonly address: string;
+  readonly family: number;
+  readonly port: number;
 }
 
 export interface EffectDetails {
@@ -153,12 +159,14 @@ export class UdpSession {
   }
 
   async #open(): Promise<void> {
-    const { clock, upstream } = this.#options;
+    const { clock, lookUp } = this.#options;
     if (this.#upstream.state !== "none" || clock.nowMs() < this.#upstream.notBeforeMs) return;
     const early: Buffer[] = [];
     this.#upstream = { state: "opening", early };
     try {
-      const socket = await connected(upstream);
+      const address = await lookUp();
+      if (this.#isClosed) return;
+      const socket = await connected(address);
       if (this.#isClosed) return await closed(socket);
       socket.on("message", (datagram) => this.#reply(datagram));
       socket.on("error", (error: NodeJS.ErrnoException) => {
@@ -205,13 +213,11 @@ export class UdpSession {
 }
 
 /** A socket whose only peer is the upstream server. */
-async function connected({ host, port }: { readonly host: string; readonly port: number }): Promise<Socket> {
-  const family = isIP(host);
-  const found = family === 0 ? await lookup(host) : { address: host, family };
-  const socket = createSocket(found.family === 6 ? "udp6" : "udp4");
+async function connected({ address, family, port }: UpstreamAddress): Promise<Socket> {
+  const socket = createSocket(family === 6 ? "udp6" : "udp4");
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once("error", reject);
-  socket.connect(port, found.address, resolve);
+  socket.connect(port, address, resolve);
   try {
     await promise;
   } catch (error) {
