@@ -20,8 +20,8 @@ import { type ToxicOptions, type ToxicUpdate, toxicBody } from "./toxic-options.
 
 export interface FaultProxiesOptions {
   /**
-   * Fixes toxicity, jitter and whatever else is drawn: any text or finite number. Default 0, so
-   * that a test that fails fails again.
+   * Fixes toxicity, jitter and whatever else is drawn: any number or text. Default 0, so that a
+   * test that fails fails again.
    */
   readonly seed?: number | string;
   /**
@@ -61,7 +61,8 @@ export interface FaultProxyOptions {
  * import type { AddressInfo } from "node:net";
  * import { FaultProxies } from "@ground-station-failover/gateway/proxy";
  *
- * const server = createServer((_request, response) => response.end("hello")).listen(0, "127.0.0.1");
+ * const server = createServer((_request, response) => response.end("hello"));
+ * server.listen(0, "127.0.0.1");
  * await new Promise((resolve) => server.once("listening", resolve));
  * const { port } = server.address() as AddressInfo;
  *
@@ -137,7 +138,9 @@ export class FaultProxies implements AsyncDisposable, Disposable {
     return this.#list.reset();
   }
 
-  /** What was done, and to which connection: the events behind number `after`. Default: all kept. */
+  /**
+   * What was done, and to which connection: the events behind number `after`. Default: all kept.
+   */
   events(after = 0): readonly LoggedEvent[] {
     return this.#events.since(after);
   }
@@ -176,8 +179,10 @@ export class FaultProxies implements AsyncDisposable, Disposable {
  * await using proxy = await proxies.create({ upstream: "127.0.0.1:9" });
  * await proxy.disable();
  * const socket = connect(proxy.port, proxy.host);
- * const error = await new Promise<NodeJS.ErrnoException>((resolve) => socket.once("error", resolve));
- * console.log(error.code); // ECONNREFUSED
+ * const code = await new Promise((resolve) => {
+ *   socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+ * });
+ * console.log(code); // ECONNREFUSED
  * ```
  */
 export class FaultProxy implements AsyncDisposable, Disposable {

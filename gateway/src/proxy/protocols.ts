@@ -17,7 +17,7 @@ export interface ProtocolParts {
   readonly open: OpenProxyFunction;
 }
 
-export const PROTOCOLS: Readonly<Partial<Record<Protocol, ProtocolParts>>> = {
+export const PROTOCOLS: Readonly<Record<Protocol, ProtocolParts>> = {
   tcp: { types: TCP_TOXIC_TYPES, open: openTcpProxy },
   udp: { types: UDP_TOXIC_TYPES, open: openUdpProxy },
 };

@@ -1,8 +1,9 @@
 /**
  * The control API over HTTP, as Toxiproxy's clients expect it: the same routes, status codes and
- * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are our own.
- * Browsers are refused, since a page on the web could otherwise drive the proxies of whoever reads
- * it. There is no authentication: listen on the loopback, or behind something that has it.
+ * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are
+ * our own. Browsers are refused, since a page on the web could otherwise drive the proxies of
+ * whoever reads it. There is no authentication: listen on the loopback, or behind something that
+ * has it.
  */
 import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
@@ -10,6 +11,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Clock } from "ground-station-failover";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { UserError } from "../adapters/process/exit-codes.ts";
 import type { EventLog } from "./event-log.ts";
 import { FaultProxyError } from "./fault-proxy-error.ts";
 import { PopulateError, type ProxyList } from "./proxy-list.ts";
@@ -200,6 +202,7 @@ function asJson(value: unknown): string {
 
 function asApiError(error: unknown): FaultProxyError {
   if (error instanceof FaultProxyError) return error;
+  if (error instanceof UserError) return new FaultProxyError(400, error.message);
   return new FaultProxyError(500, error instanceof Error ? error.message : String(error));
 }
 
