@@ -117,6 +117,9 @@ test("the body is no JSON, or of a wrong type → 400 bad request body", async (
     ["/proxies/typed", ""],
     ["/proxies/typed", { enabled: 1 }],
     ["/proxies/typed", { listen: [] }],
+    ["/proxies", `{"name":"${"x".repeat(1_000_000)}`],
+    ["/proxies", "[".repeat(1_000_000)],
+    ["/proxies", `{"name":"x","upstream":"y"`.repeat(50_000)],
     ["/proxies/typed/toxics", ""],
     ["/proxies/typed/toxics", { ...toxic, stream: 1 }],
     ["/proxies/typed/toxics", { ...toxic, toxicity: "1" }],
@@ -241,7 +244,10 @@ test("every type of Toxiproxy → its attributes, missing ones 0", async () => {
     limit_data: { bytes: 0 },
     noop: {},
   })) {
-    const { status, json } = await ask("POST", "/proxies/types/toxics", { type, attributes: { unknown: "x" } });
+    const { status, json } = await ask("POST", "/proxies/types/toxics", {
+      type,
+      attributes: { unknown: "x", toString: "x", ["__proto__"]: 1 },
+    });
     assert.deepEqual([status, json.attributes, json.name], [200, attributes, `${type}_downstream`]);
   }
 });
@@ -441,6 +447,12 @@ test("GET /metrics → counts of connections that still live", async () => {
 test("the body is too large → 413, and the API goes on", async () => {
   const { status } = await ask("POST", "/populate", `["${"x".repeat(5_000_000)}"]`);
   assert.equal(status, 413);
+  const trailing = await ask(
+    "POST",
+    "/proxies",
+    `{"name":"long","upstream":"x:1","enabled":false}"${"x".repeat(3_000_000)}`,
+  );
+  assert.equal(trailing.status, 201);
   assert.equal((await ask("GET", "/version")).status, 200);
 });
 
