@@ -37,6 +37,11 @@ export interface Plan {
   readonly signalsUrl: string | undefined;
   /** Looks at the hypothesis once, for the baseline. True if it holds or if there is none. */
   readonly steadyStateHolds: () => Promise<boolean>;
+  /**
+   * A dry run: only what can be checked without waiting is checked; no baseline, no lock, no
+   * watchdog, nothing is written.
+   */
+  readonly isDry: boolean;
   /** Aborted when a person or a supervisor stops the run: `begin` should give up then. */
   readonly signal: AbortSignal;
   /** One line for the person who runs the drill, such as "baseline: 12 of 30 s". */
@@ -134,12 +139,17 @@ export interface Mark {
   readonly text: string;
 }
 
-/** When the fault was in force. */
+/**
+ * When the fault was in force. The fault that counts is the first injection of the method that is
+ * no `load`; the first one if all are.
+ */
 export interface FaultWindow {
-  /** The injector confirmed that the first fault was in force (T0). */
+  /** The injector was asked to put the fault in force. A detection before is a false alarm. */
+  readonly askedAtMs: number;
+  /** The injector confirmed that the fault was in force (T0). */
   readonly faultAtMs: number;
-  /** Everything was lifted (T1). */
-  readonly liftedAtMs: number;
+  /** Everything was lifted (T1); undefined: still in force, the system has to ride through. */
+  readonly liftedAtMs: number | undefined;
 }
 
 export interface Measured {
@@ -171,9 +181,10 @@ export interface Stage {
   /** Tells the stage what the runner did, such as "fault" and "lifted", at `atMs`. */
   mark(mark: Mark): void;
   /**
-   * Measures detection and recovery. Called after the lift; waits until the steady state has
-   * returned or can no longer return in time, at most a minute more than `expect` allows. Window
-   * undefined: a run without a fault (`--probe-only`), where each detection is a false alarm.
+   * Measures detection and recovery. Waits until the steady state has returned or can no longer
+   * return in time, at most a minute more than `expect` allows. Where `expect.recoverFrom` is
+   * "fault" it is called while the fault is in force, else after the lift. Window undefined: a run
+   * without a fault (`--probe-only`), where each detection is a false alarm.
    */
   measure(window: FaultWindow | undefined, expect: DrillExpectation, signal: AbortSignal): Promise<Measured>;
   /** Ends all its processes and removes its files. Never rejects. */
