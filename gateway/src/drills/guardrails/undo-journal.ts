@@ -20,6 +20,8 @@ const MAX_JOURNAL_BYTES = 2 ** 26;
 /** Most injections of one run. */
 const MAX_STEPS = 1_000;
 const ENDING = ".jsonl";
+/** The name of a file in one directory, and of no other. */
+const RUN_ID = /^[A-Za-z0-9][\w.-]{0,199}$/;
 
 /** One injection, and how to lift it. */
 export interface UndoStep {
@@ -108,6 +110,7 @@ export function removeJournal(path: string): void {
 }
 
 export function journalPath(store: string, runId: string): string {
+  if (!RUN_ID.test(runId)) throw new Error(`${JSON.stringify(runId)} is no name of a run`);
   return join(store, STORE.undo, `${runId}${ENDING}`);
 }
 
