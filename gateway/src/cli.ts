@@ -54,6 +54,7 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
   [["drill", "chaos", "gameday"], async () => (await import("./drills/cli.ts")).registerDrillCommands],
+  [["chaos-watchdog"], async () => (await import("./drills/guardrails/watchdog-command.ts")).registerWatchdogCommand],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 
