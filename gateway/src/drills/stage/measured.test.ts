@@ -45,7 +45,7 @@ function status(atMs: number, change: object = {}) {
     atMs,
     active: "primary",
     epoch: 1,
-    eligible: 2,
+    eligible: ["primary", "backup"],
     waiting: 0,
     first: firstAttempts,
     extra: 0,

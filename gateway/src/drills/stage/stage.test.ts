@@ -96,9 +96,11 @@ test("the primary is killed under load → detected and ridden through, nothing 
   assert.ok(found.mttrMs !== null && found.mttrMs < 10_000, `mttr ${found.mttrMs}`);
   assert.equal(found.falseAlarm, undefined);
   assert.deepEqual(found.broken, []);
-  assert.equal(await signal(stage, "healthy_stations"), 1);
+  assert.deepEqual((await http("GET", stage.values["stations_url"])).json, { active: "backup", healthy: ["backup"] });
   const started = await http("POST", `${stage.values["stage_url"]}/processes/primary/start`);
   assert.ok(isRunning(started.json["pid"]));
+  assert.equal(readFileSync(String(stage.values["primary_pid_file"]), "utf8"), String(started.json["pid"]));
+  assert.equal((await http("GET", stage.values["primary_process_url"])).json["pid"], started.json["pid"]);
   await until("both stations to be eligible again", async () => (await signal(stage, "healthy_stations")) === 2);
 });
 
@@ -131,11 +133,11 @@ test("slow uploads and impatient callers, no fault → the steady state holds, n
 
 test("a service told to answer errors → detected; told to stop it → as before", async (context) => {
   const stage = await start(context, { load: [{ perSecond: 50 }] });
-  const mode = `${stage.values["primary_control_url"]}/mode`;
+  const mode = stage.values["primary_mode_url"];
   const found = await strike(stage, () => http("PUT", mode, { answer: "error-body" }));
   assert.ok(found.mttdMs !== null);
   assert.ok(found.mttrMs !== null);
-  assert.equal((await http("DELETE", mode)).json["answer"], "ok");
+  assert.equal(((await http("DELETE", mode)).json["mode"] as JsonObject)["answer"], "ok");
   const refused = await http("PUT", mode, { anser: "error" });
   assert.equal(refused.status, 400);
   assert.match(String(refused.json["error"]), /mode\.anser.*did you mean answer/);
@@ -168,6 +170,36 @@ test("relays with heartbeats → a primary whose service is killed is replaced",
   assert.ok(found.mttdMs !== null);
   assert.ok(found.mttrMs !== null);
   assert.deepEqual(found.broken, []);
+});
+
+test("a second relay under the same name → the conflict is detected and ridden through", async (context) => {
+  const stage = await start(context, { heartbeats: "udp", detect: ["name-conflict"] });
+  const twin = `${stage.values["stage_url"]}/processes/primary-twin`;
+  const found = await strike(stage, () => http("POST", `${twin}/start`));
+  assert.ok(found.mttdMs !== null);
+  assert.ok(found.mttrMs !== null);
+  assert.equal((await http("POST", `${twin}/kill`)).json["pid"], null);
+});
+
+test("a load that is added to a running stage → is sent, judged, and taken away again", async (context) => {
+  const stage = await start(context);
+  const load = `${stage.values["stage_url"]}/load`;
+  const refused = await http("PUT", `${load}/surge`, { perSecnd: 3 });
+  assert.equal(refused.status, 400);
+  assert.equal((await http("PUT", `${load}/surge`, { perSecond: 100 })).status, 201);
+  await until("the surge", async () => (await signal(stage, "commands_per_second")) > 60);
+  assert.equal((await http("DELETE", `${load}/surge`)).status, 200);
+  assert.equal((await http("DELETE", `${load}/surge`)).status, 404);
+  await until("the surge to end", async () => (await signal(stage, "commands_per_second")) < 40);
+  assert.deepEqual((await stage.measure(undefined, { recoverFrom: "fault" }, never)).broken, []);
+});
+
+test("a gateway whose log nobody reads → commands are answered as before", async (context) => {
+  const stage = await start(context);
+  const gateway = `${stage.values["stage_url"]}/processes/gateway`;
+  assert.equal((await http("POST", `${gateway}/stall-output`)).status, 200);
+  assert.equal((await http("POST", `${gateway}/read-output`)).status, 200);
+  assert.equal((await http("POST", `${stage.values["stage_url"]}/processes/gatway/kill`)).status, 404);
 });
 
 test("a configuration that the gateway refuses → the start fails with its words, nothing is left", async (context) => {
