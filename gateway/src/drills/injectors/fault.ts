@@ -10,7 +10,7 @@ import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json, JsonObject, Values } from "../experiment/experiment.ts";
 import type { InjectionContext, Inverse, PreparedInjection } from "../injection.ts";
 import { action, COMMON, type CommonArguments, injectorOf, type OwnInjector, targetOf } from "./action.ts";
-import { type Answered, exchange, memberOf, refuseOthers } from "./exchange.ts";
+import { type Answered, answerIfThere, exchange, memberOf, refuseOthers } from "./exchange.ts";
 import { decimal, drawn, freshName, list, magnitude, oneOf, text, url, whole, yesOrNo } from "./fields.ts";
 import { type ProxyMark, proofOf, proxyMark, refusalOf } from "./proxy-proof.ts";
 
@@ -140,6 +140,7 @@ async function prepareToxics(args: z.output<typeof addSchema>, context: Injectio
         }
       } catch (error) {
         // Half a fault is none: what has been added is taken away again.
+        before = undefined;
         for (const address of addresses) await exchange("DELETE", address).catch(() => undefined);
         throw error;
       }
@@ -197,8 +198,8 @@ function drawnToxics(args: z.output<typeof addSchema>, seed: number): readonly W
 
 /** Which toxics of these the proxy still has. */
 async function present({ url: address }: Proxy, names: ReadonlySet<string>): Promise<readonly string[]> {
-  const answer = await exchange("GET", `${address}/toxics`);
-  if (answer.status === 404) return [];
+  const answer = await answerIfThere("GET", `${address}/toxics`);
+  if (answer === undefined || answer.status === 404) return [];
   needSuccess(answer, `GET ${address}/toxics`);
   const toxics = Array.isArray(answer.json) ? answer.json : [];
   return toxics
@@ -225,8 +226,8 @@ async function prepareDisabled(args: ProxyArguments, context: InjectionContext):
     },
     felt: async () => proof,
     async remaining() {
-      const answer = await exchange("GET", proxy.url);
-      if (answer.status === 404) return [];
+      const answer = await answerIfThere("GET", proxy.url);
+      if (answer === undefined || answer.status === 404) return [];
       needSuccess(answer, `GET ${proxy.url}`);
       return memberOf(answer.json, "enabled") === false ? [`${proxy.url} is disabled`] : [];
     },
