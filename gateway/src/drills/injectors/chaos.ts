@@ -39,7 +39,8 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
   const mode = JSON.parse(JSON.stringify(written)) as JsonObject;
   if (Object.keys(mode).length === 0) throw new UserError("usage", "answer: nothing would change; name a fault");
   const before = await modeOf(page, context.signal);
-  // What the fault acts on: commands that it answers, else those that it delays, else health checks.
+  // What the fault acts on: commands that it answers, else those that it delays, else health
+  // checks.
   const counted =
     mode["answer"] !== undefined
       ? "spoiled"

@@ -20,7 +20,7 @@ export interface Answered {
 }
 
 /** Nobody answered a request. */
-export class Unanswered extends UserError {
+class Unanswered extends UserError {
   /** Code of the error, for example ECONNREFUSED. */
   readonly reason: string;
   readonly #url: string;

@@ -1,4 +1,7 @@
-/** Faults at a real `gsf proxy`: in force, felt by its log, lifted twice, and nothing of others taken. */
+/**
+ * Faults at a real `gsf proxy`: in force, felt by its log, lifted twice, and nothing of others
+ * taken.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

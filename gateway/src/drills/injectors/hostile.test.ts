@@ -1,4 +1,7 @@
-/** Attacks on a real server and a real gateway: how each was answered is counted, and all of it ends. */
+/**
+ * Attacks on a real server and a real gateway: how each was answered is counted, and all of it
+ * ends.
+ */
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** What real processes run out of: limits, disk, processor, memory and ports; and that it all comes back. */
+/**
+ * What real processes run out of: limits, disk, processor, memory and ports; and that it all comes
+ * back.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
