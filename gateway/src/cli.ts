@@ -55,6 +55,10 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
   [["drill", "chaos", "gameday"], async () => (await import("./drills/cli.ts")).registerDrillCommands],
   [["chaos-watchdog"], async () => (await import("./drills/guardrails/watchdog-command.ts")).registerWatchdogCommand],
+  [
+    ["drill-stage", "drill-service", "drill-load"],
+    async () => (await import("./drills/stage/roles.ts")).registerStageRoles,
+  ],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 
