@@ -13,6 +13,7 @@ export type Protocol = "tcp" | "udp";
 
 export interface ProtocolParts {
   readonly types: ToxicTypes;
+  /** TLS is given to TCP's alone. */
   readonly open: OpenProxyFunction;
 }
 
