@@ -208,6 +208,50 @@ test("a load that is added to a running stage → is sent, judged, and taken awa
   assert.deepEqual((await stage.measure(undefined, { recoverFrom: "fault" }, never)).broken, []);
 });
 
+test("a browser, a body that is too large, a window that is none → refused, each with its status", async (context) => {
+  const stage = await start(context);
+  const url = stage.values["stage_url"];
+  const fromPage = await request(`${url}/processes/primary/kill`, { method: "POST", headers: { origin: "http://x" } });
+  await fromPage.body.dump();
+  assert.equal(fromPage.statusCode, 403);
+  assert.ok(isRunning(stage.values["primary_pid"]));
+  assert.equal((await http("PUT", `${url}/load/large`, { name: "x".repeat(100_000) })).status, 413);
+  assert.equal((await http("GET", `${url}/steady-state?window=soon`)).status, 400);
+  assert.equal((await http("GET", `${url}/stedy-state`)).status, 404);
+});
+
+test("a measurement that is interrupted, or of a stage that stands still → rejects", async (context) => {
+  const stage = await start(context);
+  const stop = new AbortController();
+  const window = { askedAtMs: systemClock.nowMs(), faultAtMs: systemClock.nowMs(), liftedAtMs: undefined };
+  const measuring = stage.measure(window, { recoverFrom: "fault", detectWithinMs: 60_000 }, stop.signal);
+  systemClock.at(systemClock.nowMs() + 500, () => stop.abort());
+  await assert.rejects(measuring);
+  const pid = stageProcessOf(stage);
+  process.kill(pid, "SIGSTOP");
+  await stage.stop();
+  assert.equal(isRunning(stage.values["gateway_pid"]), false);
+});
+
+test("two stages at once → each measures its own fault only", async (context) => {
+  const [hurt, well] = await Promise.all([start(context), start(context)]);
+  const found = await strike(hurt, () => process.kill(Number(hurt.values["primary_pid"]), "SIGKILL"));
+  assert.ok(found.mttdMs !== null);
+  assert.ok(found.mttrMs !== null);
+  assert.equal(await signal(well, "healthy_stations"), 2);
+  assert.deepEqual((await well.measure(undefined, { recoverFrom: "fault" }, never)).broken, []);
+});
+
+test("stations that execute each by itself, and the lost one had executed → doubled commands are found", async (context) => {
+  const service = { answer: "half", executes: true } as const;
+  const stage = await start(context, { executor: "own", load: [{ perSecond: 50 }] });
+  const found = await strike(stage, () => http("PUT", stage.values["primary_mode_url"], service), {
+    recoverWithinMs: 1_000,
+  });
+  assert.ok(found.broken.length > 0);
+  assert.ok((await signal(stage, "doubled")) > 0);
+});
+
 test("a gateway whose log nobody reads → commands are answered as before", async (context) => {
   const stage = await start(context);
   const gateway = `${stage.values["stage_url"]}/processes/gateway`;
