@@ -79,6 +79,8 @@ export class StageSystem implements ServedStage {
     const at = planAddresses(settings, await freePorts(portsNeeded(settings)));
     this.#plan(at, server.url);
     const startedMs = machineNowMs();
+    // The gateway reads at its start which authorities it trusts.
+    if (settings.tls) await this.#trustProxies(at.proxy as string);
     await Promise.all(this.#processes.first.map((name) => this.#begin(name)));
     tell(`stage: ${this.#processes.first.length} processes are ready after ${sinceMs(startedMs)} ms`);
     this.#watch = this.#watchGateway(at);
@@ -100,8 +102,8 @@ export class StageSystem implements ServedStage {
 
   /** Kills every process and closes every listener. */
   async end(): Promise<void> {
-    this.#processes.close();
     await this.#watch?.[Symbol.asyncDispose]();
+    await this.#processes.retire().catch(() => undefined);
     await this.#children.end();
     this.#server?.close();
   }
@@ -173,6 +175,18 @@ export class StageSystem implements ServedStage {
     return join(this.#options.directory, "fleet.yaml");
   }
 
+  get #authorityFile(): string {
+    return join(this.#options.directory, "proxies-ca.pem");
+  }
+
+  async #trustProxies(proxyUrl: string): Promise<void> {
+    await this.#begin("proxy");
+    const { statusCode, body } = await request(`${proxyUrl}/tls/ca`);
+    const certificate = await body.text();
+    if (statusCode !== 200) throw new Error(`GET /tls/ca of the proxy answered ${statusCode}: ${certificate}`);
+    writeFileSync(this.#authorityFile, certificate);
+  }
+
   async #begin(name: string): Promise<void> {
     const { signal } = this.#options;
     signal.throwIfAborted();
@@ -197,7 +211,11 @@ export class StageSystem implements ServedStage {
     const { environment, nodeArguments, restartAfterMs } = settings.gateway;
     this.#processes.plan("gateway", {
       arguments: ["run", "--json", "--config", this.#configFile],
-      options: { environment, nodeArguments },
+      endsOnRequest: true,
+      options: {
+        environment: settings.tls ? { NODE_EXTRA_CA_CERTS: this.#authorityFile, ...environment } : environment,
+        nodeArguments,
+      },
       ready: (child) => child.line(/"ready":true/),
       restartAfterMs,
     });
@@ -216,6 +234,7 @@ export class StageSystem implements ServedStage {
     const checked = ["--check", `${service}/healthz`, "--secret-file", secretFile];
     const relay = (listenPort: number, isFirst: boolean): ProcessPlan => ({
       isFirst,
+      endsOnRequest: true,
       arguments: ["station", "--name", name, "--group", settings.group, "--listen", `127.0.0.1:${listenPort}`].concat(
         to,
         checked,
@@ -233,6 +252,7 @@ export class StageSystem implements ServedStage {
     writeFileSync(file, JSON.stringify(proxyConfiguration(at)));
     const { hostname, port } = new URL(url);
     this.#processes.plan("proxy", {
+      endsOnRequest: true,
       arguments: ["proxy", "--host", hostname, "--port", port, "--config", file, "--seed", String(seed)],
       ready: async (child) => {
         const isUp = async (): Promise<boolean> => {
@@ -265,7 +285,7 @@ export class StageSystem implements ServedStage {
     for (const record of ended) this.#seen.noteEnded(record);
   }
 
-  /** Waits until every station is eligible and the steady state has held for one window. */
+  /** Waits until every station is eligible and the steady state holds. */
   async #steady(): Promise<void> {
     const { settings, clock, signal } = this.#options;
     const limitMs = clock.nowMs() + settings.startWithinMs;
