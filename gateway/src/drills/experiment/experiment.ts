@@ -78,6 +78,8 @@ export interface Activity {
   readonly controls: readonly Control[];
   /** Only in a hypothesis. */
   readonly tolerance?: Json;
+  /** What a dry run of this activity leaves out; absent: what the experiment says. */
+  readonly dry?: DryStrategy;
   /** As written; the journal shows it. */
   readonly source: JsonObject;
 }
