@@ -53,7 +53,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
 const NAMES = ["name", ...Object.keys(ALLOWED).filter((name) => !name.includes("."))];
 const EXPECTATION_NAMES = ["detectWithinMs", "recoverWithinMs", "recoverFrom"];
 
-/** Reads the extensions named "gsf"; there may be one. Undefined: there is none, or it has problems. */
+/**
+ * Reads the extensions named "gsf"; there may be one. Undefined: there is none, or it has problems.
+ */
 export function readDrillExtension(
   given: readonly (readonly [JsonObject, Path])[],
   problems: ProblemList,

@@ -8,7 +8,9 @@ import type { Json, JsonObject } from "./experiment.ts";
 
 /** One problem of a file. */
 export interface Problem {
-  /** The field, such as `method[1].provider.url`; or `line:column` where the text is not readable. */
+  /**
+   * The field, such as `method[1].provider.url`; or `line:column` where the text is not readable.
+   */
   readonly where: string;
   readonly message: string;
   /** The line of the field, from 1; absent if it is not known. */

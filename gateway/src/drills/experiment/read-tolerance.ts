@@ -12,7 +12,10 @@ import { compiledPattern } from "./python-regex.ts";
 
 const TYPES = ["regex", "jsonpath", "range", "probe"] as const;
 
-/** Reports what is wrong with the tolerance at `path`. `readProbe`: checks a tolerance that is a probe. */
+/**
+ * Reports what is wrong with the tolerance at `path`. `readProbe`: checks a tolerance that is a
+ * probe.
+ */
 export function checkTolerance(
   given: Json | undefined,
   path: Path,

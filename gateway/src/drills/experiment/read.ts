@@ -17,9 +17,11 @@ import type {
 } from "./experiment.ts";
 import { Fields } from "./fields.ts";
 import { fieldOf, guess, isObject, type Path, type Problem, ProblemList, shown, shownPath } from "./problem.ts";
+import { mappedPython } from "./python-map.ts";
 import { DRY_STRATEGIES, isReference, readActivity, readControls } from "./read-activity.ts";
 import { checkTolerance } from "./read-tolerance.ts";
 import { readSourceText } from "./source-text.ts";
+import { VARIABLE_TYPES } from "./variables.ts";
 
 /** Most activities of an experiment, with its hypothesis and its rollbacks. */
 const MAX_ACTIVITIES = 1_000;
@@ -91,6 +93,7 @@ function experimentIn(data: JsonObject, problems: ProblemList): Experiment | und
   const dry = fields.optionalWord("dry", DRY_STRATEGIES);
   const strategies = readRuntime(fields, problems);
   const drill = readDrillExtension(readExtensions(fields, problems), problems);
+  checkNeeds([...(hypothesis?.probes ?? []), ...method, ...rollbacks], configuration, problems);
   if (title === undefined || description === undefined) return undefined;
   return {
     title,
@@ -108,6 +111,16 @@ function experimentIn(data: JsonObject, problems: ProblemList): Experiment | und
     drill,
     source: data,
   };
+}
+
+/** Some Python activities take what they need to know from the configuration. */
+function checkNeeds(activities: readonly Activity[], configuration: JsonObject, problems: ProblemList): void {
+  for (const { name, provider } of activities) {
+    const needs = provider.type === "python" ? (mappedPython(provider.module, provider.func)?.needs ?? []) : [];
+    if (needs.length === 0 || needs.some((needed) => Object.hasOwn(configuration, needed))) continue;
+    problems.add(["configuration", needs[0] as string], `it is missing; ${shown(name)} needs ${needs.join(" or ")}`);
+    return;
+  }
 }
 
 function checkTags(fields: Fields): void {
@@ -134,9 +147,6 @@ function readConfiguration(fields: Fields, problems: ProblemList): JsonObject {
   }
   return given;
 }
-
-/** The values of `env_var_type`, with the other names that chaoslib takes for them. */
-export const VARIABLE_TYPES = ["str", "string", "int", "integer", "float", "number", "bytes", "bool", "json"] as const;
 
 function checkEnvironmentEntry(entry: JsonObject, path: Path, problems: ProblemList): void {
   const fields = new Fields(entry, path, ["type", "key", "default", "env_var_type"], problems);

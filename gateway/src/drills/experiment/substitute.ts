@@ -7,7 +7,9 @@
  */
 import type { Json, JsonObject, Values } from "./experiment.ts";
 
-/** `$$`, `$name` or `${name}`; a name begins with a letter or `_` and has letters, digits and `_`. */
+/**
+ * `$$`, `$name` or `${name}`; a name begins with a letter or `_` and has letters, digits and `_`.
+ */
 const PATTERN = /\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)\})/g;
 const WHOLE = /^\$\{([_a-zA-Z][_a-zA-Z0-9]*)\}$/;
 
