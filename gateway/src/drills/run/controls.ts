@@ -56,7 +56,11 @@ export async function withControls<Result>(
 }
 
 /** Which controls apply to a part, the experiment's first. */
-export function controlsOf(level: ControlLevel, part: Controlled, ofExperiment: readonly Control[]): readonly Control[] {
+export function controlsOf(
+  level: ControlLevel,
+  part: Controlled,
+  ofExperiment: readonly Control[],
+): readonly Control[] {
   if (level === "experiment") return ofExperiment;
   const automatic = ofExperiment.filter((control) => control.automatic);
   if (level === "method" || level === "rollback") return automatic;

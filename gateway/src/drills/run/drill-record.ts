@@ -1,6 +1,6 @@
 /** The member `gsf` of a journal: what a drill adds to Chaos Toolkit's own members. */
 import type { Experiment } from "../experiment/experiment.ts";
-import { specHash } from "./pending.ts";
+import { specHash } from "../experiment/spec-hash.ts";
 import type { DrillRecord, GuardrailTrip, PreparedInjection, Target } from "../injection.ts";
 import type { Mark, Measured } from "./hooks.ts";
 import type { Verdict } from "./verdict.ts";

@@ -6,8 +6,10 @@
  */
 import type { Clock } from "ground-station-failover";
 import { UserError } from "../../adapters/process/exit-codes.ts";
-import type { Activity, Experiment, HypothesisStrategy, RollbackStrategy, Values } from "../experiment/experiment.ts";
-import { redacted, specHash } from "./pending.ts";
+import type { LoadedConfiguration } from "../experiment/configuration.ts";
+import type { Experiment, HypothesisStrategy, Json, RollbackStrategy, Values } from "../experiment/experiment.ts";
+import { redactor } from "../experiment/redact.ts";
+import { specHash } from "../experiment/spec-hash.ts";
 import type { DrillOutcome, GuardrailTrip, Journal } from "../injection.ts";
 import { ActivityFailed } from "./activity-failure.ts";
 import type { DrillParts } from "./drill-parts.ts";
@@ -23,10 +25,8 @@ import { judged, judgedForeign, type Verdict } from "./verdict.ts";
 
 export interface DrillRunOptions {
   readonly experiment: Experiment;
-  /** The values that are known before the run. */
-  readonly values: Values;
-  /** Configuration that is read by a probe, by its name. */
-  readonly dynamic: ReadonlyMap<string, Activity>;
+  /** The values that are known before the run; without problems. */
+  readonly loaded: LoadedConfiguration;
   readonly parts: DrillParts;
   readonly clock: Clock;
   /** Milliseconds since 1970. */
@@ -70,6 +70,7 @@ class DrillRun {
   readonly #played: Played = nothingPlayed();
   readonly #marks: Mark[] = [];
   readonly #refusals: GuardrailTrip[] = [];
+  readonly #redact: (json: Json) => Json;
   #values: Values;
   #stage: Stage | undefined;
   #prepared: Prepared | undefined;
@@ -87,7 +88,8 @@ class DrillRun {
     this.#runId = newRunId(options.wallMs());
     this.#start = this.#now();
     this.#startMs = options.clock.nowMs();
-    this.#values = options.values;
+    this.#values = options.loaded.values;
+    this.#redact = redactor(options.loaded.values.secrets);
   }
 
   async play(): Promise<DrillResult> {
@@ -113,10 +115,10 @@ class DrillRun {
 
   /** Starts the stage and prepares the injections. The result: why that is not possible. */
   async #prepare(): Promise<Verdict | undefined> {
-    const { stop, clock, seed, parts, dynamic } = this.#options;
+    const { stop, clock, seed, parts, loaded } = this.#options;
     const options: PrepareOptions = {
-      ...{ experiment: this.#experiment, loaded: this.#values, runId: this.#runId, tell: this.#tell },
-      ...{ dynamic, parts, stop, clock, seed, now: () => this.#now() },
+      ...{ experiment: this.#experiment, loaded, runId: this.#runId, tell: this.#tell },
+      ...{ parts, stop, clock, seed, now: () => this.#now() },
       onInForce: (name, atMs) => this.#mark("fault", name, atMs),
     };
     try {
@@ -246,7 +248,8 @@ class DrillRun {
       ...{ stop: stop.reason, remaining: this.#remaining, holdsAgain: this.#holdsAgain, measured: this.#measured },
       heldBefore: this.#played.before?.steady_state_met ?? null,
       heldAfter: this.#played.after?.steady_state_met ?? null,
-      missedLooks: probeOnlyMs === undefined ? 0 : this.#played.during.filter(({ look }) => !look.steady_state_met).length,
+      missedLooks:
+        probeOnlyMs === undefined ? 0 : this.#played.during.filter(({ look }) => !look.steady_state_met).length,
       felt: this.#prepared?.injections.felt() ?? {},
       expect: experiment.drill?.expect ?? { recoverFrom: "fault" as const },
     };
@@ -287,7 +290,7 @@ class DrillRun {
   }
 
   #shown(line: string): string {
-    return String(redacted(line, this.#values.secrets));
+    return String(this.#redact(line));
   }
 
   readonly #tell = (line: string): void => this.#options.tell(this.#shown(line));

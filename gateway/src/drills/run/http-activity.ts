@@ -78,7 +78,9 @@ function agentOptions(provider: HttpProvider): Agent.Options {
   const [connectS, readS] = timeoutsOf(provider.timeout);
   const verify = provider.verify_tls ?? true;
   const tls =
-    typeof verify === "string" && verify !== "" ? { ca: certificatesIn(verify) } : { rejectUnauthorized: !isFalse(verify) };
+    typeof verify === "string" && verify !== ""
+      ? { ca: certificatesIn(verify) }
+      : { rejectUnauthorized: !isFalse(verify) };
   return {
     connect: { timeout: connectS * 1_000, ...tls },
     headersTimeout: readS * 1_000,
@@ -177,7 +179,11 @@ async function exchange(sent: SentRequest, dispatcher: Dispatcher, signal: Abort
   const received = headersOf(answer.headers as unknown as readonly string[]);
   const bytes = await bodyOf(answer.body, url);
   const type = Object.entries(received).find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? "";
-  return { status: answer.statusCode, headers: received, body: type === JSON_TYPE ? parsed(bytes, url) : text(bytes, type) };
+  return {
+    status: answer.statusCode,
+    headers: received,
+    body: type === JSON_TYPE ? parsed(bytes, url) : text(bytes, type),
+  };
 }
 
 /** Names as they were sent; several of one name are joined. */

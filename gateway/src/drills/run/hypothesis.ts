@@ -5,8 +5,8 @@
  * is allowed (an exploration).
  */
 import type { Activity, Json } from "../experiment/experiment.ts";
-import { meetsTolerance } from "../experiment/tolerance.ts";
 import { substituted } from "../experiment/substitute.ts";
+import { meetsTolerance } from "../experiment/tolerance.ts";
 import type { ActivityRun, HypothesisRun } from "../injection.ts";
 import { playActivity } from "./activity.ts";
 import { withControls } from "./controls.ts";

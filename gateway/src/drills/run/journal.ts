@@ -8,7 +8,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFil
 import { arch, hostname, platform, release } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Experiment, Json, Values } from "../experiment/experiment.ts";
-import { redacted } from "./pending.ts";
+import { redacted } from "../experiment/redact.ts";
 import type { DrillOutcome, DrillRecord, Journal } from "../injection.ts";
 import { type Played, resultOf } from "./experiment-run.ts";
 import type { StopReason } from "./run-stop.ts";

@@ -56,19 +56,31 @@ export class OwnInjections {
   }
 
   /** What each injection of `activities` would do, before anything is done. */
-  async plan(activities: readonly Activity[], filledIn: (activity: Activity) => InjectorProvider): Promise<PlannedInjection[]> {
+  async plan(
+    activities: readonly Activity[],
+    filledIn: (activity: Activity) => InjectorProvider,
+  ): Promise<PlannedInjection[]> {
     const planned: PlannedInjection[] = [];
     for (const activity of activities) {
       if (!isOwn(activity)) continue;
-      planned.push({ activity: activity.name, prepared: await this.#prepare(filledIn(activity), this.#options.stop.signal) });
+      planned.push({
+        activity: activity.name,
+        prepared: await this.#prepare(filledIn(activity), this.#options.stop.signal),
+      });
     }
     return planned;
   }
 
   /** Puts one injection in force. Rejects with `ActivityFailed`; whatever was begun is then lifted. */
-  async inject(activity: Activity, provider: InjectorProvider, signal: AbortSignal, isOfMethod: boolean): Promise<Json> {
+  async inject(
+    activity: Activity,
+    provider: InjectorProvider,
+    signal: AbortSignal,
+    isOfMethod: boolean,
+  ): Promise<Json> {
     const session = this.#session;
-    if (session === undefined) throw new ActivityFailed(`the injector ${provider.type} cannot be used before the method`);
+    if (session === undefined)
+      throw new ActivityFailed(`the injector ${provider.type} cannot be used before the method`);
     const name = this.#nameOf(activity.name);
     try {
       const prepared = await this.#prepare(provider, signal);

@@ -1,29 +1,38 @@
-import { createHash } from "node:crypto";
-import type { Experiment, Json, JsonObject, Values } from "../experiment/experiment.ts";
-export function redacted(json: Json, secrets: Values["secrets"]): Json {
-  const words = Object.values(secrets).flatMap((group) => Object.values(group)).filter((v) => typeof v === "string" && v !== "") as string[];
-  const go = (item: Json): Json => {
-    if (typeof item === "string") return words.reduce((text, word) => text.replaceAll(word, "[secret]"), item);
-    if (Array.isArray(item)) return item.map(go);
-    if (typeof item === "object" && item !== null) return Object.fromEntries(Object.entries(item).map(([k, v]) => [k, go(v)]));
-    return item;
-  };
-  return go(json);
-}
-export function specHash(source: JsonObject): string {
-  return createHash("sha256").update(JSON.stringify(source)).digest("hex");
-}
-export interface Loaded { readonly values: Values; readonly problems: readonly string[]; readonly dynamic: readonly string[] }
-export function loadConfiguration(experiment: Experiment, environment: NodeJS.ProcessEnv, _o: unknown): Loaded {
-  const conf: Record<string, Json> = {};
-  for (const [k, v] of Object.entries(experiment.configuration)) {
-    const e = v as JsonObject;
-    conf[k] = typeof v === "object" && v !== null && e["type"] === "env" ? (environment[String(e["key"])] ?? e["default"] ?? null) : v;
-  }
-  const secrets: Record<string, JsonObject> = {};
-  for (const [g, names] of Object.entries(experiment.secrets)) secrets[g] = Object.fromEntries(Object.entries(names).map(([k, v]) => {
-    const e = v as JsonObject;
-    return [k, typeof v === "object" && v !== null && e["type"] === "env" ? (environment[String(e["key"])] ?? "") : v];
-  }));
-  return { values: { configuration: conf, secrets }, problems: [], dynamic: [] };
-}
+import { playInverse } from "../guardrails/inverse.ts";
+import type { GuardrailTrip } from "../injection.ts";
+import type { Guardrails, PlannedInjection, Stages } from "./hooks.ts";
+
+export const pendingStages: Stages = {
+  problems: () => [],
+  missing: async () => "no stage yet",
+  start: async () => {
+    throw new Error("no stage yet");
+  },
+};
+
+export const pendingGuardrails: Guardrails = {
+  problems: () => [],
+  begin: async () => {
+    const done: PlannedInjection[] = [];
+    const trips: GuardrailTrip[] = [];
+    return {
+      kind: "session",
+      stopRequested: new AbortController().signal,
+      beforeInjection: async (planned) => {
+        done.push(planned);
+        return undefined;
+      },
+      afterInjection: async () => undefined,
+      lift: async () => {
+        const problems: string[] = [];
+        for (const { prepared } of done.toReversed())
+          for (const inverse of prepared.inverses)
+            await playInverse(inverse).catch((error: unknown) => problems.push(String(error)));
+        return problems;
+      },
+      proveClean: async () => (await Promise.all(done.map((one) => one.prepared.remaining()))).flat(),
+      trips: () => trips,
+      end: async () => undefined,
+    };
+  },
+};

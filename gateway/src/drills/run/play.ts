@@ -20,6 +20,8 @@ export interface Play {
   readonly values: Values;
   readonly assign: (names: JsonObject) => void;
   readonly dry: DryStrategy | undefined;
+  /** The environment for the experiment's processes. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** RFC 3339, UTC. */
   readonly now: () => string;

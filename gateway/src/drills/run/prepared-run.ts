@@ -4,6 +4,7 @@
  * stopped by whoever asked for it, with `stage.stop`.
  */
 import type { Clock } from "ground-station-failover";
+import type { LoadedConfiguration } from "../experiment/configuration.ts";
 import type {
   Activity,
   DrillExtension,
@@ -14,8 +15,8 @@ import type {
   Values,
 } from "../experiment/experiment.ts";
 import { substituted } from "../experiment/substitute.ts";
-import type { PlannedInjection, Stage } from "./hooks.ts";
 import type { DrillParts } from "./drill-parts.ts";
+import type { PlannedInjection, Stage } from "./hooks.ts";
 import { OwnInjections } from "./own-injections.ts";
 import type { Play } from "./play.ts";
 import { runProvider } from "./provider.ts";
@@ -24,9 +25,7 @@ import type { RunStop } from "./run-stop.ts";
 
 export interface PrepareOptions {
   readonly experiment: Experiment;
-  readonly loaded: Values;
-  /** Configuration that is read by a probe, by its name. */
-  readonly dynamic: ReadonlyMap<string, Activity>;
+  readonly loaded: LoadedConfiguration;
   readonly parts: DrillParts;
   readonly stop: RunStop;
   readonly clock: Clock;
@@ -38,20 +37,29 @@ export interface PrepareOptions {
 }
 
 /** Starts the stage of a drill; undefined: it has none. */
-export async function startStage(options: PrepareOptions, drill: DrillExtension | undefined): Promise<Stage | undefined> {
+export async function startStage(
+  options: PrepareOptions,
+  drill: DrillExtension | undefined,
+): Promise<Stage | undefined> {
   if (drill?.stage === undefined) return undefined;
   const { parts, loaded, seed, runId, stop, tell } = options;
-  return await parts.stages.start(stageSettings(drill, loaded), { seed, runId, signal: stop.signal, tell });
+  return await parts.stages.start(stageSettings(drill, loaded.values), { seed, runId, signal: stop.signal, tell });
 }
 
 /** The values of the stage and of the dynamic configuration beside those that were loaded. */
 export async function allValues(options: PrepareOptions, stage: Stage | undefined): Promise<Values> {
-  const { loaded, dynamic, stop, clock, tell } = options;
-  let values: Values = { ...loaded, configuration: { ...loaded.configuration, ...stage?.values } };
-  for (const [name, probe] of dynamic) {
+  const { loaded, stop, clock, tell } = options;
+  const { environment } = loaded;
+  let values: Values = { ...loaded.values, configuration: { ...loaded.values.configuration, ...stage?.values } };
+  for (const { name, probe } of loaded.dynamic) {
     try {
       const provider = substituted(probe.provider as unknown as Json, values) as unknown as Activity["provider"];
-      const output = await runProvider(provider, stop.signal, { values, clock, assign: () => undefined }, async () => null);
+      const output = await runProvider(
+        provider,
+        stop.signal,
+        { values, clock, environment, assign: () => undefined },
+        async () => null,
+      );
       values = { ...values, configuration: { ...values.configuration, [name]: valueIn(output, provider.type) } };
     } catch (error) {
       tell(`configuration ${name}: its probe failed: ${(error as Error).message}`);
@@ -77,12 +85,12 @@ export interface Prepared {
 
 /** Resolves what the injections of the method would hit. Rejects if one would hit nothing. */
 export async function prepareRun(options: PrepareOptions, values: Values): Promise<Prepared> {
-  const { experiment, parts, stop, clock, now, seed, tell, onInForce } = options;
+  const { experiment, loaded, parts, stop, clock, now, seed, tell, onInForce } = options;
   const injections = new OwnInjections({ injectors: parts.injectors, seed, values, stop, clock, tell, onInForce });
   const ofMethod = new Set(experiment.method);
   let current = values;
   const play: Play = {
-    ...{ experiment, dry: experiment.dry, clock, now, stop, tell },
+    ...{ experiment, dry: experiment.dry, clock, now, stop, tell, environment: loaded.environment },
     get values() {
       return current;
     },

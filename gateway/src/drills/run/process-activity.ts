@@ -29,15 +29,20 @@ export interface ProcessCall {
 }
 
 /** Runs the program and resolves when it has ended and its output is closed. */
-export async function runProcess(call: ProcessCall, signal: AbortSignal): Promise<JsonObject> {
+export async function runProcess(
+  call: ProcessCall,
+  environment: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<JsonObject> {
   if (signal.aborted) throw new ActivityInterrupted();
-  const path = programIn(call.path);
+  const path = programIn(call.path, environment["PATH"]);
   if (path === undefined) throw new ActivityFailed(`${call.path} is not a program in PATH`);
   const timeoutMs = timeoutOf(call.timeout);
-  const isShell = typeof call.arguments === "string";
-  const child = isShell
-    ? spawn(`${path} ${call.arguments}`, { ...SPAWN_OPTIONS, shell: true })
-    : spawn(path, argumentList(call.arguments), SPAWN_OPTIONS);
+  const options = { ...SPAWN_OPTIONS, env: environment as NodeJS.ProcessEnv };
+  const child =
+    typeof call.arguments === "string"
+      ? spawn(`${path} ${call.arguments}`, { ...options, shell: true })
+      : spawn(path, argumentList(call.arguments), options);
   return await ended(child, timeoutMs, signal);
 }
 
@@ -109,7 +114,9 @@ function ended(child: ChildProcess, timeoutMs: number | undefined, signal: Abort
       end();
     };
     signal.addEventListener("abort", interrupt, { once: true });
-    child.once("error", (cause) => settle(() => reject(new ActivityFailed(`it cannot run: ${cause.message}`, { cause }))));
+    child.once("error", (cause) =>
+      settle(() => reject(new ActivityFailed(`it cannot run: ${cause.message}`, { cause }))),
+    );
     child.once("close", (code, endedBy) => {
       if (failure !== undefined) return;
       const status = code ?? -(osConstants.signals[endedBy as NodeJS.Signals] ?? 0);

@@ -15,7 +15,7 @@ export async function runProvider(
     case "http":
       return await runHttp(provider, signal);
     case "process":
-      return await runProcess(provider, signal);
+      return await runProcess(provider, play.environment, signal);
     case "python":
       return await runPython(provider, play, signal);
     default:

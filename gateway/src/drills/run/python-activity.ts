@@ -7,7 +7,8 @@
 import { stat, unlink } from "node:fs/promises";
 import type { Clock } from "ground-station-failover";
 import type { Json, JsonObject, PythonProvider, Values } from "../experiment/experiment.ts";
-import { type HttpAnswer, mappedPython, type PythonOutcome, type PythonPlan } from "../experiment/python-map.ts";
+import { mappedPython } from "../experiment/python-map.ts";
+import type { HttpAnswer, PythonOutcome, PythonPlan } from "../experiment/python-plan.ts";
 import { ActivityFailed, ActivityInterrupted } from "./activity-failure.ts";
 import { runHttp } from "./http-activity.ts";
 
@@ -15,6 +16,8 @@ import { runHttp } from "./http-activity.ts";
 export interface PythonPlay {
   readonly values: Values;
   readonly clock: Clock;
+  /** The environment for the experiment's processes. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Adds names to the configuration, for the activities after this one. */
   assign(names: JsonObject): void;
 }
@@ -26,7 +29,7 @@ const API_TIMEOUT_S = 30;
 export async function runPython(provider: PythonProvider, play: PythonPlay, signal: AbortSignal): Promise<Json> {
   const mapping = mappedPython(provider.module, provider.func);
   if (mapping === undefined) throw new ActivityFailed(`${provider.module}.${provider.func} cannot be played`);
-  const plan = mapping.plan(provider.arguments ?? {}, play.values.configuration, process.env);
+  const plan = mapping.plan(provider.arguments ?? {}, play.values.configuration, play.environment);
   if ("problem" in plan) throw new ActivityFailed(plan.problem);
   if (signal.aborted) throw new ActivityInterrupted();
   switch (plan.kind) {

@@ -38,6 +38,7 @@ export function stageSettings(drill: DrillExtension, values: Values): JsonObject
 /** "root", the name of a platform, or a program in PATH. */
 function unmetRequirement(required: string): string | undefined {
   if (required === "root") return process.getuid?.() === 0 ? undefined : "it needs root";
-  if (PLATFORMS.has(required)) return platform() === required ? undefined : `it needs ${required}; this is ${platform()}`;
+  if (PLATFORMS.has(required))
+    return platform() === required ? undefined : `it needs ${required}; this is ${platform()}`;
   return programIn(required) === undefined ? `it needs the program ${required}, which is not in PATH` : undefined;
 }

@@ -56,7 +56,9 @@ export function judgedForeign(facts: Facts): Verdict {
 }
 
 function heldOr(misses: readonly string[]): Verdict {
-  return misses.length > 0 ? { outcome: "deviated", reason: misses.join("; ") } : { outcome: "held", reason: undefined };
+  return misses.length > 0
+    ? { outcome: "deviated", reason: misses.join("; ") }
+    : { outcome: "held", reason: undefined };
 }
 
 function stoppedOrDirty({ stop, remaining, holdsAgain }: Facts): Verdict | undefined {
@@ -95,9 +97,13 @@ function missedTimes(measured: Measured, expect: DrillExpectation): readonly str
   else if (detectWithinMs === "never" && mttdMs !== null)
     misses.push(`false alarm: detected after ${shownMs(mttdMs)}, and nothing should have been`);
   if (typeof detectWithinMs === "number" && (mttdMs === null || mttdMs > detectWithinMs))
-    misses.push(`${mttdMs === null ? "not detected" : `detected after ${shownMs(mttdMs)}`}; the limit is ${shownMs(detectWithinMs)}`);
+    misses.push(
+      `${mttdMs === null ? "not detected" : `detected after ${shownMs(mttdMs)}`}; the limit is ${shownMs(detectWithinMs)}`,
+    );
   if (recoverWithinMs !== undefined && (mttrMs === null || mttrMs > recoverWithinMs))
-    misses.push(`${mttrMs === null ? "not recovered" : `recovered after ${shownMs(mttrMs)}`}; the limit is ${shownMs(recoverWithinMs)}`);
+    misses.push(
+      `${mttrMs === null ? "not recovered" : `recovered after ${shownMs(mttrMs)}`}; the limit is ${shownMs(recoverWithinMs)}`,
+    );
   return misses;
 }
 
