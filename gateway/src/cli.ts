@@ -57,6 +57,10 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
   [["drill", "chaos", "gameday"], async () => (await import("./drills/cli.ts")).registerDrillCommands],
+  [
+    ["drill-stage", "drill-service", "drill-load"],
+    async () => (await import("./drills/stage/roles.ts")).registerStageRoles,
+  ],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 

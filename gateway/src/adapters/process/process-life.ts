@@ -66,7 +66,11 @@ export function stopAsked(log: Log): Promise<StopAsker> {
     process.on(signal, obey);
     if (held.includes(signal)) obey();
   }
-  if (process.send !== undefined) process.once("disconnect", () => resolve("parent"));
+  if (process.send !== undefined) {
+    process.once("disconnect", () => resolve("parent"));
+    // The parent ended while this process was loading: that event was before the line above.
+    if (!process.connected) resolve("parent");
+  }
   if (process.env["npm_command"] === "exec") followParent(() => resolve("parent"));
   return promise;
 }
