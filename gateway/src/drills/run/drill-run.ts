@@ -76,6 +76,7 @@ class DrillRun {
   #prepared: Prepared | undefined;
   #session: GuardrailSession | undefined;
   #measured: Measured | undefined;
+  #notMeasured: string | undefined;
   #liftedAtMs: number | undefined;
   #notLifted: readonly string[] = [];
   #remaining: readonly string[] = [];
@@ -195,7 +196,7 @@ class DrillRun {
     try {
       this.#measured = await this.#stage.measure(window, expect, stop.signal);
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!stop.signal.aborted) this.#notMeasured = (error as Error).message;
     }
   }
 
@@ -250,6 +251,7 @@ class DrillRun {
       heldAfter: this.#played.after?.steady_state_met ?? null,
       missedLooks:
         probeOnlyMs === undefined ? 0 : this.#played.during.filter(({ look }) => !look.steady_state_met).length,
+      notMeasured: this.#notMeasured,
       felt: this.#prepared?.injections.felt() ?? {},
       expect: experiment.drill?.expect ?? { recoverFrom: "fault" as const },
     };

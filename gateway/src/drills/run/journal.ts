@@ -9,6 +9,7 @@ import { arch, hostname, platform, release } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Experiment, Json, Values } from "../experiment/experiment.ts";
 import { redacted } from "../experiment/redact.ts";
+import { substituted } from "../experiment/substitute.ts";
 import type { DrillOutcome, DrillRecord, Journal } from "../injection.ts";
 import { type Played, resultOf } from "./experiment-run.ts";
 import type { StopReason } from "./run-stop.ts";
@@ -44,7 +45,8 @@ export function journalOf(parts: JournalParts, values: Values): Journal {
     "chaoslib-version": FORMAT_VERSION,
     platform: `${platform()}-${release()}-${arch()}`,
     node: hostname(),
-    experiment: experiment.source,
+    // The title is shown with its values filled in, as Chaos Toolkit does.
+    experiment: { ...experiment.source, title: substituted(experiment.title, values) },
     start,
     status: parts.stop === undefined && NOT_PLAYED.has(parts.outcome) ? "aborted" : status,
     deviated: deviated || (record !== undefined && parts.outcome === "deviated"),

@@ -1,14 +1,5 @@
-import { playInverse } from "../guardrails/inverse.ts";
 import type { GuardrailTrip } from "../injection.ts";
-import type { Guardrails, PlannedInjection, Stages } from "./hooks.ts";
-
-export const pendingStages: Stages = {
-  problems: () => [],
-  missing: async () => "no stage yet",
-  start: async () => {
-    throw new Error("no stage yet");
-  },
-};
+import type { Guardrails, PlannedInjection } from "./hooks.ts";
 
 export const pendingGuardrails: Guardrails = {
   problems: () => [],
@@ -23,13 +14,7 @@ export const pendingGuardrails: Guardrails = {
         return undefined;
       },
       afterInjection: async () => undefined,
-      lift: async () => {
-        const problems: string[] = [];
-        for (const { prepared } of done.toReversed())
-          for (const inverse of prepared.inverses)
-            await playInverse(inverse).catch((error: unknown) => problems.push(String(error)));
-        return problems;
-      },
+      lift: async () => [],
       proveClean: async () => (await Promise.all(done.map((one) => one.prepared.remaining()))).flat(),
       trips: () => trips,
       end: async () => undefined,

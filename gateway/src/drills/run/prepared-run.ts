@@ -15,6 +15,7 @@ import type {
   Values,
 } from "../experiment/experiment.ts";
 import { substituted } from "../experiment/substitute.ts";
+import { ActivityFailed } from "./activity-failure.ts";
 import type { DrillParts } from "./drill-parts.ts";
 import type { PlannedInjection, Stage } from "./hooks.ts";
 import { OwnInjections } from "./own-injections.ts";
@@ -43,7 +44,11 @@ export async function startStage(
 ): Promise<Stage | undefined> {
   if (drill?.stage === undefined) return undefined;
   const { parts, loaded, seed, runId, stop, tell } = options;
-  return await parts.stages.start(stageSettings(drill, loaded.values), { seed, runId, signal: stop.signal, tell });
+  try {
+    return await parts.stages.start(stageSettings(drill, loaded.values), { seed, runId, signal: stop.signal, tell });
+  } catch (cause) {
+    throw new ActivityFailed(`the stage cannot be started: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** The values of the stage and of the dynamic configuration beside those that were loaded. */

@@ -25,6 +25,8 @@ export interface Facts {
   readonly expect: DrillExpectation;
   /** Undefined: nothing was measured. */
   readonly measured: Measured | undefined;
+  /** Why the stage could not measure; undefined: it could, or there is none. */
+  readonly notMeasured: string | undefined;
 }
 
 export interface Verdict {
@@ -43,6 +45,7 @@ export function judged(facts: Facts): Verdict {
   const unfelt = Object.keys(felt).filter((name) => felt[name] === null);
   if (unfelt.length > 0 && stop === undefined)
     return { outcome: "invalid", reason: `no proof that the fault was felt: ${unfelt.join(", ")}` };
+  if (facts.notMeasured !== undefined) return { outcome: "invalid", reason: `not measured: ${facts.notMeasured}` };
   return heldOr(missesOf(facts));
 }
 
