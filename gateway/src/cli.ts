@@ -61,6 +61,7 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
     ["drill-stage", "drill-service", "drill-load"],
     async () => (await import("./drills/stage/roles.ts")).registerStageRoles,
   ],
+  [["chaos-watchdog"], async () => (await import("./drills/guardrails/watchdog-command.ts")).registerWatchdogCommand],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 

@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 /** Names of the files and directories in a store. */
 export const STORE = {
   lever: "lever.json",
+  audit: "audit.jsonl",
   locks: "locks",
   undo: "undo",
   journals: "journals",
