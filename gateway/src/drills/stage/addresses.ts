@@ -141,7 +141,7 @@ export function addressValues(settings: StageSettings, at: StageAddresses): Json
     values[`${prefix}_url`] = `http://${HOST}:${ports.relay ?? ports.service}`;
     values[`${prefix}_port`] = ports.relay ?? ports.service;
     values[`${prefix}_service_url`] = `http://${HOST}:${ports.service}`;
-    values[`${prefix}_control_url`] = `http://${HOST}:${ports.serviceControl}`;
+    values[`${prefix}_mode_url`] = `http://${HOST}:${ports.serviceControl}/mode`;
   }
   return values;
 }

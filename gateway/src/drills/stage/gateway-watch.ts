@@ -57,7 +57,7 @@ export class GatewayWatch implements AsyncDisposable {
     const { first, ...others } = attempts;
     onStatus({
       ...{ atMs: machineNowMs(), active, epoch, waiting, first, life: life() },
-      eligible: stations.filter(({ assessment }) => assessment.eligible).length,
+      eligible: stations.filter(({ assessment }) => assessment.eligible).map(({ name }) => name),
       extra: Object.values(others).reduce((sum, count) => sum + count, 0),
     });
   }

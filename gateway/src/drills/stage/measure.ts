@@ -57,30 +57,31 @@ export interface RecoveryWindow {
 export type Recovery =
   /** The steady state was not lost, or it held again from `atMs` on. */
   | { readonly type: "recovered"; readonly atMs: number; readonly mttrMs: number; readonly lostMs: number | undefined }
-  /** No window held so far; `until`: facts are needed up to that instant to know more. */
-  | { readonly type: "not-yet"; readonly lostMs: number | undefined; readonly untilMs: number };
+  /** No window held so far. */
+  | { readonly type: "not-yet"; readonly lostMs: number | undefined };
 
 /** The first window of the steady state after it was lost. */
 export function recover(timeline: SteadyTimeline, window: RecoveryWindow): Recovery {
   const { faultMs, liftedMs, from, knownMs, windowMs } = window;
-  const lostMs = firstLoss(timeline, faultMs, Math.min(liftedMs ?? knownMs, knownMs), windowMs);
+  const lostMs = firstLoss(timeline, faultMs, Math.min(liftedMs ?? knownMs, knownMs - windowMs), windowMs);
   const originMs = from === "lift" ? liftedMs : faultMs;
-  if (originMs === undefined) return { type: "not-yet", lostMs, untilMs: knownMs };
+  if (originMs === undefined) return { type: "not-yet", lostMs };
   const startMs = Math.max(originMs, lostMs ?? originMs);
   for (let atMs = startMs; atMs + windowMs <= knownMs; atMs += STEP_MS) {
     if (timeline.at(atMs, atMs + windowMs).met)
       return { type: "recovered", atMs, mttrMs: Math.max(0, atMs - originMs), lostMs };
   }
-  return { type: "not-yet", lostMs, untilMs: Math.max(startMs, knownMs - windowMs) + windowMs + STEP_MS };
+  return { type: "not-yet", lostMs };
 }
 
 /**
- * When the steady state was first lost between `fromMs` and `toMs`: the start of the first window
- * that does not hold, or, within that window, the first command that went wrong. Undefined: never.
+ * When the steady state was first lost, looking at windows that start from `fromMs` to `toMs`: the
+ * sending of the first command that went wrong in the first window that does not hold; the start of
+ * that window, if it was something else. Undefined: never.
  */
 function firstLoss(timeline: SteadyTimeline, fromMs: number, toMs: number, windowMs: number): number | undefined {
-  for (let atMs = fromMs; atMs < toMs; atMs += STEP_MS) {
-    if (timeline.at(atMs, Math.min(atMs + windowMs, toMs)).met) continue;
+  for (let atMs = fromMs; atMs <= toMs; atMs += STEP_MS) {
+    if (timeline.at(atMs, atMs + windowMs).met) continue;
     const victims = timeline.breaches.filter((breach) => breach.toMs >= atMs).map((breach) => breach.fromMs);
     const first = victims.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
     return first < atMs + windowMs ? Math.max(first, atMs) : atMs;

@@ -34,7 +34,8 @@ export interface StatusSample {
   readonly atMs: number;
   readonly active: string;
   readonly epoch: number;
-  readonly eligible: number;
+  /** Names of the stations that may serve. */
+  readonly eligible: readonly string[];
   readonly waiting: number;
   /** Attempts since the gateway's start: the first of each command, and all others. */
   readonly first: number;

@@ -1,6 +1,6 @@
 /**
  * The service of a station as a process: the service itself, and beside it a listener over which
- * its behaviour is read and changed: GET, PUT and DELETE `/mode`, and GET `/counts`. PUT gives a
+ * its behaviour is read and changed. GET `/mode` shows the mode and the counts. PUT gives a
  * whole mode (what is left out has its default) and may hold `expiresAfterMs`, after which the mode
  * of the start returns by itself; DELETE returns it at once. It ends with its parent.
  */
@@ -66,19 +66,19 @@ class StageBackend implements Backend {
 
 function controlRoutes(service: StageService): Hono {
   const app = new Hono();
-  app.get("/mode", (context) => context.json(service.mode));
-  app.get("/counts", (context) => context.json(service.counts));
+  const shown = () => ({ mode: service.mode, counts: service.counts });
+  app.get("/mode", (context) => context.json(shown()));
   app.put("/mode", async (context) => {
     const read = readModeChange(await context.req.json<Json>().catch(() => null));
     if ("problems" in read) return context.json({ error: read.problems.join("; ") }, 400);
     service.setMode(read.value.mode, read.value.expiresAfterMs);
-    return context.json(service.mode);
+    return context.json(shown());
   });
   app.delete("/mode", (context) => {
     service.restoreMode();
-    return context.json(service.mode);
+    return context.json(shown());
   });
-  app.notFound((context) => context.json({ error: "Not found; there are /mode and /counts" }, 404));
+  app.notFound((context) => context.json({ error: "Not found; there is /mode" }, 404));
   return app;
 }
 

@@ -37,7 +37,10 @@ const MAX_WAITING = 10_000;
 export interface ServiceCounts {
   /** Commands that arrived, reads included. */
   commands: number;
-  /** Commands that got another answer than `ok`. */
+  /**
+   * Commands and questions that the mode changed: answered otherwise, delayed, made to wait or
+   * refused.
+   */
   spoiled: number;
   /** Questions of the health page. */
   health: number;
@@ -92,7 +95,10 @@ export class StageService {
     const key = /^\/commands\/(.+)$/.exec(path)?.[1];
     if (key !== undefined) return this.#answerKey(decodeURIComponent(key), request, response);
     this.counts.commands++;
-    if (!(await this.#enter())) return refuse(response, this.#mode);
+    if (!(await this.#enter())) {
+      request.resume();
+      return refuse(response, this.#mode);
+    }
     try {
       await this.#work(request, response);
     } finally {
@@ -105,14 +111,14 @@ export class StageService {
     const { clock, random } = this.#options;
     const mode = this.#mode;
     const isSpoiled = mode.answer !== "ok" && (mode.share === 1 || random.next() < mode.share);
-    if (isSpoiled) this.counts.spoiled++;
+    const delayMs = mode.delayMs + (mode.jitterMs > 0 ? random.next() * mode.jitterMs : 0);
+    if (isSpoiled || delayMs > 0) this.counts.spoiled++;
     // A refusing service does not read what it refuses.
     if (isSpoiled && mode.answer === "refuse") {
       request.resume();
       return refuse(response, mode);
     }
     const body = await read(request);
-    const delayMs = mode.delayMs + (mode.jitterMs > 0 ? random.next() * mode.jitterMs : 0);
     if (delayMs > 0) await clock.sleepUntil(clock.nowMs() + delayMs);
     const outcome = isSpoiled && !mode.executes ? undefined : await this.#execute(request, body);
     if (isSpoiled) return this.#spoil(mode, response);
@@ -157,6 +163,7 @@ export class StageService {
     request.resume();
     this.counts.health++;
     const { health } = this.#mode;
+    if (health !== "ok") this.counts.spoiled++;
     if (health === "ok") json(response, 200, { status: "ok" });
     else if (health === "error") json(response, 503, { status: "error" });
   }
@@ -173,6 +180,7 @@ export class StageService {
   async #enter(): Promise<boolean> {
     const { capacity, aboveCapacity } = this.#mode;
     if (capacity === 0 || this.counts.inWork < capacity) return this.#begin();
+    this.counts.spoiled++;
     if (aboveCapacity === "refuse" || this.#waiting.length >= MAX_WAITING) return false;
     await new Promise<void>((admitted) => this.#waiting.push(admitted));
     return true;

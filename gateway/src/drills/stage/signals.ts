@@ -45,7 +45,7 @@ export function stageSignals(seen: Observations, steady: SteadySettings, at: Sig
     latency_p50_ms: quantile(times, 0.5),
     latency_p99_ms: quantile(times, 0.99),
     extra_ratio: ratio(window.extraAttempts, window.firstAttempts),
-    healthy_stations: isFresh ? sample.eligible : 0,
+    healthy_stations: isFresh ? sample.eligible.length : 0,
     gateway_up: isFresh ? 1 : 0,
     epoch: sample?.epoch ?? 0,
     promotions: seen.promotions.filter((promotedMs) => promotedMs >= armedMs).length,

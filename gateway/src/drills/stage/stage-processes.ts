@@ -3,10 +3,14 @@
  * restarted by themselves where a drill asks for a supervisor. A process that ends by itself while
  * the stage runs is no failure: drills kill. All end with the stage.
  */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Clock } from "ground-station-failover";
 import { type Child, ChildFailure, type ChildOptions, type Children } from "../../adapters/process/children.ts";
 
 export interface ProcessPlan {
+  /** False: it is started by a drill only. Default true. */
+  readonly isFirst?: boolean;
   /** Subcommand and options. */
   readonly arguments: readonly string[];
   readonly options?: ChildOptions;
@@ -20,8 +24,8 @@ export interface ProcessPlan {
 
 export interface ProcessView {
   readonly name: string;
-  /** Undefined: it does not run. */
-  readonly pid: number | undefined;
+  /** Null: it does not run. */
+  readonly pid: number | null;
   /** How often it was started. */
   readonly starts: number;
 }
@@ -38,11 +42,14 @@ const START_LIMIT_MS = 20_000;
 export class StageProcesses {
   readonly #children: Children;
   readonly #clock: Clock;
+  readonly #directory: string;
   readonly #entries: Map<string, Entry> = new Map();
   #ending = false;
 
-  constructor(children: Children, clock: Clock) {
+  /** `directory`: holds the process id of each process, in `<name>.pid`. */
+  constructor(children: Children, clock: Clock, directory: string) {
     this.#children = children;
+    this.#directory = directory;
     this.#clock = clock;
   }
 
@@ -58,9 +65,10 @@ export class StageProcesses {
     const child = this.#children.start(name, entry.plan.arguments, entry.plan.options);
     entry.child = child;
     entry.starts++;
-    child.process.once("exit", () => this.#restart(name, child));
+    child.process.once("exit", () => this.#ended(name, child));
     entry.plan.onStarted?.(child);
     await Promise.race([entry.plan.ready(child), this.#failure(child)]);
+    if (!child.ended) writeFileSync(this.pidFileOf(name), String(child.pid));
     return child.pid;
   }
 
@@ -75,16 +83,22 @@ export class StageProcesses {
     return child?.ended === false ? child : undefined;
   }
 
-  has(name: string): boolean {
-    return this.#entries.has(name);
-  }
-
   startsOf(name: string): number {
     return this.#entries.get(name)?.starts ?? 0;
   }
 
   list(): ProcessView[] {
-    return [...this.#entries].map(([name, { starts }]) => ({ name, pid: this.running(name)?.pid, starts }));
+    return [...this.#entries].map(([name, { starts }]) => ({ name, pid: this.running(name)?.pid ?? null, starts }));
+  }
+
+  /** The file with its process id; there is none while it is not ready. */
+  pidFileOf(name: string): string {
+    return join(this.#directory, `${name}.pid`);
+  }
+
+  /** The processes that are started with the stage. */
+  get first(): string[] {
+    return [...this.#entries].filter(([, { plan }]) => plan.isFirst !== false).map(([name]) => name);
   }
 
   /** Nothing is started any more. */
@@ -92,7 +106,8 @@ export class StageProcesses {
     this.#ending = true;
   }
 
-  #restart(name: string, ended: Child): void {
+  #ended(name: string, ended: Child): void {
+    rmSync(this.pidFileOf(name), { force: true });
     const { restartAfterMs } = this.#entryOf(name).plan;
     if (restartAfterMs === undefined || ended.expectedToEnd || this.#ending) return;
     this.#clock.at(this.#clock.nowMs() + restartAfterMs, () => {

@@ -18,11 +18,18 @@ import type { StageSignals } from "./signals.ts";
 import type { ProcessView } from "./stage-processes.ts";
 import type { SteadyState } from "./steady-timeline.ts";
 
+/** What the gateway says of its stations; nothing is healthy while it does not answer. */
+export interface StationsView {
+  readonly active: string | null;
+  readonly healthy: readonly string[];
+}
+
 /** What the routes are about. */
 export interface ServedStage {
   readonly executors: Executors;
   signals(windowMs: number | undefined): StageSignals;
   steadyState(windowMs: number | undefined): SteadyState;
+  stations(): StationsView;
   processes(): readonly ProcessView[];
   start(name: string): Promise<number>;
   kill(name: string): Promise<void>;
@@ -65,13 +72,14 @@ function routes(stage: ServedStage): Hono {
     const state = stage.steadyState(windowIn(context.req.query("window")));
     return context.json(state, state.met ? 200 : 503);
   });
+  app.get("/stations", (context) => context.json(stage.stations()));
   processRoutes(app, stage);
   loadRoutes(app, stage);
   executorRoutes(app, stage.executors);
   return app;
 }
 
-const PLACES = "/signals, /steady-state, /processes and /load";
+const PLACES = "/signals, /steady-state, /stations, /processes and /load";
 
 function processRoutes(app: Hono, stage: ServedStage): void {
   const known = (name: string): string => {

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { Clock } from "ground-station-failover";
 import { request } from "undici";
 import { stringify } from "yaml";
-import { type Child, Children } from "../../adapters/process/children.ts";
+import { Children } from "../../adapters/process/children.ts";
 import { freePorts } from "../../adapters/process/free-ports.ts";
 import { machineNowMs } from "../../adapters/process/machine-time.ts";
 import type { JsonObject } from "../experiment/experiment.ts";
@@ -31,8 +31,8 @@ import { type Asked, measureFault, type StageMeasured } from "./measured.ts";
 import { Observations } from "./observations.ts";
 import { completeSource, type LoadSourceSettings, type StageSettings } from "./settings.ts";
 import { LOAD_GAP_MS, loadGapMs, type StageSignals, stageSignals } from "./signals.ts";
-import { StageProcesses } from "./stage-processes.ts";
-import { type ServedStage, type StageServer, serveStage } from "./stage-server.ts";
+import { type ProcessPlan, StageProcesses } from "./stage-processes.ts";
+import { type ServedStage, type StageServer, type StationsView, serveStage } from "./stage-server.ts";
 import { type SteadyState, SteadyTimeline } from "./steady-timeline.ts";
 
 export interface StageSystemOptions {
@@ -62,8 +62,8 @@ export class StageSystem implements ServedStage {
 
   constructor(options: StageSystemOptions) {
     this.#options = options;
-    const { clock, settings } = options;
-    this.#processes = new StageProcesses(this.#children, clock);
+    const { clock, settings, directory } = options;
+    this.#processes = new StageProcesses(this.#children, clock, directory);
     this.executors = new Executors({
       clock,
       kind: settings.executor,
@@ -79,8 +79,8 @@ export class StageSystem implements ServedStage {
     const at = planAddresses(settings, await freePorts(portsNeeded(settings)));
     this.#plan(at, server.url);
     const startedMs = machineNowMs();
-    await Promise.all(this.#processes.list().map(({ name }) => this.#begin(name)));
-    tell(`stage: ${this.#processes.list().length} processes are ready after ${sinceMs(startedMs)} ms`);
+    await Promise.all(this.#processes.first.map((name) => this.#begin(name)));
+    tell(`stage: ${this.#processes.first.length} processes are ready after ${sinceMs(startedMs)} ms`);
     this.#watch = this.#watchGateway(at);
     for (const source of settings.load) this.addSource(completeSource(source));
     await this.#steady();
@@ -88,9 +88,10 @@ export class StageSystem implements ServedStage {
     tell(`stage: steady after ${sinceMs(startedMs)} ms`);
     return {
       ...addressValues(settings, at),
-      ...this.#pids(),
+      ...this.#processValues(server.url),
       stage_url: server.url,
       signals_url: `${server.url}/signals`,
+      stations_url: `${server.url}/stations`,
       steady_state_url: `${server.url}/steady-state?window=${settings.steady.windowMs}ms`,
       stage_dir: directory,
       config_file: this.#configFile,
@@ -122,6 +123,12 @@ export class StageSystem implements ServedStage {
   measure(asked: Asked): StageMeasured {
     const { settings } = this.#options;
     return measureFault(this.#seen, settings, { ...asked, armedMs: this.#armedMs, nowMs: machineNowMs() });
+  }
+
+  stations(): StationsView {
+    const { active = null, eligible = [] } = this.#seen.samples.at(-1) ?? {};
+    const isKnown = this.signals()["gateway_up"] === 1;
+    return { active: isKnown ? active : null, healthy: isKnown ? eligible : [] };
   }
 
   processes(): ReturnType<StageProcesses["list"]> {
@@ -207,14 +214,17 @@ export class StageSystem implements ServedStage {
     const service = at.serviceOf[name] as string;
     const to = ["--relay-to", service, "--heartbeat-to", at.heartbeatsOf[name] as string];
     const checked = ["--check", `${service}/healthz`, "--secret-file", secretFile];
-    const relay = (listenPort: number) => ({
+    const relay = (listenPort: number, isFirst: boolean): ProcessPlan => ({
+      isFirst,
       arguments: ["station", "--name", name, "--group", settings.group, "--listen", `127.0.0.1:${listenPort}`].concat(
         to,
         checked,
       ),
-      ready: (child: Child) => child.line(/listening/),
+      ready: (child) => child.line(/listening/),
     });
-    this.#processes.plan(`${name}-relay`, relay(port));
+    this.#processes.plan(`${name}-relay`, relay(port, true));
+    // A second process under the same name, for a drill that wants one.
+    this.#processes.plan(`${name}-twin`, relay(0, false));
   }
 
   #planProxy(at: StageAddresses, url: string): void {
@@ -262,7 +272,7 @@ export class StageSystem implements ServedStage {
     for (;;) {
       this.#children.refuseDeath();
       const state = this.steadyState();
-      const eligible = this.#seen.samples.at(-1)?.eligible ?? 0;
+      const eligible = this.#seen.samples.at(-1)?.eligible.length ?? 0;
       if (state.met && eligible === settings.stations.length) return;
       if (clock.nowMs() >= limitMs) {
         const why = [...state.reasons, `${eligible} of ${settings.stations.length} stations are eligible`].join("; ");
@@ -272,8 +282,17 @@ export class StageSystem implements ServedStage {
     }
   }
 
-  #pids(): JsonObject {
-    return Object.fromEntries(this.#processes.list().map(({ name, pid }) => [`${valueName(name)}_pid`, pid ?? -1]));
+  /** The process ids of now, and where those of later are found. */
+  #processValues(stageUrl: string): JsonObject {
+    const entries = this.#processes.list().flatMap(({ name, pid }): Array<[string, string | number]> => {
+      const prefix = valueName(name);
+      return [
+        ...(pid === null ? [] : [[`${prefix}_pid`, pid] as [string, number]]),
+        [`${prefix}_pid_file`, this.#processes.pidFileOf(name)],
+        [`${prefix}_process_url`, `${stageUrl}/processes/${name}`],
+      ];
+    });
+    return Object.fromEntries(entries);
   }
 }
 
