@@ -180,6 +180,7 @@ class DrillRun {
       stop.begin("clean-up");
       await this.#proveClean(session);
     } finally {
+      this.#prepared?.injections.end();
       // Once more, for the case that a fault of this program ended the run.
       await session.lift();
       await session.end();

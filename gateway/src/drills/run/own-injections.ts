@@ -172,6 +172,11 @@ export class OwnInjections {
     }
   }
 
+  /** Ends the questions whether faults were felt. Called when the run is over, whatever happened. */
+  end(): void {
+    this.#isOver.abort();
+  }
+
   /** Called before the lift: the last time at which a fault can be asked whether it was felt. */
   async beforeLift(): Promise<void> {
     this.#isOver.abort();
@@ -209,7 +214,11 @@ export class OwnInjections {
     const { injectors, values, seed } = this.#options;
     const injector = injectors.get(provider.type);
     if (injector === undefined) throw new ActivityFailed(`there is no injector ${provider.type}`);
-    return await injector.prepare(provider.arguments, { values, seed, signal });
+    try {
+      return await injector.prepare(provider.arguments, { values, seed, signal });
+    } catch (cause) {
+      throw new ActivityFailed((cause as Error).message, { cause });
+    }
   }
 
   #nameOf(name: string): string {
