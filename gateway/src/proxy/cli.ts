@@ -20,6 +20,7 @@ import { proxyApiServer } from "./proxy-api.ts";
 import { PopulateError, ProxyList } from "./proxy-list.ts";
 import { ProxyMetrics } from "./proxy-metrics.ts";
 import { firstJson } from "./request-fields.ts";
+import { CertificateAuthority } from "./tls/certificates.ts";
 
 interface CommandOptions {
   readonly host: string;
@@ -61,15 +62,17 @@ async function runProxy(options: CommandOptions): Promise<void> {
   const { log } = processLog();
   const seed = options.seed ?? randomInt(MAX_SEED);
   const events = new EventLog({ write: eventWriter(options.events) });
+  const authority = new CertificateAuthority();
   const proxies = new ProxyList({
     clock: systemClock,
+    authority,
     random: seededRandom(seed),
     events,
     onExposed: (proxy, listen) => log.warn({ proxy, listen }, "other machines can reach this proxy"),
   });
   if (options.config !== undefined) await populateFrom(options.config, proxies);
   const metrics = options.metrics === true ? new ProxyMetrics(() => proxies.all) : undefined;
-  const server = proxyApiServer({ proxies, events, clock: systemClock, metrics });
+  const server = proxyApiServer({ proxies, events, authority, clock: systemClock, metrics });
   const at = { host: options.host, port: options.port };
   const opened = listening("the control API", at, async () => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -6,8 +6,22 @@
 import type { Clock, Random } from "ground-station-failover";
 import { type HostAndPort, hostAndPort, resolvedListen } from "./listen-address.ts";
 import type { Protocol, ProtocolParts } from "./protocols.ts";
+import type { TcpProxyOptions } from "./tcp/tcp-proxy.ts";
+import type { CertificateAuthority, TlsFault } from "./tls/certificates.ts";
+import { secureUpstream, TlsClients } from "./tls/tls-ends.ts";
 import { type OpenProxy, type ProxyEvent, STREAMS, type Stream, type StreamCounts } from "./toxic.ts";
 import { ToxicList } from "./toxic-list.ts";
+
+/** TLS on the listener, and perhaps towards the upstream server. */
+export interface TlsSettings {
+  readonly fault: TlsFault;
+  /** DNS names and addresses that the certificate is for. */
+  readonly names: readonly string[];
+  /** "tls": speaks TLS to the upstream server, and trusts whatever certificate it has. */
+  readonly upstream: "plain" | "tls";
+}
+
+type TlsEnds = Partial<Pick<TcpProxyOptions, "secureClient" | "secureUpstream">>;
 
 export interface ManagedProxyOptions {
   readonly name: string;
@@ -17,6 +31,9 @@ export interface ManagedProxyOptions {
   readonly parts: ProtocolParts;
   /** As it was given; undefined: the seed of the list, and the name. */
   readonly seed?: number | undefined;
+  /** Undefined: plain TCP. */
+  readonly tls?: TlsSettings | undefined;
+  readonly authority: CertificateAuthority;
   readonly random: Random;
   readonly clock: Clock;
   readonly onEvent: (event: ProxyEvent) => void;
@@ -27,6 +44,7 @@ export class ManagedProxy {
   readonly protocol: Protocol;
   readonly parts: ProtocolParts;
   readonly seed: number | undefined;
+  readonly tls: TlsSettings | undefined;
   readonly toxics: ToxicList;
   readonly #options: ManagedProxyOptions;
   #listen: string;
@@ -44,6 +62,7 @@ export class ManagedProxy {
     this.protocol = protocol;
     this.parts = parts;
     this.seed = options.seed;
+    this.tls = options.tls;
     this.#options = options;
     this.#listen = listen;
     this.#upstream = upstream;
@@ -94,11 +113,22 @@ export class ManagedProxy {
       clock,
       random,
       onEvent,
+      ...(this.tls === undefined ? {} : await this.#tlsEnds(this.tls)),
     });
     this.#listen = this.#open.address;
     // Some may have changed while it opened.
     await this.#open.setToxics(this.toxics.inForce(), "ramp");
     onEvent({ type: "proxy-opened", detail: this.#listen });
+  }
+
+  async #tlsEnds({ fault, names, upstream }: TlsSettings): Promise<TlsEnds> {
+    const { authority, onEvent } = this.#options;
+    const ends = upstream === "tls" ? { secureUpstream } : {};
+    if (fault === "stalled-handshake") return { ...ends, secureClient: "stall" };
+    const clients = new TlsClients(await authority.issue(fault, names), (detail) =>
+      onEvent({ type: "handshake-failed", detail }),
+    );
+    return { ...ends, secureClient: (raw, onSecure) => clients.secure(raw, onSecure) };
   }
 
   /** Closes the listener and every connection; the port is free when this resolves. */

@@ -3,19 +3,24 @@
  * one proxy are made one after another; those of different proxies do not wait for each other, and
  * no change waits for a peer.
  */
+import { isIP } from "node:net";
 import { type Clock, type Random, seededRandom } from "ground-station-failover";
-import { ApiError, badBody, missingField, proxyExists, proxyNotFound } from "./api-error.ts";
+import { isHost } from "../adapters/process/addresses.ts";
 import type { EventLog } from "./event-log.ts";
-import { ManagedProxy } from "./managed-proxy.ts";
+import { badBody, FaultProxyError, missingField, proxyExists, proxyNotFound } from "./fault-proxy-error.ts";
+import { ManagedProxy, type TlsSettings } from "./managed-proxy.ts";
 import { PROTOCOLS, type Protocol, type ProtocolParts } from "./protocols.ts";
 import { Fields } from "./request-fields.ts";
 import type { TimedToxic, ToxicSettings } from "./timed-toxic.ts";
+import { type CertificateAuthority, DEFAULT_NAMES, TLS_FAULTS } from "./tls/certificates.ts";
 import { newToxicsOf, shownToxic, toxicChangeOf } from "./toxic-request.ts";
+import type { ToxicTypes } from "./toxic-type.ts";
 
 export interface ProxyListOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventLog;
+  readonly authority: CertificateAuthority;
   /** An address that other machines can reach is being listened on. */
   readonly onExposed?: (name: string, listen: string) => void;
 }
@@ -34,6 +39,7 @@ interface NewProxy {
   readonly protocol: Protocol;
   readonly parts: ProtocolParts;
   readonly seed: number | undefined;
+  readonly tls: TlsSettings | undefined;
   readonly toxics: readonly ToxicSettings[];
 }
 
@@ -61,16 +67,21 @@ export class ProxyList {
     return [...this.#proxies.values()];
   }
 
-  /** Throws an `ApiError` (404). */
+  /** Throws an `FaultProxyError` (404). */
   get(name: string): ManagedProxy {
     const found = this.#proxies.get(name);
     if (found === undefined) throw proxyNotFound();
     return found;
   }
 
+  /** The types of toxic of a protocol; none if there is no such protocol. */
+  typesOf(protocol: Protocol): ToxicTypes {
+    return PROTOCOLS[protocol]?.types ?? {};
+  }
+
   /** The proxy as clients are shown it. */
   shown(proxy: ManagedProxy): Readonly<Record<string, unknown>> {
-    const { name, listen, upstream, isEnabled, protocol, seed } = proxy;
+    const { name, listen, upstream, isEnabled, protocol, seed, tls } = proxy;
     return {
       name,
       listen,
@@ -78,6 +89,7 @@ export class ProxyList {
       enabled: isEnabled,
       ...(protocol === "tcp" ? {} : { protocol }),
       ...(seed === undefined ? {} : { seed }),
+      ...(tls === undefined ? {} : { tls }),
       toxics: this.shownToxics(proxy),
     };
   }
@@ -201,10 +213,10 @@ export class ProxyList {
   }
 
   async #make(wanted: NewProxy): Promise<ManagedProxy> {
-    const { name, listen, upstream, protocol, parts, seed, isEnabled, toxics } = wanted;
+    const { name, listen, upstream, protocol, parts, seed, tls, isEnabled, toxics } = wanted;
     if (!this.#proxies.has(name) && this.#proxies.size >= MAX_PROXIES)
-      throw new ApiError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
-    const { clock, random } = this.#options;
+      throw new FaultProxyError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
+    const { clock, random, authority } = this.#options;
     const proxy = new ManagedProxy({
       name,
       listen,
@@ -212,6 +224,8 @@ export class ProxyList {
       protocol,
       parts,
       seed,
+      tls,
+      authority,
       clock,
       random: seed === undefined ? random.fork(name) : seededRandom(seed),
       onEvent: (event) => this.#note(name, event),
@@ -254,6 +268,7 @@ interface ReadProxy {
   readonly isEnabled: boolean;
   readonly protocol: string;
   readonly seed: number | undefined;
+  readonly tls: Fields | undefined;
   readonly toxics: readonly unknown[];
 }
 
@@ -266,11 +281,12 @@ function readProxy(body: unknown): ReadProxy {
     isEnabled: fields.boolean("enabled") ?? true,
     protocol: fields.text("protocol")?.toLowerCase() ?? "tcp",
     seed: fields.number("seed"),
+    tls: fields.object("tls"),
     toxics: fields.list("toxics") ?? [],
   };
 }
 
-/** `where`: added to the name of a missing field. Throws an `ApiError`. */
+/** `where`: added to the name of a missing field. Throws an `FaultProxyError`. */
 function checkedProxy(read: ReadProxy, where: string): NewProxy {
   const { name, upstream } = read;
   if (name === "") throw missingField(`name${where}`);
@@ -285,9 +301,33 @@ function checkedProxy(read: ReadProxy, where: string): NewProxy {
     toxics.push(...newToxicsOf(one, parts.types, (taken) => toxics.some((toxic) => toxic.name === taken)));
     checkRoom(toxics.length);
   }
-  return { ...read, protocol, parts, toxics };
+  const tls = read.tls === undefined ? undefined : tlsSettingsOf(read.tls);
+  if (tls !== undefined && protocol !== "tcp") throw badBody("proxy.tls is for the protocol tcp");
+  return { ...read, protocol, parts, tls, toxics };
+}
+
+function tlsSettingsOf(fields: Fields): TlsSettings {
+  const fault = oneOf("proxy.tls.fault", fields.text("fault") ?? "none", TLS_FAULTS);
+  const upstream = oneOf("proxy.tls.upstream", fields.text("upstream") ?? "plain", ["plain", "tls"] as const);
+  const names = fields.list("names") ?? DEFAULT_NAMES;
+  const isRight = names.length > 0 && names.length <= MAX_TLS_NAMES && names.every((name) => isTlsName(name));
+  if (!isRight) throw badBody(`proxy.tls.names must be 1 to ${MAX_TLS_NAMES} host names or addresses`);
+  return { fault, upstream, names: names as readonly string[] };
+}
+
+const MAX_TLS_NAMES = 20;
+
+/** A name that a certificate may carry; a wildcard is one. */
+function isTlsName(name: unknown): boolean {
+  return typeof name === "string" && (isIP(name) !== 0 || isHost(name.replace(/^\*\./, "")));
+}
+
+function oneOf<Word extends string>(what: string, given: string, words: readonly Word[]): Word {
+  const found = words.find((word) => word === given);
+  if (found === undefined) throw badBody(`${what} is "${given}"; allowed is one of ${words.join(", ")}`);
+  return found;
 }
 
 function checkRoom(toxics: number): void {
-  if (toxics > MAX_TOXICS) throw new ApiError(400, `a proxy has at most ${MAX_TOXICS} toxics; remove some`);
+  if (toxics > MAX_TOXICS) throw new FaultProxyError(400, `a proxy has at most ${MAX_TOXICS} toxics; remove some`);
 }

@@ -3,9 +3,9 @@
  * letter case of names does not matter; `null` and an absent field are the same; unknown fields are
  * left out; a value of the wrong type is refused.
  */
-import { badBody } from "./api-error.ts";
+import { badBody } from "./fault-proxy-error.ts";
 
-/** The first JSON value in `text`. Throws an `ApiError` (400). */
+/** The first JSON value in `text`. Throws an `FaultProxyError` (400). */
 export function firstJson(text: string): unknown {
   try {
     return JSON.parse(text);

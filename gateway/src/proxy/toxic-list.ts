@@ -4,7 +4,7 @@
  * of the list says so; the proxy that carries the data only hears which toxics are in force.
  */
 import type { Clock } from "ground-station-failover";
-import { toxicExists, toxicNotFound } from "./api-error.ts";
+import { toxicExists, toxicNotFound } from "./fault-proxy-error.ts";
 import { TimedToxic, type ToxicChange, type ToxicSettings } from "./timed-toxic.ts";
 import { STREAMS, type Toxic } from "./toxic.ts";
 import type { ToxicTypes } from "./toxic-type.ts";
@@ -42,7 +42,7 @@ export class ToxicList {
     return this.#toxics.some(({ settings }) => settings.name === name);
   }
 
-  /** Throws an `ApiError` (404) if there is none of this name. */
+  /** Throws an `FaultProxyError` (404) if there is none of this name. */
   get(name: string): TimedToxic {
     const found = this.#toxics.find(({ settings }) => settings.name === name);
     if (found === undefined) throw toxicNotFound();
@@ -54,7 +54,7 @@ export class ToxicList {
     return this.all.filter((toxic) => toxic.isOn(nowMs)).map((toxic) => toxic.toxic(nowMs));
   }
 
-  /** All of them or none: throws an `ApiError` (409) if a name is taken. */
+  /** All of them or none: throws an `FaultProxyError` (409) if a name is taken. */
   async add(added: readonly ToxicSettings[]): Promise<readonly TimedToxic[]> {
     const names = new Set(added.map(({ name }) => name));
     if (names.size < added.length || added.some(({ name }) => this.has(name))) throw toxicExists();

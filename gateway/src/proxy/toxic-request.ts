@@ -3,8 +3,9 @@
  * (JSON, stream, type, name taken, attributes), since clients see which one fails first. Our own
  * members (`ramp`, `schedule`, `expiresAfter`, stream "both") are checked last.
  */
-import { badBody, invalidStream, invalidToxicType, toxicExists } from "./api-error.ts";
+
 import { MAX_DELAY_MS } from "./distribution.ts";
+import { badBody, invalidStream, invalidToxicType, toxicExists } from "./fault-proxy-error.ts";
 import { Fields } from "./request-fields.ts";
 import type { TimedToxic } from "./timed-toxic.ts";
 import {
@@ -28,7 +29,7 @@ import {
 
 /**
  * The toxics that a request asks for: one, or one for each direction if its stream is "both". Such
- * a pair is named `<name>_upstream` and `<name>_downstream`. Throws an `ApiError`.
+ * a pair is named `<name>_upstream` and `<name>_downstream`. Throws an `FaultProxyError`.
  */
 export function newToxicsOf(
   body: unknown,
@@ -66,7 +67,10 @@ export function newToxicsOf(
   }));
 }
 
-/** What an update asks for; name, type and stream stay whatever it says. Throws an `ApiError`. */
+/**
+ * What an update asks for; name, type and stream stay whatever it says. Throws an
+ * `FaultProxyError`.
+ */
 export function toxicChangeOf(body: unknown, { settings, type }: TimedToxic): ToxicChange {
   const fields = new Fields("toxic", body);
   const toxicity = fields.number("toxicity") ?? settings.toxicity;

@@ -103,11 +103,11 @@ export class Link {
     let moves = 0;
     while (moves < MOVES_PER_TURN) {
       const moved = this.#sweep(nowMs, MOVES_PER_TURN - moves);
-      if (moved === 0) break;
       moves += moved;
+      // There may be room now for what waits in front of a machine that is gone.
+      if (!this.#dropEmptied() && moved === 0) break;
     }
     if (this.#isOver) return;
-    this.#dropEmptied();
     this.#wake(moves < MOVES_PER_TURN ? this.#nextAtMs() : nowMs);
     if (this.wantsMore) this.#options.onRoom();
   }
@@ -222,11 +222,14 @@ export class Link {
     }
   }
 
-  #dropEmptied(): void {
-    if (this.#leaving.size === 0) return;
+  /** Takes machines out that have left; says whether there were any. */
+  #dropEmptied(): boolean {
+    const before = this.#leaving.size;
+    if (before === 0) return false;
     for (const machine of this.#leaving) if (machine.isEmpty) this.#leaving.delete(machine);
     const stay = new Set(this.#stages.map(({ machine }) => machine));
     this.#machines = this.#machines.filter((machine) => this.#leaving.has(machine) || stay.has(machine));
+    return this.#leaving.size < before;
   }
 
   /** The next instant at which something can move. */

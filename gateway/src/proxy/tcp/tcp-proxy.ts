@@ -18,12 +18,12 @@ export interface TcpProxyOptions extends OpenProxyOptions {
   /** Most connections at once; further ones are closed. Default `MAX_CONNECTIONS`. */
   readonly maxConnections?: number;
   /**
-   * Puts TLS on a client's socket; undefined as an answer: the handshake is to stall. Default:
-   * plain TCP.
+   * Puts TLS on a client's socket, and calls `onSecure` when that is done. "stall": the handshake
+   * is never answered. Default: plain TCP.
    */
-  readonly secureClient?: (raw: Socket) => Socket | undefined;
+  readonly secureClient?: "stall" | ((raw: Socket, onSecure: (socket: Socket) => void) => void) | undefined;
   /** Puts TLS on the socket to the upstream server. Default: plain TCP. */
-  readonly secureUpstream?: (raw: Socket, host: string) => Socket;
+  readonly secureUpstream?: ((raw: Socket, host: string) => Socket) | undefined;
 }
 
 /** With 100 ms of latency, 20 MB/s each way. */
@@ -54,12 +54,16 @@ class TcpProxy implements OpenProxy {
   };
   readonly #options: TcpProxyOptions;
   readonly #live: Set<Live> = new Set();
+  /** Clients whose TLS handshake has not ended, or never will. */
+  readonly #handshakes: Set<Socket> = new Set();
   #toxics: readonly Toxic[];
   #server: Server | undefined;
   #port: number;
   #address = "";
   #accepted = 0;
   #isClosed = false;
+  /** Resolves when the proxy is closed and no connection is left. */
+  readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Opening and closing of the listener, one after the other. */
   #listening: Promise<void> = Promise.resolve();
 
@@ -74,7 +78,7 @@ class TcpProxy implements OpenProxy {
   }
 
   get connections(): number {
-    return this.#live.size;
+    return this.#live.size + this.#handshakes.size;
   }
 
   /** Listens, at first even where connections are to be refused: so the port is known. */
@@ -98,7 +102,9 @@ class TcpProxy implements OpenProxy {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { connection } of this.#live) connection.destroy();
+    for (const raw of this.#handshakes) raw.destroy();
     await this.#followRefusal();
+    if (this.connections > 0) await this.#emptied.promise;
   }
 
   /** Whether a toxic of this type applies to a connection: drawn once for each of them. */
@@ -156,13 +162,12 @@ class TcpProxy implements OpenProxy {
     return new Promise((resolve) => {
       // Its callback waits for connections, which go on; the listening socket is closed at once.
       server.close();
-      if (this.#isClosed && this.#live.size > 0) server.once("close", () => resolve());
-      else setImmediate(resolve);
+      setImmediate(resolve);
     });
   }
 
   #accept(raw: Socket): void {
-    const { onEvent, secureClient, clock, random, maxHeldBytes = MAX_HELD_BYTES } = this.#options;
+    const { onEvent, secureClient } = this.#options;
     const number = ++this.#accepted;
     onEvent({ type: "connection-opened", connection: number, detail: `${raw.remoteAddress}:${raw.remotePort}` });
     raw.on("error", () => undefined);
@@ -170,12 +175,26 @@ class TcpProxy implements OpenProxy {
       onEvent({ type: "connection-reset", connection: number, detail: "refuse" });
       return void raw.resetAndDestroy();
     }
-    const socket = secureClient === undefined ? raw : secureClient(raw);
+    if (secureClient === undefined) return this.#carry({ socket: raw, raw }, number);
+    this.#handshakes.add(raw);
+    raw.once("close", () => {
+      this.#handshakes.delete(raw);
+      this.#noteEmpty();
+    });
+    if (secureClient === "stall") return onEvent({ type: "handshake-stalled", connection: number });
+    secureClient(raw, (socket) => {
+      this.#handshakes.delete(raw);
+      this.#carry({ socket, raw }, number);
+    });
+  }
+
+  #carry(client: Peer, number: number): void {
+    const { onEvent, clock, random, maxHeldBytes = MAX_HELD_BYTES } = this.#options;
     const live: Live = {
       number,
-      isStalled: socket === undefined || this.#applies("stall_accept", number),
+      isStalled: this.#applies("stall_accept", number),
       connection: new TcpConnection({
-        client: { socket: socket ?? raw, raw },
+        client,
         dial: () => this.#dial(),
         clock,
         random: random.fork(`connection ${number}`),
@@ -186,12 +205,17 @@ class TcpProxy implements OpenProxy {
         onClosed: () => {
           this.#live.delete(live);
           onEvent({ type: "connection-closed", connection: number });
+          this.#noteEmpty();
         },
       }),
     };
     this.#live.add(live);
     if (!live.isStalled) live.connection.start();
     else onEvent({ type: "connection-stalled", connection: number });
+  }
+
+  #noteEmpty(): void {
+    if (this.#isClosed && this.connections === 0) this.#emptied.resolve();
   }
 
   #dial(): Peer {
