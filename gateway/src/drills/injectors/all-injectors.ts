@@ -1,11 +1,14 @@
 /** All injectors of this program by name, for what checks, prepares and plays experiments. */
 import type { InjectorName } from "../experiment/experiment.ts";
 import type { OwnInjector } from "./action.ts";
+import { chaos } from "./chaos.ts";
+import { clock } from "./clock.ts";
 import { config } from "./config.ts";
 import { fault } from "./fault.ts";
 import { load } from "./load.ts";
+import { resource } from "./resource.ts";
 import { signal } from "./signal.ts";
 
 export const injectors: ReadonlyMap<InjectorName, OwnInjector> = new Map(
-  [fault, signal, config, load].map((injector) => [injector.name, injector]),
+  [fault, signal, chaos, config, clock, resource, load].map((injector) => [injector.name, injector]),
 );

@@ -14,7 +14,7 @@ import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action
 import { content, list, text, whole } from "./fields.ts";
 import { FileSwap } from "./file-swap.ts";
 import { KeptProcess } from "./kept-process.ts";
-import { chosenProcess, sameProcess, WHICH_PROCESS } from "./processes.ts";
+import { chosenProcess, sameProcess, WHICH_PROCESS, waysToProcess } from "./processes.ts";
 import { GSF, runProgram } from "./run-program.ts";
 import { signalled } from "./signal-cycles.ts";
 
@@ -38,9 +38,9 @@ const writeSchema = z
     (args) => [args.content, args.truncateTo, args.replace, args.set].filter((one) => one !== undefined).length === 1,
     { path: ["content"], message: "allowed is exactly one of content, truncateTo, replace and set" },
   )
-  .refine(({ pid, pidFile }) => pid === undefined || pidFile === undefined, {
+  .refine((which) => waysToProcess(which) <= 1, {
     path: ["pid"],
-    message: "allowed is at most one of pid and pidFile",
+    message: "allowed is at most one of pid, pidFile and pidUrl",
   });
 
 const checkSchema = z.strictObject({ ...COMMON, path: text("the path of a configuration file", 4_096) });
@@ -63,8 +63,7 @@ async function prepareWrite(args: z.output<typeof writeSchema>, context: Injecti
   if (swap.before?.equals(next) === true) {
     throw new UserError("usage", `path: ${swap.path} holds exactly this already; nothing would change`);
   }
-  const isTold = args.pid !== undefined || args.pidFile !== undefined;
-  const reader = isTold ? chosenProcess(args) : undefined;
+  const reader = waysToProcess(args) === 0 ? undefined : await chosenProcess(args);
   let proof: string | undefined;
   return {
     targets: [targetOf(args, "file", swap.path)],

@@ -8,7 +8,8 @@ import { readFileSync, statSync } from "node:fs";
 import { systemClock } from "ground-station-failover";
 import { z } from "zod";
 import { UserError } from "../../adapters/process/exit-codes.ts";
-import { text, whole } from "./fields.ts";
+import { exchange, memberOf, refuseOthers } from "./exchange.ts";
+import { text, url, whole } from "./fields.ts";
 
 export interface ProcessNow {
   readonly pid: number;
@@ -33,6 +34,7 @@ const KERNEL_PARENT = 2;
 export const WHICH_PROCESS: {
   readonly pid: z.ZodOptional<z.ZodType<number>>;
   readonly pidFile: z.ZodOptional<z.ZodString>;
+  readonly pidUrl: z.ZodOptional<z.ZodString>;
 } = {
   pid: z
     .preprocess(
@@ -41,21 +43,29 @@ export const WHICH_PROCESS: {
     )
     .optional(),
   pidFile: text("the path of a file that holds a process id").optional(),
+  /** A page of this machine whose JSON has a member `pid`, such as a stage's. */
+  pidUrl: url().optional(),
 };
 
 export interface WhichProcess {
   readonly pid?: number | undefined;
   readonly pidFile?: string | undefined;
+  readonly pidUrl?: string | undefined;
+}
+
+/** How many fields name the process. */
+export function waysToProcess({ pid, pidFile, pidUrl }: WhichProcess): number {
+  return [pid, pidFile, pidUrl].filter((one) => one !== undefined).length;
 }
 
 /** True if exactly one field names the process. */
-export function namesOneProcess({ pid, pidFile }: WhichProcess): boolean {
-  return (pid === undefined) !== (pidFile === undefined);
+export function namesOneProcess(which: WhichProcess): boolean {
+  return waysToProcess(which) === 1;
 }
 
 export const ONE_PROCESS: { readonly path: string[]; readonly message: string } = {
   path: ["pid"],
-  message: "which process is not said, or twice; allowed is exactly one of pid and pidFile",
+  message: "which process is not said, or twice; allowed is exactly one of pid, pidFile and pidUrl",
 };
 
 /** The process with this id; undefined if there is none, or if it is only not yet collected. */
@@ -88,9 +98,9 @@ export function sameProcess({ pid, startTime }: Pick<ProcessNow, "pid" | "startT
 }
 
 /** The process that the arguments name. Throws `UserError` if it is gone or may not be hurt. */
-export function chosenProcess(which: WhichProcess): ProcessNow {
-  const pid = which.pid ?? pidIn(which.pidFile as string);
-  const field = which.pid === undefined ? `pidFile ${which.pidFile}` : "pid";
+export async function chosenProcess(which: WhichProcess): Promise<ProcessNow> {
+  const pid = await pidOf(which);
+  const field = which.pid !== undefined ? "pid" : which.pidFile !== undefined ? "pidFile" : "pidUrl";
   const above = ancestors();
   if (pid === 0 || pid === 1) throw refused(field, pid, "it stands for the whole machine");
   if (pid === process.pid) throw refused(field, pid, "it is the process of the drill itself");
@@ -114,8 +124,25 @@ function ancestors(): ReadonlySet<number> {
   return above;
 }
 
-/** The id in a file; throws `UserError` if there is none. */
-export function pidIn(path: string): number {
+/** The id that the arguments lead to; throws `UserError` if there is none. */
+export async function pidOf({ pid, pidFile, pidUrl }: WhichProcess): Promise<number> {
+  if (pid !== undefined) return pid;
+  if (pidFile !== undefined) return pidIn(pidFile);
+  const address = pidUrl as string;
+  refuseOthers("pidUrl", new URL(address).hostname, false);
+  const { json } = await exchange("GET", address);
+  const found = memberOf(json, "pid");
+  if (typeof found === "number" && Number.isInteger(found) && found >= 0 && found <= MAX_PID) return found;
+  throw new UserError("usage", `pidUrl: ${address} has no member pid with a process id`);
+}
+
+/** The process that the arguments lead to, if it lives; nothing is refused and nothing is thrown. */
+export async function livingProcess(which: WhichProcess): Promise<ProcessNow | undefined> {
+  const pid = await pidOf(which).catch(() => undefined);
+  return pid === undefined ? undefined : processNow(pid);
+}
+
+function pidIn(path: string): number {
   let written: string;
   try {
     const { size } = statSync(path);

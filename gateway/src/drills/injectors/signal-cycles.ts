@@ -9,7 +9,7 @@ import { systemClock } from "ground-station-failover";
 import type { Episode } from "./episode.ts";
 import { exchange } from "./exchange.ts";
 import { pause } from "./fields.ts";
-import { becomes, chosenProcess, type ProcessNow, sameProcess } from "./processes.ts";
+import { becomes, chosenProcess, type ProcessNow, sameProcess, type WhichProcess } from "./processes.ts";
 
 /** One stop, and the time until the next. */
 export interface StopPlan {
@@ -66,15 +66,14 @@ export function signalled(target: ProcessNow, name: NodeJS.Signals): boolean {
   }
 }
 
-export interface KillLoop {
-  readonly pidFile: string;
+export interface KillLoop extends WhichProcess {
   readonly times: number;
   readonly readyUrl?: string | undefined;
   readonly readyPort?: number | undefined;
   readonly readyWithinMs: number;
 }
 
-/** Kills the process of the file `times` times, each time it is ready and a new one. */
+/** Kills the process that is meant `times` times, each time it is ready and a new one. */
 export async function killLoop(loop: KillLoop, episode: Episode, onKilled: (pid: number) => void): Promise<void> {
   let last: ProcessNow | undefined;
   for (let time = 0; time < loop.times; time++) {
@@ -87,7 +86,7 @@ export async function killLoop(loop: KillLoop, episode: Episode, onKilled: (pid:
   }
 }
 
-/** The next process under the file once it is ready; undefined if none is in time. */
+/** The next process once it is ready; undefined if none is in time. */
 async function nextReady(
   loop: KillLoop,
   last: ProcessNow | undefined,
@@ -95,7 +94,7 @@ async function nextReady(
 ): Promise<ProcessNow | undefined> {
   const endMs = systemClock.nowMs() + loop.readyWithinMs;
   while (episode.isAllowed && systemClock.nowMs() < endMs) {
-    const target = newProcess(loop.pidFile, last);
+    const target = await newProcess(loop, last);
     if (target !== undefined && (await isReady(loop, episode.signal)) && sameProcess(target) !== undefined)
       return target;
     await pause(10, episode.signal);
@@ -103,10 +102,10 @@ async function nextReady(
   return undefined;
 }
 
-/** The process under the file, if it is another one than `last`. */
-function newProcess(pidFile: string, last: ProcessNow | undefined): ProcessNow | undefined {
+/** The process that is meant now, if it is another one than `last`. */
+async function newProcess(which: WhichProcess, last: ProcessNow | undefined): Promise<ProcessNow | undefined> {
   try {
-    const found = chosenProcess({ pidFile });
+    const found = await chosenProcess(which);
     return found.pid === last?.pid && found.startTime === last.startTime ? undefined : found;
   } catch {
     // The file is being written, or its process is not there yet.

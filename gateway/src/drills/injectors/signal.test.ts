@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { contextOf, IDLE, lift, placeholder, stateOf, until, Victim } from "../../../../test/drills/lifting.ts";
@@ -52,7 +53,10 @@ test("a killed process with a restart → remaining until it is back", async () 
   await victim.line();
   const pidFile = folder.file("victim.pid", String(victim.pid));
   const back = `sleep 30 </dev/null >/dev/null 2>&1 & echo $! > ${pidFile}`;
-  const restart = { path: "/bin/sh", arguments: ["-c", `kill -0 $(cat ${pidFile}) 2>/dev/null && exit 0; ${back}`] };
+  const restart = {
+    path: "/bin/sh",
+    arguments: ["-c", `[ -e ${pidFile}.back ] && exit 0; touch ${pidFile}.back; ${back}`],
+  };
   const prepared = await signal.prepare({ do: "send", signal: "SIGKILL", pidFile, restart }, contextOf());
   await prepared.inject();
   assert.equal((await prepared.remaining()).length, 1);
@@ -166,6 +170,8 @@ test("a kill loop → each new process under the file is killed when it is ready
   assert.match((await prepared.felt()) as string, /^4 /);
   await lift(prepared.inverses);
   assert.deepEqual(await prepared.remaining(), []);
+  const named = (): string | undefined => stateOf(Number(readFileSync(pidFile, "utf8")));
+  await until(() => named() === "S");
   up.child.kill("SIGKILL");
   const last = await signal.prepare({ do: "send", signal: "SIGKILL", pidFile }, contextOf());
   await last.inject();

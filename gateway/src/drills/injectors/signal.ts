@@ -16,13 +16,14 @@ import {
   becomes,
   chosenProcess,
   lacksProc,
+  livingProcess,
   namesOneProcess,
   ONE_PROCESS,
   type ProcessNow,
-  pidIn,
-  processNow,
   sameProcess,
   WHICH_PROCESS,
+  type WhichProcess,
+  waysToProcess,
 } from "./processes.ts";
 import { killLoop, type StopCounts, type StopPlan, signalled, stopsAndGoes } from "./signal-cycles.ts";
 
@@ -79,16 +80,20 @@ const pausesSchema = z
     message: "allowed is at most maxRunMs",
   });
 
-const loopSchema = z.strictObject({
-  ...COMMON,
-  pidFile: text("the path of a file that holds a process id"),
-  times: whole(1, 100).default(6),
-  readyUrl: url().optional(),
-  readyPort: whole(1, 65_535).optional(),
-  readyWithinMs: whole(100, 120_000, "ms").default(15_000),
-  restart: restart.optional(),
-  allowRemote: yesOrNo().default(false),
-});
+const loopSchema = z
+  .strictObject({
+    ...PROCESS,
+    times: whole(1, 100).default(6),
+    readyUrl: url().optional(),
+    readyPort: whole(1, 65_535).optional(),
+    readyWithinMs: whole(100, 120_000, "ms").default(15_000),
+    restart: restart.optional(),
+    allowRemote: yesOrNo().default(false),
+  })
+  .refine((which) => which.pid === undefined && waysToProcess(which) === 1, {
+    path: ["pidFile"],
+    message: "a new process has another id; allowed is exactly one of pidFile and pidUrl",
+  });
 
 export const signal: OwnInjector = injectorOf("signal", {
   send: action(sendSchema, { prepare: prepareSend, missing: async () => lacksProc() }),
@@ -118,7 +123,7 @@ function continuing({ pid, startTime }: ProcessNow): Inverse {
 }
 
 async function prepareSend(args: z.output<typeof sendSchema>, context: InjectionContext): Promise<PreparedInjection> {
-  const target = chosenProcess(args);
+  const target = await chosenProcess(args);
   if (args.signal === "SIGSTOP" && target.state === "T") {
     throw new UserError("usage", `pid: process ${target.pid} is stopped already; lifting the fault would continue it`);
   }
@@ -139,18 +144,16 @@ async function prepareSend(args: z.output<typeof sendSchema>, context: Injection
     async remaining() {
       const now = sameProcess(target);
       if (args.signal === "SIGSTOP") return now?.state === "T" ? [`process ${target.pid} is stopped`] : [];
-      if (!isDeadly || back.length === 0 || args.pidFile === undefined || proof === undefined) return [];
-      return isBack(args.pidFile) ? [] : [`no process runs under ${args.pidFile}`];
+      if (!isDeadly || back.length === 0 || args.pid !== undefined || proof === undefined) return [];
+      return notBack(args);
     },
   };
 }
 
-function isBack(pidFile: string): boolean {
-  try {
-    return processNow(pidIn(pidFile)) !== undefined;
-  } catch {
-    return false;
-  }
+/** Says so if no process runs where the arguments lead. */
+async function notBack(which: WhichProcess): Promise<readonly string[]> {
+  const found = await livingProcess(which);
+  return found === undefined ? [`no process runs under ${which.pidFile ?? which.pidUrl}`] : [];
 }
 
 /** Sends the signal; resolves with the proof that it was felt, undefined if it was not. */
@@ -199,7 +202,7 @@ async function prepareStops(
   shown: string,
   next: () => StopPlan,
 ): Promise<PreparedInjection> {
-  const target = chosenProcess(args);
+  const target = await chosenProcess(args);
   if (target.state === "T") throw new UserError("usage", `pid: process ${target.pid} is stopped already`);
   const lastsMs = Math.min(args.forMs ?? args.expiresAfterMs, args.expiresAfterMs);
   const episode = new Episode({
@@ -234,17 +237,17 @@ async function prepareStops(
 }
 
 async function prepareLoop(args: z.output<typeof loopSchema>, context: InjectionContext): Promise<PreparedInjection> {
-  const first = chosenProcess({ pidFile: args.pidFile });
+  const first = await chosenProcess(args);
   if (args.readyUrl !== undefined) refuseOthers("readyUrl", new URL(args.readyUrl).hostname, args.allowRemote);
   const episode = new Episode({
-    label: `killing the process of ${args.pidFile} each time it is ready`,
+    label: `killing the process of ${args.pidFile ?? args.pidUrl} each time it is ready`,
     expiresAfterMs: args.expiresAfterMs,
     signal: context.signal,
   });
   const killed: number[] = [];
   return {
     targets: [targetOf(args, "process", first.name)],
-    shown: `kill -KILL $(cat ${args.pidFile})  # each time it is ready, at most ${args.times} times; now ${first.pid}`,
+    shown: `kill -KILL ${first.pid}  # of ${args.pidFile ?? args.pidUrl}, each time it is ready, at most ${args.times} times`,
     inverses: [episode.inverse, ...restartOf(args.restart, args.allowRemote)],
     expiresAfterMs: args.expiresAfterMs,
     async inject() {
@@ -264,7 +267,7 @@ async function prepareLoop(args: z.output<typeof loopSchema>, context: Injection
     async remaining() {
       const goesOn = await episode.remaining();
       if (goesOn.length > 0 || args.restart === undefined) return goesOn;
-      return isBack(args.pidFile) ? [] : [`no process runs under ${args.pidFile}`];
+      return notBack(args);
     },
   };
 }

@@ -1,0 +1,84 @@
+/**
+ * The injector `chaos`: faults inside a process that has a page for them, such as the services of a
+ * stage: errors, 200 with an error in the body, half answers, silence, slowness, too little
+ * capacity. The page holds the mode as JSON: GET shows it, PUT sets it, DELETE brings back the one
+ * of the start. The process forgets the mode by itself after `expiresAfterMs`.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { UserError } from "../../adapters/process/exit-codes.ts";
+import type { Json, JsonObject } from "../experiment/experiment.ts";
+import type { InjectionContext, PreparedInjection } from "../injection.ts";
+import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action.ts";
+import { exchange, memberOf, refuseOthers } from "./exchange.ts";
+import { decimal, oneOf, url, whole, yesOrNo } from "./fields.ts";
+
+const modeSchema = z.strictObject({
+  ...COMMON,
+  url: url(),
+  answer: oneOf(["ok", "error", "error-body", "refuse", "half", "silent", "unreadable"]).optional(),
+  share: decimal(0, 1).optional(),
+  status: whole(400, 599).optional(),
+  executes: yesOrNo().optional(),
+  delayMs: whole(0, 60_000, "ms").optional(),
+  jitterMs: whole(0, 60_000, "ms").optional(),
+  retryAfterSeconds: whole(0, 3_600, "seconds").optional(),
+  health: oneOf(["ok", "error", "silent"]).optional(),
+  capacity: whole(0, 10_000).optional(),
+  aboveCapacity: oneOf(["wait", "refuse"]).optional(),
+  allowRemote: yesOrNo().default(false),
+});
+
+export const chaos: OwnInjector = injectorOf("chaos", {
+  mode: action(modeSchema, { prepare: prepareMode }),
+});
+
+async function prepareMode(args: z.output<typeof modeSchema>, context: InjectionContext): Promise<PreparedInjection> {
+  const { do: _do, url: page, expiresAfterMs, target: _target, isStation: _isStation, allowRemote, ...written } = args;
+  refuseOthers("url", new URL(page).hostname, allowRemote);
+  const mode = JSON.parse(JSON.stringify(written)) as JsonObject;
+  if (Object.keys(mode).length === 0) throw new UserError("usage", "answer: nothing would change; name a fault");
+  const before = await modeOf(page, context.signal);
+  let spoiledBefore = 0;
+  let isInForce = false;
+  return {
+    targets: [targetOf(args, "service", new URL(page).host, Math.min(1, args.share ?? 1))],
+    shown: `PUT ${page} ${JSON.stringify({ ...mode, expiresAfterMs })}`,
+    inverses: [{ kind: "http", method: "DELETE", url: page }],
+    expiresAfterMs,
+    async inject() {
+      spoiledBefore = spoiledIn((await exchange("GET", page, undefined, context.signal)).json);
+      const answer = await exchange("PUT", page, { ...mode, expiresAfterMs }, context.signal);
+      if (answer.status < 200 || answer.status > 299) {
+        throw new UserError("promiseBroken", `PUT ${page}: ${answer.status} ${answer.text.slice(0, 200)}`);
+      }
+      isInForce = true;
+      return { mode };
+    },
+    async felt() {
+      if (!isInForce) return undefined;
+      const { json } = await exchange("GET", page);
+      const spoiled = spoiledIn(json) - spoiledBefore;
+      return spoiled > 0 ? `${spoiled} commands were answered by the fault` : undefined;
+    },
+    async remaining() {
+      const now = await modeOf(page).catch(() => before);
+      return isInForce && !isDeepStrictEqual(now, before) ? [`${page} has the mode ${JSON.stringify(now)}`] : [];
+    },
+  };
+}
+
+/** The mode that the page shows; throws `UserError` if it shows none. */
+async function modeOf(page: string, signal?: AbortSignal): Promise<Json> {
+  const answer = await exchange("GET", page, undefined, signal);
+  const mode = memberOf(answer.json, "mode");
+  if (answer.status === 200 && mode !== undefined) return mode;
+  throw new UserError(
+    "usage",
+    `url: ${page} shows no mode (${answer.status}); name the page of an instrumented service`,
+  );
+}
+
+function spoiledIn(json: Json | undefined): number {
+  return Number(memberOf(memberOf(json, "counts"), "spoiled") ?? 0);
+}
