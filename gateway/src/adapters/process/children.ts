@@ -70,7 +70,7 @@ export class Child {
     if (this.process.connected) this.process.send(message, () => undefined);
   }
 
-  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGINT"): void {
     if (!this.ended && this.process.pid !== undefined) process.kill(this.process.pid, signal);
   }
 
@@ -89,6 +89,17 @@ export class Child {
     const gone = new Promise((resolve) => this.process.once("exit", resolve));
     this.signal("SIGKILL");
     await gone;
+  }
+
+  /** Asks the process to end, and kills it after `limitMs`. Resolves when it is gone. */
+  async end(limitMs: number): Promise<void> {
+    this.expectedToEnd = true;
+    if (this.ended || this.process.pid === undefined) return;
+    const gone = new Promise((resolve) => this.process.once("exit", resolve));
+    this.signal("SIGINT");
+    const late = setTimeout(() => this.signal("SIGKILL"), limitMs);
+    await gone;
+    clearTimeout(late);
   }
 
   /** How it ended, with its last lines of output. */

@@ -68,6 +68,8 @@ export function stopAsked(log: Log): Promise<StopAsker> {
   }
   if (process.send !== undefined) {
     process.once("disconnect", () => resolve("parent"));
+    // To listen would keep the process running after it has stopped serving.
+    process.channel?.unref();
     // The parent ended while this process was loading: that event was before the line above.
     if (!process.connected) resolve("parent");
   }

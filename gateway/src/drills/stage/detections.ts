@@ -46,27 +46,29 @@ export interface FeedEvent {
 export function detectionIn(event: FeedEvent): DetectionKind | undefined {
   switch (event.type) {
     case "declaration":
-      return event.to === "down" ? "declared-down" : event.to === "alive" ? undefined : "suspected";
+      return event.to === "down" ? "declared-down" : event.to === "suspected" ? "suspected" : undefined;
     case "breaker":
       return event.transition?.to === "open" ? "circuit-opened" : undefined;
     case "probe":
       return event.isWell === false ? "health-page" : undefined;
     default:
-      return BY_TYPE[event.type];
+      return BY_TYPE.get(event.type);
   }
 }
 
-const BY_TYPE: Readonly<Record<string, DetectionKind>> = {
-  doubted: "set-aside",
-  promoted: "promotion",
-  "no-eligible-station": "no-eligible-station",
-  overload: "overload",
-  "local-shortage": "local-shortage",
-  "memory-used-up": "memory-used-up",
-  "name-conflict": "name-conflict",
-  "epoch-refused": "epoch-refused",
-  "heartbeats-missing": "heartbeats-missing",
-  "capacity-learned": "capacity-learned",
-  "retry-refused": "retry-refused",
-  abstention: "own-stall",
-};
+const BY_TYPE: ReadonlyMap<string, DetectionKind> = new Map<string, DetectionKind>(
+  Object.entries({
+    doubted: "set-aside",
+    promoted: "promotion",
+    "no-eligible-station": "no-eligible-station",
+    overload: "overload",
+    "local-shortage": "local-shortage",
+    "memory-used-up": "memory-used-up",
+    "name-conflict": "name-conflict",
+    "epoch-refused": "epoch-refused",
+    "heartbeats-missing": "heartbeats-missing",
+    "capacity-learned": "capacity-learned",
+    "retry-refused": "retry-refused",
+    abstention: "own-stall",
+  } as const),
+);

@@ -7,6 +7,7 @@ import { networkInterfaces } from "node:os";
 import { systemClock } from "ground-station-failover";
 import { endWithParent } from "../../adapters/process/children.ts";
 import { machineNowMs } from "../../adapters/process/machine-time.ts";
+import { keepCompiled } from "./compile-cache.ts";
 import { LoadSource } from "./load.ts";
 import type { CallRecord, OpenCall } from "./observations.ts";
 import type { LoadSourceSettings } from "./settings.ts";
@@ -62,6 +63,7 @@ export function runLoadProcess({ to }: LoadProcessOptions): void {
   };
   report();
   process.stdout.write("load ready\n");
+  keepCompiled();
 }
 
 /** Linux answers on all of 127.0.0.0/8; other systems only on 127.0.0.1. */

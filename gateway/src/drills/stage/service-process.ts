@@ -11,6 +11,7 @@ import { Hono } from "hono";
 import { Pool } from "undici";
 import { endWithParent } from "../../adapters/process/children.ts";
 import type { Json } from "../experiment/experiment.ts";
+import { keepCompiled } from "./compile-cache.ts";
 import type { KeyAnswer, StageCommand, StageOutcome } from "./executors.ts";
 import { type Backend, StageService } from "./service.ts";
 import type { ServiceMode } from "./settings.ts";
@@ -36,6 +37,7 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
   const control = createServer(getRequestListener(controlRoutes(service).fetch, { overrideGlobalObjects: false }));
   await Promise.all([listen(service.server, port), listen(control, controlPort)]);
   process.stdout.write(`service ${name} listening on http://127.0.0.1:${port}\n`);
+  keepCompiled();
 }
 
 /** The executor of the stage, over HTTP. */

@@ -118,6 +118,8 @@ export type Read<T> = { readonly value: T } | { readonly problems: readonly stri
 
 /** Names of the stage's other processes and links. */
 const RESERVED: readonly string[] = ["gateway", "proxy", "load", "stage", "callers", "control", "signals", "config"];
+/** Ends of the names of a station's other processes and links. */
+const RESERVED_ENDS: readonly string[] = ["-relay", "-twin", "-service", "-heartbeats"];
 
 /** Reads the member `stage`. */
 export function readStageSettings(written: JsonObject): Read<StageSettings> {
@@ -130,8 +132,8 @@ export function readStageSettings(written: JsonObject): Read<StageSettings> {
     ...repeated(stationNames).map((name) => `stage.stations: ${name} is there twice`),
     ...repeated(sourceNames).map((name) => `stage.load: ${name} is there twice; give each source a name of its own`),
     ...stationNames
-      .filter((name) => RESERVED.includes(name))
-      .map((name) => `stage.stations: a station cannot be named ${name}; not allowed are ${RESERVED.join(", ")}`),
+      .filter((name) => RESERVED.includes(name) || RESERVED_ENDS.some((end) => name.endsWith(end)))
+      .map((name) => `stage.stations: a station cannot be named ${name}: other parts of a stage have such names`),
   ];
   return problems.length > 0 ? { problems } : read;
 }

@@ -11,6 +11,8 @@ import { type Child, ChildFailure, type ChildOptions, type Children } from "../.
 export interface ProcessPlan {
   /** False: it is started by a drill only. Default true. */
   readonly isFirst?: boolean;
+  /** Whether it is asked to end before it is killed. Default false. */
+  readonly endsOnRequest?: boolean;
   /** Subcommand and options. */
   readonly arguments: readonly string[];
   readonly options?: ChildOptions;
@@ -36,6 +38,8 @@ interface Entry {
   starts: number;
 }
 
+/** With no load, a process ends within a tenth of this, in ms. */
+const END_LIMIT_MS = 500;
 /** A process starts on a machine that may be busy. */
 const START_LIMIT_MS = 20_000;
 
@@ -77,6 +81,14 @@ export class StageProcesses {
     await this.#entryOf(name).child?.kill();
   }
 
+  /** Asks the processes of the product to end, so that they may keep what they have compiled. */
+  async retire(): Promise<void> {
+    this.#ending = true;
+    await this.running("load")?.kill();
+    const asked = [...this.#entries].filter(([, { plan }]) => plan.endsOnRequest === true);
+    await Promise.all(asked.map(([name]) => this.running(name)?.end(END_LIMIT_MS)));
+  }
+
   /** Its present process; undefined: it was never started, or has ended. */
   running(name: string): Child | undefined {
     const { child } = this.#entryOf(name);
@@ -99,11 +111,6 @@ export class StageProcesses {
   /** The processes that are started with the stage. */
   get first(): string[] {
     return [...this.#entries].filter(([, { plan }]) => plan.isFirst !== false).map(([name]) => name);
-  }
-
-  /** Nothing is started any more. */
-  close(): void {
-    this.#ending = true;
   }
 
   #ended(name: string, ended: Child): void {

@@ -100,8 +100,8 @@ export class StageSystem implements ServedStage {
 
   /** Kills every process and closes every listener. */
   async end(): Promise<void> {
-    this.#processes.close();
     await this.#watch?.[Symbol.asyncDispose]();
+    await this.#processes.retire().catch(() => undefined);
     await this.#children.end();
     this.#server?.close();
   }
@@ -197,6 +197,7 @@ export class StageSystem implements ServedStage {
     const { environment, nodeArguments, restartAfterMs } = settings.gateway;
     this.#processes.plan("gateway", {
       arguments: ["run", "--json", "--config", this.#configFile],
+      endsOnRequest: true,
       options: { environment, nodeArguments },
       ready: (child) => child.line(/"ready":true/),
       restartAfterMs,
@@ -216,6 +217,7 @@ export class StageSystem implements ServedStage {
     const checked = ["--check", `${service}/healthz`, "--secret-file", secretFile];
     const relay = (listenPort: number, isFirst: boolean): ProcessPlan => ({
       isFirst,
+      endsOnRequest: true,
       arguments: ["station", "--name", name, "--group", settings.group, "--listen", `127.0.0.1:${listenPort}`].concat(
         to,
         checked,
@@ -233,6 +235,7 @@ export class StageSystem implements ServedStage {
     writeFileSync(file, JSON.stringify(proxyConfiguration(at)));
     const { hostname, port } = new URL(url);
     this.#processes.plan("proxy", {
+      endsOnRequest: true,
       arguments: ["proxy", "--host", hostname, "--port", port, "--config", file, "--seed", String(seed)],
       ready: async (child) => {
         const isUp = async (): Promise<boolean> => {
@@ -265,7 +268,7 @@ export class StageSystem implements ServedStage {
     for (const record of ended) this.#seen.noteEnded(record);
   }
 
-  /** Waits until every station is eligible and the steady state has held for one window. */
+  /** Waits until every station is eligible and the steady state holds. */
   async #steady(): Promise<void> {
     const { settings, clock, signal } = this.#options;
     const limitMs = clock.nowMs() + settings.startWithinMs;

@@ -209,6 +209,16 @@ test("a configuration that the gateway refuses → the start fails with its word
   await until("no process to be left", () => processesWith(mark).length === 0);
 });
 
+test("the stage's own process is killed (SIGKILL) → every other one ends by itself", async (context) => {
+  const mark = marked(context);
+  const stage = await start(context, { proxies: true, heartbeats: "udp" });
+  const own = stageProcessOf(stage);
+  process.kill(own, "SIGKILL");
+  await until("no process to be left", () => processesWith(mark).length === 0);
+  await assert.rejects(stage.measure(undefined, { recoverFrom: "fault" }, never));
+  await assert.rejects(stage.signals());
+});
+
 for (const afterMs of [0, 100, 400, 900, 1_600])
   test(`interrupted ${afterMs} ms after the start → no process is left`, async (context) => {
     const mark = marked(context);
@@ -261,6 +271,12 @@ const RUNNER = `
   console.log("stopped");
   setInterval(() => undefined, 1_000);
 `;
+
+/** The parent of the gateway. */
+function stageProcessOf({ values }: Stage): number {
+  const stat = readFileSync(`/proc/${values["gateway_pid"]}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
 
 /** Marks every process that this test starts from now on. */
 function marked(context: TestContext): string {

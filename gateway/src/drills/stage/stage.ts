@@ -15,6 +15,7 @@ import { UserError } from "../../adapters/process/exit-codes.ts";
 import { machineNowMs } from "../../adapters/process/machine-time.ts";
 import type { DrillExpectation, JsonObject } from "../experiment/experiment.ts";
 import type { FaultWindow, Mark, Measured, Signals, Stage, StageContext, Stages } from "../run/hooks.ts";
+import { compileCacheEnvironment } from "./compile-cache.ts";
 import type { Asked, StageMeasured } from "./measured.ts";
 import { readStageSettings } from "./settings-schema.ts";
 import type { SystemOrder, SystemReport } from "./system-process.ts";
@@ -69,6 +70,7 @@ class RunningStage implements Stage {
       // A group of its own: a Ctrl-C is for the runner, which ends the drill in its order.
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
+      env: { ...process.env, ...compileCacheEnvironment() },
     });
     const ended = Promise.withResolvers<void>();
     this.#ended = ended.promise;

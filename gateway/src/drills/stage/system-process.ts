@@ -6,6 +6,7 @@
 import { rmSync } from "node:fs";
 import { systemClock } from "ground-station-failover";
 import type { JsonObject } from "../experiment/experiment.ts";
+import { keepCompiled } from "./compile-cache.ts";
 import type { Asked, StageMeasured } from "./measured.ts";
 import type { StageSettings } from "./settings.ts";
 import { StageSystem } from "./stage-system.ts";
@@ -63,7 +64,10 @@ export function runSystemProcess(): void {
       ...{ clock: systemClock, signal: stop.signal, tell: (line) => report({ type: "told", line }) },
     });
     system.open().then(
-      (values) => report({ type: "open", values }),
+      (values) => {
+        report({ type: "open", values });
+        keepCompiled();
+      },
       (error: Error) => {
         if (!stop.signal.aborted) report({ type: "failed", message: error.message });
       },
