@@ -2,9 +2,9 @@
  * Translates a path of a tolerance to stages of RFC 9535. Published experiments hold paths of four
  * dialects: of `jsonpath2`, which Chaos Toolkit uses (`[?(@.a = 1 and not @.b)]`, `.length()`), of
  * its predecessor (`a[*].b`, without `$`), of the first article on JSONPath, and of the RFC. In
- * `jsonpath2` a filter looks at a value itself, everywhere else at the items in it: here it looks at
- * an object itself and at the items of a list, where `jsonpath2` finds nothing. A comparison with
- * something that is not there is false, as in `jsonpath2`.
+ * `jsonpath2` a filter looks at a value itself, everywhere else at the items in it: here it looks
+ * at an object itself and at the items of a list, where `jsonpath2` finds nothing. A comparison
+ * with something that is not there is false, as in `jsonpath2`.
  */
 
 /** One step of a path; its texts are of RFC 9535, for the document `{root, it}`. */

@@ -8,7 +8,7 @@
 import { inBoundedTime, TIMED_OUT } from "./time-bound.ts";
 
 /** Longest text that is searched, in UTF-16 units: the body of a large page. */
-export const MAX_SEARCHED = 4_194_304;
+const MAX_SEARCHED = 4_194_304;
 /** Most milliseconds of one search. A sound pattern needs a few for the longest text. */
 const MAX_SEARCH_MS = 2_000;
 /** Longest pattern, in characters. */

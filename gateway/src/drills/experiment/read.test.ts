@@ -11,7 +11,9 @@ import { readExperiment } from "./read.ts";
 
 const folder = new URL("./published/", import.meta.url);
 
-/** What each file is: read (no names), or refused because of these Python functions and controls. */
+/**
+ * What each file is: read (no names), or refused because of these Python functions and controls.
+ */
 const PUBLISHED: Readonly<Record<string, readonly string[]>> = {
   "aws-stop-instance.json": ["chaostracing.control", "chaosaws.ec2.actions.stop_instance", "chaosslack.notification"],
   "azure-machines.yaml": ["chaosazure.machine.actions.restart_machines"],
@@ -270,7 +272,7 @@ const TOLERANCES: readonly (readonly [string, string])[] = [
   ["{ type: probe, name: p, provider: { type: python, module: chaoshumio.tolerances, func: f } }", ".provider.module"],
   [
     "{ type: probe, name: p, provider: { type: python, module: os.path, func: exists, arguments: { path: a } } }",
-    ".provider.arguments",
+    ".provider.func",
   ],
 ];
 

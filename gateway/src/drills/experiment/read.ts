@@ -24,7 +24,7 @@ import { readSourceText } from "./source-text.ts";
 import { VARIABLE_TYPES } from "./variables.ts";
 
 /** Most activities of an experiment, with its hypothesis and its rollbacks. */
-const MAX_ACTIVITIES = 1_000;
+const MAX_ACTIVITIES = 500;
 
 const HYPOTHESIS_STRATEGIES: readonly HypothesisStrategy[] = [
   "default",

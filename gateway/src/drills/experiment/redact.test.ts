@@ -1,4 +1,6 @@
-/** Secrets in what is written down: every usual form is found, and short ones blank nothing else. */
+/**
+ * Secrets in what is written down: every usual form is found, and short ones blank nothing else.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
