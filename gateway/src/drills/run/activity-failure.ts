@@ -4,7 +4,9 @@
  * a probe of it failed, does not hold.
  */
 
-/** The activity could not do what it says: no connection, a timeout, a program that is not there. */
+/**
+ * The activity could not do what it says: no connection, a timeout, a program that is not there.
+ */
 export class ActivityFailed extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -20,7 +22,9 @@ export class ActivityInterrupted extends ActivityFailed {
   }
 }
 
-/** The lines of a journal's `exception`: the error, then what caused it, at most {@link MAX_CAUSES}. */
+/**
+ * The lines of a journal's `exception`: the error, then what caused it, at most {@link MAX_CAUSES}.
+ */
 export function exceptionLines(error: unknown): string[] {
   const lines: string[] = [];
   let cause: unknown = error;

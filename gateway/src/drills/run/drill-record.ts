@@ -58,7 +58,10 @@ function targetsOf(prepared: readonly PreparedInjection[]): readonly Target[] {
   return [...targets.values()];
 }
 
-/** Those of the runner and of the stage by time; the stage was told the runner's, so it may repeat them. */
+/**
+ * Those of the runner and of the stage by time; the stage was told the runner's, so it may repeat
+ * them.
+ */
 function marksOf({ marks, measured, wallAt }: RecordParts): DrillRecord["marks"] {
   const own = new Set(marks.map(keyOf));
   const all = [...marks, ...(measured?.marks ?? []).filter((mark) => !own.has(keyOf(mark)))];

@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { seededRandom } from "ground-station-failover";
+import { placeholder } from "../../../../test/drills/lifting.ts";
 import { Diary, experimentIn, NO_STAGES, permissive, runOptions } from "../../../../test/drills/plays.ts";
 import { Folder } from "../../../../test/process/gsf-process.ts";
 import type { InjectorName, Json } from "../experiment/experiment.ts";
@@ -342,7 +343,7 @@ describe("a stage", () => {
     const lines: string[] = [];
     const text = drill(diary, "stage: {}, expect: {detectWithinMs: 100, recoverWithinMs: 200}").replace(
       "{do: send}",
-      '{do: send, target: "${from_stage}"}',
+      `{do: send, target: "${placeholder("from_stage")}"}`,
     );
     const { outcome, journal } = await run(text, fault.parts({}, stagesThat({}, asked, fault)), {
       tell: (line) => lines.push(line),
@@ -484,7 +485,7 @@ describe("the journal", () => {
 
   test("a title with a name → filled in", async () => {
     using diary = new Diary();
-    const text = `${drill(diary).replace("title: t", 'title: "for ${who}"')}\nconfiguration: {who: Lima}\n`;
+    const text = `${drill(diary).replace("title: t", `title: "for ${placeholder("who")}"`)}\nconfiguration: {who: Lima}\n`;
     assert.equal((await run(text, new Fault().parts())).journal.experiment["title"], "for Lima");
   });
 
@@ -508,7 +509,7 @@ describe("a secret", () => {
     const tells = `{type: process, path: echo, arguments: ["\${token}"]}`;
     const url = `{type: http, url: "http://127.0.0.1:1/\${token}"}`;
     return `${drill(diary)
-      .replace("{do: send}", '{do: send, target: "${token}"}')
+      .replace("{do: send}", `{do: send, target: "${placeholder("token")}"}`)
       .replace(
         "rollbacks:",
         `  - {type: action, name: tells, provider: ${tells}}\n  - {type: action, name: asks, provider: ${url}}\nrollbacks:`,

@@ -109,7 +109,8 @@ class DrillRun {
     const { reason } = this.#options.stop;
     if (problem !== undefined) return reason === undefined ? problem : this.#judge();
     const refused = reason === undefined ? await this.#begin() : undefined;
-    if (refused !== undefined) return refused;
+    // Guardrails that gave up because of a signal have not refused.
+    if (refused !== undefined) return this.#options.stop.reason === undefined ? refused : this.#judge();
     if (this.#session !== undefined) await this.#playGuarded(this.#session);
     return this.#judge();
   }
@@ -227,7 +228,9 @@ class DrillRun {
     if (wasHurt && this.#options.stop.reason?.kind !== "interrupted") this.#holdsAgain = await this.#returns();
   }
 
-  /** Whether the steady state holds again; null: there is none, or the run was stopped meanwhile. */
+  /**
+   * Whether the steady state holds again; null: there is none, or the run was stopped meanwhile.
+   */
   async #returns(): Promise<boolean | null> {
     const { clock, stop } = this.#options;
     const untilMs = clock.nowMs() + Math.max(RETURN_WITHIN_MS, this.#experiment.drill?.expect.recoverWithinMs ?? 0);

@@ -1,8 +1,9 @@
 /**
  * `gsf drill run --dry-run`: everything that a run would do, and none of it. The stage is started
  * and stopped again, because the targets of a drill exist only on it, and the probes of a dynamic
- * configuration are played; no fault is put in force and no other activity is played. Each command is shown beside its inverse, with what it would hit, and the
- * guardrails say whether they would let the run begin.
+ * configuration are played; no fault is put in force and no other activity is played. Each command
+ * is shown beside its inverse, with what it would hit, and the guardrails say whether they would
+ * let the run begin.
  */
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Activity, HttpProvider, Json, Provider, Values } from "../experiment/experiment.ts";

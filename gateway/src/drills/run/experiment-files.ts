@@ -81,7 +81,10 @@ export function problemLines(file: string, problems: readonly Problem[]): string
   });
 }
 
-/** The experiments of a directory and of those in it, by name. Throws a `UserError` if there are none. */
+/**
+ * The experiments of a directory and of those in it, by name. Throws a `UserError` if there are
+ * none.
+ */
 export function experimentFilesIn(directory: string): readonly string[] {
   let names: readonly string[];
   try {

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { placeholder } from "../../../../test/drills/lifting.ts";
 import { Diary, experimentIn, played } from "../../../../test/drills/plays.ts";
 import type { HypothesisStrategy, RollbackStrategy } from "../experiment/experiment.ts";
 import { resultOf } from "./experiment-run.ts";
@@ -191,7 +192,7 @@ describe("activities", () => {
     using diary = new Diary();
     const text = usual(diary, undefined, "configuration: {rest: 0.3}").replace(
       "name: one,",
-      'name: one, pauses: {before: "${rest}", after: 0.2},',
+      `name: one, pauses: {before: "${placeholder("rest")}", after: 0.2},`,
     );
     const startMs = performance.now();
     const run = await played(experimentIn(text));

@@ -12,7 +12,9 @@ import { shownArgument } from "./process-activity.ts";
 
 /** An answer with a larger body, in bytes, fails the activity. */
 export const MAX_BODY_BYTES = 8_388_608;
-/** Where the experiment names no timeout, in seconds: a probe that never ends would hold the run. */
+/**
+ * Where the experiment names no timeout, in seconds: a probe that never ends would hold the run.
+ */
 export const DEFAULT_TIMEOUT_S = 300;
 /** As many as the library that Chaos Toolkit uses. */
 const MAX_REDIRECTS = 30;

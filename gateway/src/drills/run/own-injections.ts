@@ -71,7 +71,9 @@ export class OwnInjections {
     return planned;
   }
 
-  /** Puts one injection in force. Rejects with `ActivityFailed`; whatever was begun is then lifted. */
+  /**
+   * Puts one injection in force. Rejects with `ActivityFailed`; whatever was begun is then lifted.
+   */
   async inject(
     activity: Activity,
     provider: InjectorProvider,
@@ -172,7 +174,9 @@ export class OwnInjections {
     }
   }
 
-  /** Ends the questions whether faults were felt. Called when the run is over, whatever happened. */
+  /**
+   * Ends the questions whether faults were felt. Called when the run is over, whatever happened.
+   */
   end(): void {
     this.#isOver.abort();
   }

@@ -10,7 +10,9 @@ import { argumentList, MAX_OUTPUT_BYTES, programIn, runProcess } from "./process
 
 const NEVER = new AbortController().signal;
 
-/** True once the process has ended; waits for it. Whether its parent has noticed does not matter. */
+/**
+ * True once the process has ended; waits for it. Whether its parent has noticed does not matter.
+ */
 async function isGone(pid: number): Promise<boolean> {
   for (let look = 0; look < 400; look += 1) {
     if ([undefined, "Z"].includes(stateOf(pid))) return true;

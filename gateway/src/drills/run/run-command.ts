@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearestName } from "ground-station-failover/core";
 import { UserError } from "../../adapters/process/exit-codes.ts";
+import { visibleLines } from "../../adapters/telemetry/visible.ts";
 import { CATEGORIES, type HypothesisStrategy, type RollbackStrategy } from "../experiment/experiment.ts";
 import { type Overrides, overridesOf } from "../experiment/variables.ts";
 import { storeDirectory } from "../store.ts";
@@ -137,6 +138,7 @@ async function run(files: readonly string[], options: RunOptions, parts: DrillPa
   // First of all: a signal that comes while files are read must not be lost.
   const signals = new RunSignals();
   const read = experimentsFor(files, options, parts);
+  if (read === "invalid") return;
   const out = options.json ? process.stderr : process.stdout;
   const isSingle = read.length === 1 && options.all === undefined;
   if (options.journal !== undefined && !isSingle)
@@ -165,8 +167,15 @@ function forJson({ name: _name, isDrill: _isDrill, reason, ...result }: SuiteRes
   return { ...result, reason: reason ?? null };
 }
 
-/** The experiments that are asked for, read and checked. Throws a `UserError` for a mistake in a file that was named. */
-function experimentsFor(files: readonly string[], options: RunOptions, parts: DrillParts): readonly ReadFile[] {
+/**
+ * The experiments that are asked for, read and checked. "invalid": one that was named is not valid,
+ * and its problems are printed; then nothing is played.
+ */
+function experimentsFor(
+  files: readonly string[],
+  options: RunOptions,
+  parts: DrillParts,
+): readonly ReadFile[] | "invalid" {
   const { all, only, category } = options;
   if (all === undefined && files.length === 0) throw new UserError("usage", "name the files to play, or give --all");
   if (all !== undefined && files.length > 0) throw new UserError("usage", "give files or --all, not both");
@@ -175,22 +184,13 @@ function experimentsFor(files: readonly string[], options: RunOptions, parts: Dr
   if (all === undefined) {
     const read = files.map((file) => readExperimentFile(file, parts));
     const lines = read.flatMap((one) => ("problems" in one ? problemLines(one.file, one.problems) : []));
-    if (lines.length > 0) throw new InvalidExperiments(lines);
-    return read;
+    if (lines.length === 0) return read;
+    process.stderr.write(`${visibleLines(lines)}\n`);
+    process.exitCode = exitStatusOf(["invalid"]);
+    return "invalid";
   }
   const found = experimentFilesIn(all === true ? DRILLS_DIRECTORY : all).map((file) => readExperimentFile(file, parts));
   return chosenFrom(found, only, category);
-}
-
-/** Experiments that were named and are not valid: each problem is a line. */
-export class InvalidExperiments extends Error {
-  readonly lines: readonly string[];
-
-  constructor(lines: readonly string[]) {
-    super(lines.join("\n"));
-    this.name = "InvalidExperiments";
-    this.lines = lines;
-  }
 }
 
 function chosenFrom(
