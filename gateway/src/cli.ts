@@ -27,8 +27,11 @@ export async function runCommandLine(args: readonly string[], begun?: Begun): Pr
   }
 }
 
-/** Commands that serve until they are stopped, even if standard output fails. */
-const SERVING = new Set(["run", "station"]);
+/**
+ * Commands that go on even if standard output fails: they serve until they are stopped, or have a
+ * fault to lift.
+ */
+const SERVING = new Set(["run", "station", "drill", "gameday"]);
 
 /** Called when standard output cannot be written. */
 function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): void {

@@ -38,6 +38,11 @@ export function obeyLater(before: Begun): void {
   begun = before;
 }
 
+/** The signals that came while the program was loading, for a command that obeys them itself. */
+export function heldSignals(): readonly string[] {
+  return begun?.signals ?? [];
+}
+
 /** Resolves when this process is asked to stop. A second signal ends it at once. */
 export function stopAsked(log: Log): Promise<StopAsker> {
   const { promise, resolve } = Promise.withResolvers<StopAsker>();
