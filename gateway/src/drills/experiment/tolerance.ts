@@ -84,6 +84,7 @@ function meetsJsonPath(tolerance: JsonObject, value: Json): boolean {
   const compiled = compiledPath(typeof path === "string" ? path : String(path));
   if ("problem" in compiled) throw new UndecidedTolerance(compiled.problem);
   const found = compiled.find(parsedIfText(value));
+  if ("problem" in found) throw new UndecidedTolerance(found.problem);
   const expected = fieldOf(tolerance, "expect");
   if (expected !== undefined) return isSame(found, isList(expected) ? expected : [expected]);
   const count = fieldOf(tolerance, "count") ?? null;

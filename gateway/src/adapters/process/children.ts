@@ -1,35 +1,49 @@
 /**
- * The demo's processes. None of them outlives the demo. Each runs this program with another
- * subcommand. The demo kills them by their process ids when it ends: at its regular end, on a
- * signal, or on a crash (an exit hook). If the demo itself is killed (SIGKILL), each process ends
- * because it watches its channel to the demo. A stopped process cannot watch its channel, so
- * another process is told to wake it.
+ * Processes of this program that another one starts and that do not outlive it: those of the demo
+ * and of a drill's stage. Each runs this program with another subcommand. Their starter kills them
+ * by their process ids when it ends: at its regular end, on a signal, or on a crash (an exit hook).
+ * If it is killed itself (SIGKILL), each process ends because it watches its channel to it. A
+ * stopped process cannot watch its channel, so another process is told to wake it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 /** Lines of output kept for each process, to be shown if it fails. */
 const LINES_KEPT = 12;
 
-/** A process of the demo ended, or did not start, although it should be running. */
+/** The command line of this program, beside the sources and beside what was built of them. */
+export const PROGRAM: string = fileURLToPath(new URL("../../../bin/gsf.js", import.meta.url));
+
+/** A process ended, or did not start, although it should be running. */
 export class ChildFailure extends Error {}
+
+export interface ChildOptions {
+  /** Options of Node itself, such as `--max-old-space-size=64`. Default: none. */
+  readonly nodeArguments?: readonly string[];
+  /** Environment variables beside those of this process. Default: none. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
 
 export class Child {
   readonly name: string;
   readonly process: ChildProcess;
+  readonly #outputs: Interface[] = [];
   readonly #lines: string[] = [];
   readonly #waiting: Array<{ readonly pattern: RegExp; readonly found: (match: RegExpExecArray) => void }> = [];
-  /** True if the demo ended it, so that its end is no failure. */
+  /** True if its starter ended it, so that its end is no failure. */
   expectedToEnd = false;
 
-  constructor(name: string, args: readonly string[]) {
-    const program = process.argv[1] as string;
+  constructor(name: string, args: readonly string[], options: ChildOptions = {}) {
+    const { nodeArguments = [], environment = {} } = options;
     this.name = name;
-    this.process = spawn(process.execPath, [...process.execArgv, program, ...args], {
+    this.process = spawn(process.execPath, [...nodeArguments, PROGRAM, ...args], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...process.env, ...environment },
     });
     for (const stream of [this.process.stdout, this.process.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.#heard(line));
+      if (stream === null) continue;
+      this.#outputs.push(createInterface({ input: stream }).on("line", (line) => this.#heard(line)));
     }
     // A message to a process that has just ended is lost; the end is reported separately.
     this.process.on("error", (error) => this.#heard(error.message));
@@ -58,6 +72,14 @@ export class Child {
 
   signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     if (!this.ended && this.process.pid !== undefined) process.kill(this.process.pid, signal);
+  }
+
+  /** Reads its output, as is the default, or lets it lie in the pipe, as a stalled reader does. */
+  readOutput(isReading: boolean): void {
+    for (const output of this.#outputs) {
+      if (isReading) output.resume();
+      else output.pause();
+    }
   }
 
   /** Kills the process at once, whatever its state. Resolves when it is gone. */
@@ -100,8 +122,8 @@ export class Children {
     process.on("exit", this.#lastResort);
   }
 
-  start(name: string, args: readonly string[]): Child {
-    const child = new Child(name, args);
+  start(name: string, args: readonly string[], options: ChildOptions = {}): Child {
+    const child = new Child(name, args, options);
     this.#children.add(child);
     child.process.once("close", () => {
       this.#children.delete(child);
@@ -125,7 +147,8 @@ export class Children {
 }
 
 /**
- * For the processes of a demo: ends this process with its parent. A message with `wake` names a
+ * For such a process: ends it with its parent, also if the parent is gone already. A message with
+ * `wake` names a
  * process that the parent has stopped. This process wakes it before it ends, so that the other one
  * can notice the end, too.
  */
@@ -137,12 +160,15 @@ export function endWithParent(): void {
       stopped = typeof message.wake === "number" ? message.wake : undefined;
     }
   });
-  process.once("disconnect", () => {
+  const end = (): void => {
     try {
       if (stopped !== undefined) process.kill(stopped, "SIGCONT");
     } catch {
       // The process is already gone.
     }
     process.exit(0);
-  });
+  };
+  process.once("disconnect", end);
+  // The parent ended while this process was loading: that event was before the line above.
+  if (!process.connected) end();
 }

@@ -1,0 +1,149 @@
+/**
+ * Processes of this machine as /proc shows them: state, start time, owner. A process is meant by
+ * its id and its start time together, because the system gives ids again. Refused as a target: what
+ * is not ours (0, 1, the kernel's, other users') and what would take the drill down with it (its
+ * own process and all above it).
+ */
+import { readFileSync, statSync } from "node:fs";
+import { systemClock } from "ground-station-failover";
+import { z } from "zod";
+import { UserError } from "../../adapters/process/exit-codes.ts";
+import { text, whole } from "./fields.ts";
+
+export interface ProcessNow {
+  readonly pid: number;
+  /** Ticks between the start of the machine and of the process: field 22 of /proc/PID/stat. */
+  readonly startTime: string;
+  /** R running, S sleeping, T stopped, Z gone but not yet collected by its parent. */
+  readonly state: string;
+  readonly parent: number;
+  readonly user: number;
+  readonly name: string;
+  /** Time on a processor so far, in ms. */
+  readonly busyMs: number;
+}
+
+const MAX_PID = 4_194_304;
+/** Linux counts processor time in hundredths of a second for programs. */
+const TICK_MS = 10;
+/** The parent of all threads of the kernel. */
+const KERNEL_PARENT = 2;
+
+/** The fields that name a process: exactly one of them. */
+export const WHICH_PROCESS: {
+  readonly pid: z.ZodOptional<z.ZodType<number>>;
+  readonly pidFile: z.ZodOptional<z.ZodString>;
+} = {
+  pid: z
+    .preprocess(
+      (given) => (typeof given === "string" && /^\d{1,7}$/.test(given) ? Number(given) : given),
+      whole(0, MAX_PID),
+    )
+    .optional(),
+  pidFile: text("the path of a file that holds a process id").optional(),
+};
+
+export interface WhichProcess {
+  readonly pid?: number | undefined;
+  readonly pidFile?: string | undefined;
+}
+
+/** True if exactly one field names the process. */
+export function namesOneProcess({ pid, pidFile }: WhichProcess): boolean {
+  return (pid === undefined) !== (pidFile === undefined);
+}
+
+export const ONE_PROCESS: { readonly path: string[]; readonly message: string } = {
+  path: ["pid"],
+  message: "which process is not said, or twice; allowed is exactly one of pid and pidFile",
+};
+
+/** The process with this id; undefined if there is none, or if it is only not yet collected. */
+export function processNow(pid: number): ProcessNow | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name is in parentheses and may hold any character, parentheses too.
+    const end = stat.lastIndexOf(")");
+    const fields = stat.slice(end + 2).split(" ");
+    const state = fields[0] as string;
+    if (state === "Z" || state === "X") return undefined;
+    return {
+      pid,
+      state,
+      name: stat.slice(stat.indexOf("(") + 1, end),
+      parent: Number(fields[1]),
+      busyMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+      startTime: fields[19] as string,
+      user: statSync(`/proc/${pid}`).uid,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same process as before; undefined if it is gone, even if another one has its id now. */
+export function sameProcess({ pid, startTime }: Pick<ProcessNow, "pid" | "startTime">): ProcessNow | undefined {
+  const now = processNow(pid);
+  return now?.startTime === startTime ? now : undefined;
+}
+
+/** The process that the arguments name. Throws `UserError` if it is gone or may not be hurt. */
+export function chosenProcess(which: WhichProcess): ProcessNow {
+  const pid = which.pid ?? pidIn(which.pidFile as string);
+  const field = which.pid === undefined ? `pidFile ${which.pidFile}` : "pid";
+  const above = ancestors();
+  if (pid === 0 || pid === 1) throw refused(field, pid, "it stands for the whole machine");
+  if (pid === process.pid) throw refused(field, pid, "it is the process of the drill itself");
+  if (above.has(pid)) throw refused(field, pid, "the process of the drill runs under it");
+  const found = processNow(pid);
+  if (found === undefined) throw new UserError("usage", `${field}: there is no process ${pid}; nothing can be hit`);
+  if (found.parent === KERNEL_PARENT || pid === KERNEL_PARENT) throw refused(field, pid, "it belongs to the kernel");
+  const own = process.getuid?.();
+  if (found.user !== own) throw refused(field, pid, `it belongs to user ${found.user}, and this drill to user ${own}`);
+  return found;
+}
+
+function refused(field: string, pid: number, why: string): UserError {
+  return new UserError("usage", `${field}: process ${pid} is never hurt: ${why}; name a process that you started`);
+}
+
+/** Every process above this one. */
+function ancestors(): ReadonlySet<number> {
+  const above = new Set<number>();
+  for (let pid = process.ppid; pid > 1 && !above.has(pid); pid = processNow(pid)?.parent ?? 0) above.add(pid);
+  return above;
+}
+
+/** The id in a file; throws `UserError` if there is none. */
+export function pidIn(path: string): number {
+  let written: string;
+  try {
+    const { size } = statSync(path);
+    if (size > 64) throw new Error(`it has ${size} bytes; allowed are at most 64`);
+    written = readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new UserError("usage", `pidFile ${path}: it cannot be read: ${(error as Error).message}`);
+  }
+  const pid = Number(written);
+  if (/^\d{1,7}$/.test(written) && pid <= MAX_PID) return pid;
+  throw new UserError("usage", `pidFile ${path}: it holds ${JSON.stringify(written)}; allowed is one process id`);
+}
+
+/**
+ * Resolves with true as soon as `holds` does; with false after `withinMs`, or when `signal` is
+ * aborted.
+ */
+export async function becomes(holds: () => boolean, withinMs: number, signal: AbortSignal): Promise<boolean> {
+  const endMs = systemClock.nowMs() + withinMs;
+  while (!holds()) {
+    const nowMs = systemClock.nowMs();
+    if (signal.aborted || nowMs >= endMs) return false;
+    await systemClock.sleepUntil(nowMs + 2, signal).catch(() => undefined);
+  }
+  return true;
+}
+
+/** Why processes cannot be watched on this machine; undefined: they can. */
+export function lacksProc(): string | undefined {
+  return processNow(process.pid) === undefined ? "processes are watched through /proc, which needs Linux" : undefined;
+}
