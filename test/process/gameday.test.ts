@@ -1,6 +1,6 @@
 /**
- * A game day as its people hold it: the `gsf` program in a store of its own, a real drill that stops
- * a real process, marks from several terminals at once, the lever, the report.
+ * A game day as its people hold it: the `gsf` program in a store of its own, a real drill that
+ * stops a real process, marks from several terminals at once, the lever, the report.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

@@ -42,16 +42,7 @@ export type FindingClass = (typeof FINDING_CLASSES)[number];
 const FINDING_STATES = ["open", "accepted", "fixed", "verified", "wontfix"] as const;
 export type FindingState = (typeof FINDING_STATES)[number];
 
-const RUN_OUTCOMES = [
-  "held",
-  "deviated",
-  "aborted",
-  "interrupted",
-  "invalid",
-  "dirty",
-  "skipped",
-  "unknown",
-] as const;
+const RUN_OUTCOMES = ["held", "deviated", "aborted", "interrupted", "invalid", "dirty", "skipped", "unknown"] as const;
 /** "unknown": the run left no journal. */
 type RunOutcome = (typeof RUN_OUTCOMES)[number];
 

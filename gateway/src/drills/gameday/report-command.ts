@@ -7,7 +7,8 @@ import { readRuns } from "../rotation/journals.ts";
 import { allDays, chosenDay, type DayOptions, print, storeOf } from "./day.ts";
 import type { DayView } from "./fold.ts";
 import { calibrations, findingNumbers, predictionResults, repeatFindings, stepTimes } from "./numbers.ts";
-import { type DayReportInput, dayReport } from "./report.ts";
+import { dayReport } from "./report.ts";
+import type { DayReportInput } from "./report-input.ts";
 
 /** `gsf gameday report`. What was tampered with is named on standard error too. */
 export function report(options: DayOptions & { readonly format?: Format; readonly out?: string }): void {

@@ -4,41 +4,19 @@
  * again. Three rules: no finding without an owner and a date, a stop by a guardrail is the
  * guardrail's success, and a run whose fault nobody felt is invalid and no pass.
  */
-import { CATEGORIES } from "../experiment/experiment.ts";
 import type { Block, Report, Section } from "../pictures/document.ts";
 import { shownDay, shownDuration, shownMinute, shownTime } from "../pictures/durations.ts";
 import { shellWord } from "../pictures/escaping.ts";
-import { summaryOf } from "../pictures/summary.ts";
 import type { Shape } from "../pictures/svg.ts";
 import { timeline } from "../pictures/timeline.ts";
-import { trendPlot } from "../pictures/trend-plot.ts";
-import { isCounted } from "../rotation/due.ts";
-import type { HeldDrill } from "../rotation/journals.ts";
-import { TREND_RUNS } from "../rotation/score.ts";
-import { pointShape } from "../rotation/scorecard-report.ts";
 import { ROLES } from "./events.ts";
-import { type DayRun, type DayView, overdueParts } from "./fold.ts";
-import {
-  calibrations,
-  earlyDetections,
-  findingNumbers,
-  isJudged,
-  predictionResults,
-  repeatFindings,
-  STEPS,
-  type Step,
-  stepTimes,
-} from "./numbers.ts";
+import { type DayView, overdueParts } from "./fold.ts";
+import { earlyDetections, isJudged, predictionResults, repeatFindings } from "./numbers.ts";
+import { untestedSection } from "./report-coverage.ts";
+import { type DayReportInput, outcomeText } from "./report-input.ts";
+import { numbersSection } from "./report-numbers.ts";
 
-export interface DayReportInput {
-  readonly view: DayView;
-  /** Other days of the store, for what repeats. */
-  readonly others: readonly DayView[];
-  /** All runs of the store, oldest first. */
-  readonly runs: readonly HeldDrill[];
-  readonly nowMs: number;
-}
-
+/** The report of a day. */
 export function dayReport(input: DayReportInput): Report {
   const { view } = input;
   return {
@@ -89,23 +67,6 @@ function opening(view: DayView): Block[] {
 
 function shownWindow(instant: string): string {
   return instant === "" ? "open" : `${shownMinute(Date.parse(instant))} UTC`;
-}
-
-/** What became of a run, in words. */
-function outcomeText({ ended }: DayRun): string {
-  if (ended === undefined) return "has not ended";
-  const { outcome, reason, trips } = ended;
-  const because = reason === "" ? "" : `: ${reason}`;
-  if (outcome === "aborted") {
-    const [trip] = trips;
-    const latency = trip?.abortLatencyMs ?? null;
-    if (ended.t0Ms === null) return `refused by a guardrail before the fault${because}`;
-    const stopped = trip === undefined ? because : ` ${trip.rule} (${trip.observed})`;
-    return `stopped by a guardrail, which worked:${stopped}${latency === null ? "" : `; all faults lifted ${shownDuration(latency)} later`}`;
-  }
-  if (outcome === "invalid") return `invalid, which is no pass${because}`;
-  if (outcome === "unknown") return `not known${because}`;
-  return `${outcome}${because}`;
 }
 
 function triedSection(view: DayView): Section {
@@ -327,167 +288,6 @@ function findingSection({ view, others, nowMs }: DayReportInput): Section {
   };
 }
 
-const STEP_WORDS: Readonly<Record<Step, string>> = {
-  detected: "detect",
-  paged: "page",
-  acknowledged: "acknowledge",
-  diagnosed: "diagnose",
-  mitigated: "mitigate",
-  recovered: "recover",
-};
-
-function numbersSection(input: DayReportInput): Section {
-  const { view, nowMs } = input;
-  const judgedRuns = view.runs.filter(isJudged);
-  const times = judgedRuns.map((run) => ({ run, times: stepTimes(run) }));
-  const rows = STEPS.flatMap((step) =>
-    (["systemMs", "humanMs"] as const).flatMap((who) => {
-      const points = times.map(({ times: of }) => of[step][who]);
-      const { n, medianMs, worstMs, absent } = summaryOf(points);
-      if (n === 0 && who === "systemMs" && step !== "detected" && step !== "recovered") return [];
-      if (n === 0 && who === "humanMs") return [];
-      return [
-        [
-          `Time to ${STEP_WORDS[step]}, ${who === "systemMs" ? "system" : "people"}`,
-          times
-            .map(({ run, times: of }) => `run ${run.number}: ${pointText(of[step][who], targetOf(run, step, who))}`)
-            .join("; "),
-          String(n),
-          medianMs === null ? "none" : shownDuration(medianMs),
-          worstMs === null ? "none" : shownDuration(worstMs),
-          absent === 0 ? "none" : `${absent} of ${points.length}`,
-        ],
-      ];
-    }),
-  );
-  const teams = calibrations(predictionResults(view)).map(({ team, n, right, meanConfidence, brier, points }) => [
-    team === "" ? "no team" : team,
-    String(n),
-    `${right} of ${n}`,
-    `${Math.round(meanConfidence)} %`,
-    brier.toFixed(2),
-    points.map(({ who, confidence, isRight }) => `${who} ${confidence} % ${isRight ? "right" : "wrong"}`).join("; "),
-  ]);
-  const numbers = findingNumbers(view, nowMs);
-  return {
-    title: "5. Numbers against targets",
-    blocks: [
-      judgedRuns.length === 0
-        ? { kind: "text", text: "No run says anything about the system." }
-        : {
-            kind: "table",
-            caption:
-              "From the fault; recovery as the experiment measures it (from the fault or from the lift). What did not happen has no number and is in no median",
-            head: ["", "Each run", "n", "Median", "Worst", "Did not happen"],
-            rows,
-          },
-      ...(teams.length === 0
-        ? []
-        : [
-            {
-              kind: "table",
-              caption:
-                "Calibration of sealed predictions: the score is the mean squared error (Brier), 0 is perfect, 0.25 is a coin's",
-              head: ["Team", "n", "Right", "Mean confidence", "Brier score", "Each prediction"],
-              rows: teams,
-            } as const,
-          ]),
-      {
-        kind: "list",
-        items: [
-          `Findings: ${numbers.total}, ${numbers.open} open${numbers.perHour === null ? "" : `, ${numbers.perHour.toFixed(1)} per hour over ${numbers.hours?.toFixed(1)} h`}`,
-          `Verified by a later run: ${numbers.verified}${numbers.verifiedRatio === null ? "" : ` (${Math.round(100 * numbers.verifiedRatio)} % of those that are to be fixed)`}`,
-          numbers.oldestOpenMs === null
-            ? "No finding is open"
-            : `Oldest open finding: ${shownDuration(Math.max(0, numbers.oldestOpenMs))}`,
-          view.haltTest === undefined
-            ? "The halt was not tested by this program"
-            : `The halt was tested: the lever was engaged after ${shownDuration(view.haltTest.latencyMs)} (n = 1)`,
-        ],
-      },
-      ...trendBlocks(input),
-    ],
-  };
-}
-
-function targetOf({ ended }: DayRun, step: Step, who: "systemMs" | "humanMs"): number | "never" | null {
-  if (who === "humanMs") return null;
-  return step === "detected"
-    ? (ended?.detectWithinMs ?? null)
-    : step === "recovered"
-      ? (ended?.recoverWithinMs ?? null)
-      : null;
-}
-
-function pointText(ms: number | null, target: number | "never" | null): string {
-  if (target === "never") return ms === null ? "none, as it should be" : `${shownDuration(ms)}, and it should not be`;
-  const shown = ms === null ? "did not happen" : shownDuration(ms);
-  if (target === null) return shown;
-  return `${shown} (target ${shownDuration(target)}, ${ms !== null && ms <= target ? "met" : "MISSED"})`;
-}
-
-function untestedSection({ view, runs, nowMs }: DayReportInput): Section {
-  const { plan } = view;
-  const tested = view.runs.filter(isJudged);
-  const targets = new Set(tested.flatMap(({ ended }) => ended?.targets ?? []));
-  const categories = new Set(
-    plan.experiments
-      .filter(({ id }) => tested.some(({ experiment }) => experiment === id))
-      .map(({ category }) => category),
-  );
-  const items = [
-    ...plan.experiments
-      .filter(({ id }) => !tested.some(({ experiment }) => experiment === id))
-      .map(({ id, title }) => {
-        const tried = view.runs.findLast(({ experiment }) => experiment === id);
-        return `${id} (${title}): ${tried === undefined ? "was planned and not run" : outcomeText(tried)}`;
-      }),
-    ...plan.systems.filter((system) => !targets.has(system)).map((system) => `${system}: no run had it as a target`),
-    ...CATEGORIES.filter((category) => !categories.has(category)).map(
-      (category) => `category ${category}: nothing of it on this day`,
-    ),
-  ];
-  const counted = runs.filter(isCounted);
-  const rows = CATEGORIES.map((category) => {
-    const of = counted.filter((run) => run.category === category);
-    const held = of.findLast(({ outcome }) => outcome === "held");
-    const components = [...new Set(of.flatMap((run) => run.targets))].toSorted();
-    return [
-      category,
-      lastText(of.at(-1), nowMs),
-      lastText(held, nowMs),
-      components.length === 0
-        ? "none"
-        : components
-            .slice(0, 20)
-            .map(
-              (name) =>
-                `${name} (last held: ${lastText(
-                  of.findLast((run) => run.outcome === "held" && run.targets.includes(name)),
-                  nowMs,
-                )})`,
-            )
-            .join(", "),
-    ];
-  });
-  return {
-    title: "6. What was not tested",
-    blocks: [
-      items.length === 0 ? { kind: "text", text: "All that was planned was tested." } : { kind: "list", items },
-      {
-        kind: "table",
-        caption: "Coverage of all runs in the store, by category and component",
-        head: ["Category", "Last run", "Last held", "Components"],
-        rows,
-      },
-    ],
-  };
-}
-
-function lastText(run: HeldDrill | undefined, nowMs: number): string {
-  return run === undefined ? "never" : `${shownDuration(Math.max(0, nowMs - run.startMs))} ago`;
-}
-
 function againSection(view: DayView): Section {
   const lines = view.runs.flatMap(({ ended, file, commit, number }) => {
     const seed = ended?.seed ?? null;
@@ -500,40 +300,4 @@ function againSection(view: DayView): Section {
     title: "7. How to run it again",
     blocks: [lines.length === 0 ? { kind: "text", text: "There was no run." } : { kind: "code", lines }],
   };
-}
-
-/** The last runs of each experiment of the day, each one a point. */
-function trendBlocks({ view, runs }: DayReportInput): Block[] {
-  const rows = view.plan.experiments.map(({ id }) => ({
-    label: id,
-    runs: runs.filter((run) => run.id === id && isCounted(run)).slice(-TREND_RUNS),
-  }));
-  if (rows.every((row) => row.runs.length === 0)) return [];
-  const svg = trendPlot(
-    `Time to recover in the last ${TREND_RUNS} runs of each experiment of this day.`,
-    rows.map((row) => ({
-      label: row.label.slice(0, 18),
-      points: row.runs.map((run) => ({
-        ms: run.mttrMs,
-        shape: pointShape(run),
-        title: `${run.runId}: ${run.outcome}, ${run.mttrMs === null ? "not recovered" : shownDuration(run.mttrMs)}`,
-      })),
-    })),
-    TREND_RUNS,
-    "no time",
-  );
-  return [
-    { kind: "figure", svg, caption: `Time to recover, the last ${TREND_RUNS} runs of each experiment.` },
-    {
-      kind: "table",
-      caption: `The last ${TREND_RUNS} runs of each experiment, oldest first: outcome, time to detect, time to recover`,
-      head: ["Experiment", "Runs"],
-      rows: rows.map((row) => [row.label, row.runs.map(runText).join("; ")]),
-    },
-  ];
-}
-
-function runText(run: HeldDrill): string {
-  const shown = (ms: number | null): string => (ms === null ? "none" : shownDuration(ms));
-  return `${shownDay(run.startMs)} ${run.outcome}, ${shown(run.mttdMs)}, ${shown(run.mttrMs)}`;
 }

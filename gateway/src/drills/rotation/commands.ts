@@ -17,7 +17,8 @@ import { dueDrills } from "./due.ts";
 import { incidentReport, readIncidents } from "./incidents.ts";
 import { type Runs, readRuns } from "./journals.ts";
 import { scorecard } from "./score.ts";
-import { scorecardJson, scorecardReport, shareText } from "./scorecard-report.ts";
+import { scorecardJson } from "./scorecard-json.ts";
+import { scorecardReport, shareText } from "./scorecard-report.ts";
 
 /** Where the drills of a repository are, if no directory is given. */
 const USUAL_DIRECTORY = "drills";
@@ -55,7 +56,7 @@ function known(asked: string | undefined, { store: written, environment }: Rotat
   const runs =
     environment === undefined ? all : { ...all, runs: all.runs.filter((run) => run.environment === environment) };
   const catalogue = directory === undefined ? { drills: fromJournals(runs), problems: [] } : readCatalogue(directory);
-  if (catalogue.drills.length === 0 && runs.runs.length === 0 && catalogue.problems.length === 0)
+  if (catalogue.drills.length === 0 && catalogue.problems.length === 0)
     throw new UserError(
       "usage",
       directory === undefined
