@@ -328,6 +328,21 @@ test("POST /reset → 204: every proxy enabled, no toxics, live connections go o
   socket.destroy();
 });
 
+test("reset, one proxy cannot listen → 500, and the others are well all the same", async () => {
+  const { json: first } = await create("a-first");
+  await ask("POST", "/proxies/a-first", { enabled: false });
+  const thief = createServer().listen(Number(first.listen.split(":")[1]), "127.0.0.1");
+  await once(thief, "listening");
+  await create("b-second", { toxics: [{ type: "timeout" }] });
+  assert.ok(errorIn(await ask("POST", "/reset")).startsWith("500 "));
+  assert.deepEqual((await ask("GET", "/proxies/b-second/toxics")).json, []);
+  await new Promise((resolve) => thief.close(resolve));
+  assert.equal((await ask("POST", "/reset")).status, 204);
+  assert.equal((await ask("GET", "/proxies/a-first")).json.enabled, true);
+  const names = Object.keys((await ask("GET", "/proxies")).json);
+  assert.deepEqual(names, [...names].sort());
+});
+
 test("POST /populate → 201 with all of them, in order", async () => {
   const list = ["p1", "p2"].map((name) => ({ name, upstream, listen: "127.0.0.1:0" }));
   const { status, headers, json } = await ask("POST", "/populate", list);
