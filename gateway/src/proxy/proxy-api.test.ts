@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
+import { EventLog } from "./event-log.ts";
 import { FaultProxies } from "./fault-proxies.ts";
+import { proxyApiServer } from "./proxy-api.ts";
+import { ProxyList } from "./proxy-list.ts";
+import { CertificateAuthority } from "./tls/certificates.ts";
 
 let proxies: FaultProxies;
 let upstream: string;
@@ -469,6 +475,23 @@ test("the body is too large → 413, and the API goes on", async () => {
   );
   assert.equal(trailing.status, 201);
   assert.equal((await ask("GET", "/version")).status, 200);
+});
+
+test("an answer takes longer than 25 s → 503", async () => {
+  const clock = new VirtualClock();
+  const events = new EventLog();
+  const authority = new CertificateAuthority();
+  const list = new ProxyList({ clock, random: seededRandom(1), events, authority });
+  const metrics = { contentType: "text/plain", text: () => new Promise<string>(() => undefined) };
+  const server = proxyApiServer({ proxies: list, events, authority, clock, metrics });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const answer = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`);
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advanceBy(25_000);
+  assert.equal((await answer).status, 503);
+  server.closeAllConnections();
+  server.close();
 });
 
 test("the same name is created many times at once → one is made, the others get 409", async () => {
