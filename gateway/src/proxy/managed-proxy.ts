@@ -130,13 +130,11 @@ export class ManagedProxy {
   }
 
   async #tlsEnds({ fault, names, upstream }: TlsSettings): Promise<TcpOnly> {
-    const { authority, onEvent } = this.#options;
+    const { authority } = this.#options;
     const ends = upstream === "tls" ? { secureUpstream } : {};
     if (fault === "stalled-handshake") return { ...ends, secureClient: "stall" };
-    const clients = new TlsClients(await authority.issue(fault, names), (detail) =>
-      onEvent({ type: "handshake-failed", detail }),
-    );
-    return { ...ends, secureClient: (raw, onSecure) => clients.secure(raw, onSecure) };
+    const clients = new TlsClients(await authority.issue(fault, names));
+    return { ...ends, secureClient: (raw, onSecure, onFailed) => clients.secure(raw, onSecure, onFailed) };
   }
 
   /** Closes the listener and every connection; the port is free when this resolves. */

@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
+import { EventLog } from "./event-log.ts";
 import { FaultProxies } from "./fault-proxies.ts";
+import { proxyApiServer } from "./proxy-api.ts";
+import { ProxyList } from "./proxy-list.ts";
+import { CertificateAuthority } from "./tls/certificates.ts";
 
 let proxies: FaultProxies;
 let upstream: string;
@@ -328,6 +334,21 @@ test("POST /reset → 204: every proxy enabled, no toxics, live connections go o
   socket.destroy();
 });
 
+test("reset, one proxy cannot listen → 500, and the others are well all the same", async () => {
+  const { json: first } = await create("a-first");
+  await ask("POST", "/proxies/a-first", { enabled: false });
+  const thief = createServer().listen(Number(first.listen.split(":")[1]), "127.0.0.1");
+  await once(thief, "listening");
+  await create("b-second", { toxics: [{ type: "timeout" }] });
+  assert.ok(errorIn(await ask("POST", "/reset")).startsWith("500 "));
+  assert.deepEqual((await ask("GET", "/proxies/b-second/toxics")).json, []);
+  await new Promise((resolve) => thief.close(resolve));
+  assert.equal((await ask("POST", "/reset")).status, 204);
+  assert.equal((await ask("GET", "/proxies/a-first")).json.enabled, true);
+  const names = Object.keys((await ask("GET", "/proxies")).json);
+  assert.deepEqual(names, [...names].sort());
+});
+
 test("POST /populate → 201 with all of them, in order", async () => {
   const list = ["p1", "p2"].map((name) => ({ name, upstream, listen: "127.0.0.1:0" }));
   const { status, headers, json } = await ask("POST", "/populate", list);
@@ -454,6 +475,23 @@ test("the body is too large → 413, and the API goes on", async () => {
   );
   assert.equal(trailing.status, 201);
   assert.equal((await ask("GET", "/version")).status, 200);
+});
+
+test("an answer takes longer than 25 s → 503", async () => {
+  const clock = new VirtualClock();
+  const events = new EventLog();
+  const authority = new CertificateAuthority();
+  const list = new ProxyList({ clock, random: seededRandom(1), events, authority });
+  const metrics = { contentType: "text/plain", text: () => new Promise<string>(() => undefined) };
+  const server = proxyApiServer({ proxies: list, events, authority, clock, metrics });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const answer = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`);
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advanceBy(25_000);
+  assert.equal((await answer).status, 503);
+  server.closeAllConnections();
+  server.close();
 });
 
 test("the same name is created many times at once → one is made, the others get 409", async () => {

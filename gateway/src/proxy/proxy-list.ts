@@ -65,8 +65,9 @@ export class ProxyList {
     this.#options = options;
   }
 
+  /** By name, in the order of its characters, as Toxiproxy lists them. */
   get all(): readonly ManagedProxy[] {
-    return [...this.#proxies.values()];
+    return [...this.#proxies.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   /** Throws an `FaultProxyError` (404). */
@@ -149,15 +150,20 @@ export class ProxyList {
     });
   }
 
-  /** Starts every proxy and takes its toxics away. */
+  /**
+   * Starts every proxy and takes its toxics away. One that fails does not keep the others from it;
+   * rejects with the first failure then.
+   */
   async reset(): Promise<void> {
-    for (const { name } of this.all) {
-      await this.#alone(name, async () => {
+    const resets = this.all.map(({ name }) =>
+      this.#alone(name, async () => {
         const proxy = this.#proxies.get(name);
-        await proxy?.start();
         await proxy?.toxics.clear();
-      });
-    }
+        await proxy?.start();
+      }),
+    );
+    const failed = (await Promise.allSettled(resets)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
   }
 
   /** Answers the toxic; with stream "both" the one of each direction. */

@@ -39,7 +39,7 @@ export interface ConnectionOptions {
 }
 
 /** A connection that is closed politely gets this long to send what it still holds. */
-const FLUSH_MS = 5_000;
+const FLUSH_MS = 60_000;
 /**
  * After that, what the peer still sends is read for this long: closing a socket with unread data
  * resets it, and the peer might lose what was sent to it.
@@ -161,8 +161,8 @@ export class TcpConnection {
     });
     source.on("end", () => {
       hasEnded = true;
+      this.#peerEnded();
       link.end("end");
-      if (++this.#endedPeers === 2) this.#closeAbandoned();
     });
     source.on("error", (error: NodeJS.ErrnoException) => {
       failure = error.code;
@@ -174,6 +174,7 @@ export class TcpConnection {
       this.#sourceOf(opposite)?.resume();
       // A peer that closed after its FIN has said all; one that failed has reset the connection.
       if (failure === undefined && hasEnded) return;
+      if (!hasEnded) this.#peerEnded();
       const ending = failure === undefined ? "close" : "reset";
       // Behind what the link still holds, unless it has passed a FIN on already.
       if (link.isOver) this.#ended(ending, source, stream);
@@ -215,6 +216,10 @@ export class TcpConnection {
       else socket.end(linger);
     }
     this.#after(FLUSH_MS, () => this.destroy());
+  }
+
+  #peerEnded(): void {
+    if (++this.#endedPeers === 2) this.#closeAbandoned();
   }
 
   /** Both peers have sent all; what is still held may yet leave. */

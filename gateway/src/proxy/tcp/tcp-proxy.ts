@@ -11,6 +11,8 @@ import type { OpenProxy, OpenProxyOptions, Stream, StreamCounts, Toxic } from ".
 import { type Peer, TcpConnection } from "./connection.ts";
 import { HeldRoom } from "./link-machine.ts";
 
+type SecureClient = (raw: Socket, onSecure: (socket: Socket) => void, onFailed: (reason: string) => void) => void;
+
 export interface TcpProxyOptions extends OpenProxyOptions {
   /**
    * Bytes that the toxics of one connection may hold, both directions together: 64 KiB … 1 GiB.
@@ -23,7 +25,7 @@ export interface TcpProxyOptions extends OpenProxyOptions {
    * Puts TLS on a client's socket, and calls `onSecure` when that is done. "stall": the handshake
    * is never answered. Default: plain TCP.
    */
-  readonly secureClient?: "stall" | ((raw: Socket, onSecure: (socket: Socket) => void) => void) | undefined;
+  readonly secureClient?: "stall" | SecureClient | undefined;
   /** Puts TLS on the socket to the upstream server. Default: plain TCP. */
   readonly secureUpstream?: ((raw: Socket, host: string) => Socket) | undefined;
 }
@@ -199,10 +201,11 @@ class TcpProxy implements OpenProxy {
       this.#noteEmpty();
     });
     if (secureClient === "stall") return onEvent({ type: "handshake-stalled", connection: number });
-    secureClient(raw, (socket) => {
+    const secured = (socket: Socket): void => {
       this.#handshakes.delete(raw);
       this.#carry({ socket, raw }, number);
-    });
+    };
+    secureClient(raw, secured, (detail) => onEvent({ type: "handshake-failed", connection: number, detail }));
   }
 
   #carry(client: Peer, number: number): void {
