@@ -124,8 +124,7 @@ export class DrillGuardrails implements Guardrails {
       order: orderOf(plan, settings),
       clock: this.#clock,
       onTripped: ({ rule, observed, seenAgoMs }) => session.trip(rule, observed, seenAgoMs),
-      // The session lifts too, and measures until the last fault is gone for good.
-      onLifted: () => undefined,
+      onLifted: ({ abortLatencyMs, failed }) => session.liftedByWatchdog(abortLatencyMs, failed),
       onLost: (observed) => session.trip("watchdog", `the watchdog is lost: ${observed}`),
     });
   }

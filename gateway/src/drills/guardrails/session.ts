@@ -161,6 +161,15 @@ export class RunSession implements GuardrailSession {
     return trip;
   }
 
+  /** The watchdog has lifted everything that was in force, or says what it could not lift. */
+  liftedByWatchdog(abortLatencyMs: number, failed: readonly string[]): void {
+    const [seen] = this.#trips;
+    // An injection that was under way may have come behind it: then the session's own lift counts.
+    if (seen === undefined || failed.length > 0 || this.#begun.some(({ isSettled }) => !isSettled)) return;
+    const known = seen.trip.abortLatencyMs ?? Number.POSITIVE_INFINITY;
+    seen.trip = { ...seen.trip, abortLatencyMs: Math.min(known, abortLatencyMs) };
+  }
+
   get #firstTrip(): GuardrailTrip | undefined {
     return this.#trips[0]?.trip;
   }

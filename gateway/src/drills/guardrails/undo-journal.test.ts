@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { after, test } from "node:test";
 import type { Inverse } from "../injection.ts";
 import { STORE } from "../store.ts";
@@ -165,6 +166,39 @@ test("journal removed under the runner → no further fault is written, and none
   assert.throws(() => journal.add("late", 1_000, [NOTHING]), { code: "ENOENT" });
   noteLifted(journal.path, 1, "watchdog", NOW);
   assert.ok(!existsSync(journal.path));
+});
+
+test("relative paths → kept from the root, because recover stands somewhere else", () => {
+  const journal = deadJournal(newStore(), "run-1", [
+    { kind: "file", path: "a", copy: "b" },
+    { kind: "process", path: "./c", arguments: ["d"] },
+    NOTHING,
+  ]);
+  const inverses = readJournal(journal.path)?.open.flatMap((step) => step.inverses);
+  assert.deepEqual(inverses, [
+    { kind: "file", path: resolve("a"), copy: resolve("b") },
+    { kind: "process", path: resolve("c"), arguments: ["d"] },
+    NOTHING,
+  ]);
+});
+
+test("machine restarted since → no signal is sent, whoever has the number now", async () => {
+  const store = newStore();
+  const { pid, startTime } = ownIdentity();
+  deadJournal(store, "run-1", [{ kind: "signal", pid, startTime, signal: "SIGKILL" }, NOTHING]);
+  assert.equal((await recovered(store))[0], 0);
+});
+
+test("store that takes no more lines → everything is lifted all the same", async () => {
+  const store = newStore();
+  const flag = join(store, "flag");
+  const touches: Inverse = { kind: "process", path: "touch", arguments: [flag] };
+  const journal = deadJournal(store, "run-1", [touches, NOTHING, NOTHING]);
+  mkdirSync(join(store, STORE.audit));
+  assert.ok((await recovered(store))[0] > 0);
+  assert.ok(existsSync(flag) && existsSync(journal.path));
+  rmSync(join(store, STORE.audit), { recursive: true });
+  assert.equal((await recovered(store))[0], 0);
 });
 
 test("bounds: an inverse of more than a mebibyte, and a run's name with a path → refused", () => {

@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 import type { Inverse } from "../injection.ts";
 import { STORE } from "../store.ts";
 import { appendDurably, createFile, makeDirectory, readUpTo, removeDurably } from "./durable-file.ts";
-import { isInverse } from "./inverse.ts";
+import { fromRoot, isInverse } from "./inverse.ts";
 import { isIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** Most bytes of one line, 1 MiB: the inverses of one injection. */
@@ -80,7 +80,13 @@ export class UndoJournal {
   /** Writes a step and returns when it is on the disk. */
   add(name: string, expiresAfterMs: number, inverses: readonly Inverse[]): UndoStep {
     if (this.#steps >= MAX_STEPS) throw new Error(`a run has at most ${MAX_STEPS} injections`);
-    const step: UndoStep = { step: this.#steps + 1, name, at: this.#now(), expiresAfterMs, inverses };
+    const step: UndoStep = {
+      step: this.#steps + 1,
+      name,
+      at: this.#now(),
+      expiresAfterMs,
+      inverses: inverses.map(fromRoot),
+    };
     const line = written({ type: "step", ...step });
     if (Buffer.byteLength(line) > MAX_LINE_BYTES)
       throw new Error(`the inverses of "${name}" take more than ${MAX_LINE_BYTES} bytes`);
