@@ -8,6 +8,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, seededRandom, systemClock } from "ground-station-failover";
 import { EventLog, type LoggedEvent } from "./event-log.ts";
+import { badBody } from "./fault-proxy-error.ts";
 import { hostAndPort, shownHostAndPort } from "./listen-address.ts";
 import type { ManagedProxy, TlsSettings } from "./managed-proxy.ts";
 import type { Protocol } from "./protocols.ts";
@@ -18,10 +19,13 @@ import { CertificateAuthority } from "./tls/certificates.ts";
 import type { Stream, StreamCounts } from "./toxic.ts";
 import { type ToxicOptions, type ToxicUpdate, toxicBody } from "./toxic-options.ts";
 
+/** Two pieces of what a socket gives at once. */
+const MIN_HELD_BYTES = 131_072;
+
 export interface FaultProxiesOptions {
   /**
-   * Fixes toxicity, jitter and whatever else is drawn: any text or finite number. Default 0, so
-   * that a test that fails fails again.
+   * Fixes toxicity, jitter and whatever else is drawn: any number or text. Default 0, so that a
+   * test that fails fails again.
    */
   readonly seed?: number | string;
   /**
@@ -29,6 +33,11 @@ export interface FaultProxiesOptions {
    * (from 0, default 0: any free one). Default: no control API.
    */
   readonly api?: { readonly host?: string; readonly port?: number };
+  /**
+   * Bytes that the toxics of one TCP connection may hold, both directions together, from 131,072.
+   * Above it the sender has to wait. Default 4,194,304: with 100 ms of latency, 20 MB/s each way.
+   */
+  readonly maxHeldBytes?: number;
   /** Default: the system's clock. */
   readonly clock?: Clock;
 }
@@ -61,7 +70,8 @@ export interface FaultProxyOptions {
  * import type { AddressInfo } from "node:net";
  * import { FaultProxies } from "@ground-station-failover/gateway/proxy";
  *
- * const server = createServer((_request, response) => response.end("hello")).listen(0, "127.0.0.1");
+ * const server = createServer((_request, response) => response.end("hello"));
+ * server.listen(0, "127.0.0.1");
  * await new Promise((resolve) => server.once("listening", resolve));
  * const { port } = server.address() as AddressInfo;
  *
@@ -91,10 +101,12 @@ export class FaultProxies implements AsyncDisposable, Disposable {
 
   /** Rejects if the control API was asked for and cannot listen. */
   static async start(options: FaultProxiesOptions = {}): Promise<FaultProxies> {
-    const { seed = 0, api, clock = systemClock } = options;
+    const { seed = 0, api, clock = systemClock, maxHeldBytes } = options;
+    if (maxHeldBytes !== undefined && !(Number.isInteger(maxHeldBytes) && maxHeldBytes >= MIN_HELD_BYTES))
+      throw badBody(`maxHeldBytes is ${maxHeldBytes}; allowed is a whole number from ${MIN_HELD_BYTES}`);
     const events = new EventLog();
     const authority = new CertificateAuthority();
-    const list = new ProxyList({ clock, random: seededRandom(seed), events, authority });
+    const list = new ProxyList({ clock, random: seededRandom(seed), events, authority, maxHeldBytes });
     if (api === undefined) return new FaultProxies(list, events, authority);
     const metrics = new ProxyMetrics(() => list.all);
     const server = proxyApiServer({ proxies: list, events, authority, clock, metrics });
@@ -137,7 +149,9 @@ export class FaultProxies implements AsyncDisposable, Disposable {
     return this.#list.reset();
   }
 
-  /** What was done, and to which connection: the events behind number `after`. Default: all kept. */
+  /**
+   * What was done, and to which connection: the events behind number `after`. Default: all kept.
+   */
   events(after = 0): readonly LoggedEvent[] {
     return this.#events.since(after);
   }
@@ -160,7 +174,7 @@ export class FaultProxies implements AsyncDisposable, Disposable {
 
   /** Begins to close, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.close();
+    this.close().catch(() => undefined);
   }
 }
 
@@ -176,8 +190,10 @@ export class FaultProxies implements AsyncDisposable, Disposable {
  * await using proxy = await proxies.create({ upstream: "127.0.0.1:9" });
  * await proxy.disable();
  * const socket = connect(proxy.port, proxy.host);
- * const error = await new Promise<NodeJS.ErrnoException>((resolve) => socket.once("error", resolve));
- * console.log(error.code); // ECONNREFUSED
+ * const code = await new Promise((resolve) => {
+ *   socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+ * });
+ * console.log(code); // ECONNREFUSED
  * ```
  */
 export class FaultProxy implements AsyncDisposable, Disposable {
@@ -267,7 +283,7 @@ export class FaultProxy implements AsyncDisposable, Disposable {
 
   /** Begins to remove it, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.remove();
+    this.remove().catch(() => undefined);
   }
 }
 
@@ -320,6 +336,6 @@ export class FaultToxic implements AsyncDisposable, Disposable {
 
   /** Begins to remove it, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.remove();
+    this.remove().catch(() => undefined);
   }
 }

@@ -13,8 +13,11 @@
  *
  * await using proxies = await FaultProxies.start();
  * const proxy = await proxies.create({ upstream: "127.0.0.1:9" });
- * const refused = await proxy.add({ type: "bandwidth", rate: -1 }).catch((error: unknown) => error);
- * console.log(refused instanceof FaultProxyError && refused.status); // 400
+ * try {
+ *   await proxy.add({ type: "bandwidth", rate: -1 });
+ * } catch (error) {
+ *   console.log(error instanceof FaultProxyError && error.status); // 400
+ * }
  * ```
  */
 export class FaultProxyError extends Error {

@@ -6,6 +6,8 @@ import { openTcpProxy } from "./tcp/tcp-proxy.ts";
 import { TCP_TOXIC_TYPES } from "./tcp/toxic-types.ts";
 import type { OpenProxyFunction } from "./toxic.ts";
 import type { ToxicTypes } from "./toxic-type.ts";
+import { UDP_TOXIC_TYPES } from "./udp/toxic-types.ts";
+import { openUdpProxy } from "./udp/udp-proxy.ts";
 
 export type Protocol = "tcp" | "udp";
 
@@ -15,6 +17,7 @@ export interface ProtocolParts {
   readonly open: OpenProxyFunction;
 }
 
-export const PROTOCOLS: Readonly<Partial<Record<Protocol, ProtocolParts>>> = {
+export const PROTOCOLS: Readonly<Record<Protocol, ProtocolParts>> = {
   tcp: { types: TCP_TOXIC_TYPES, open: openTcpProxy },
+  udp: { types: UDP_TOXIC_TYPES, open: openUdpProxy },
 };

@@ -1,8 +1,9 @@
 /**
  * The control API over HTTP, as Toxiproxy's clients expect it: the same routes, status codes and
- * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are our own.
- * Browsers are refused, since a page on the web could otherwise drive the proxies of whoever reads
- * it. There is no authentication: listen on the loopback, or behind something that has it.
+ * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are
+ * our own. Browsers are refused, since a page on the web could otherwise drive the proxies of
+ * whoever reads it. There is no authentication: listen on the loopback, or behind something that
+ * has it.
  */
 import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
@@ -10,6 +11,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Clock } from "ground-station-failover";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { UserError } from "../adapters/process/exit-codes.ts";
 import type { EventLog } from "./event-log.ts";
 import { FaultProxyError } from "./fault-proxy-error.ts";
 import { PopulateError, type ProxyList } from "./proxy-list.ts";
@@ -82,19 +84,24 @@ function proxyApp(options: ProxyApiOptions): Hono {
 
 function routes(options: ProxyApiOptions): Readonly<Record<string, Readonly<Record<string, Handler>>>> {
   const { proxies, events, authority } = options;
-  const updateProxy: Handler = async (context) =>
-    json(context, proxies.shown(await proxies.update(proxyIn(context), await bodyOf(context))));
+  // Of a path, the names are checked first, then the body. It is read before, in any case: Node
+  // closes a connection whose request was answered unread.
+  const updateProxy: Handler = async (context) => {
+    const [proxy, body] = [proxyIn(context), await bodyOf(context)];
+    proxies.get(proxy);
+    return json(context, proxies.shown(await proxies.update(proxy, firstJson(body))));
+  };
   const updateToxic: Handler = async (context) => {
-    const [proxy, toxic] = [proxyIn(context), toxicIn(context)];
-    // The path is checked before the body.
+    const [proxy, toxic, body] = [proxyIn(context), toxicIn(context), await bodyOf(context)];
     proxies.get(proxy).toxics.get(toxic);
-    return json(context, proxies.shownToxic(await proxies.updateToxic(proxy, toxic, await bodyOf(context))));
+    return json(context, proxies.shownToxic(await proxies.updateToxic(proxy, toxic, firstJson(body))));
   };
   return {
     "/proxies": {
       GET: (context) =>
         json(context, Object.fromEntries(proxies.all.map((proxy) => [proxy.name, proxies.shown(proxy)]))),
-      POST: async (context) => json(context, proxies.shown(await proxies.create(await bodyOf(context))), 201),
+      POST: async (context) =>
+        json(context, proxies.shown(await proxies.create(firstJson(await bodyOf(context)))), 201),
     },
     "/populate": { POST: (context) => populate(context, proxies) },
     "/reset": {
@@ -131,8 +138,9 @@ function routes(options: ProxyApiOptions): Readonly<Record<string, Readonly<Reco
     "/proxies/:proxy/toxics": {
       GET: (context) => json(context, proxies.shownToxics(proxies.get(proxyIn(context)))),
       POST: async (context) => {
-        const proxy = proxies.get(proxyIn(context));
-        const made = await proxies.addToxic(proxy.name, await bodyOf(context));
+        const body = await bodyOf(context);
+        const { name } = proxies.get(proxyIn(context));
+        const made = await proxies.addToxic(name, firstJson(body));
         const [first, ...others] = made.map((toxic) => proxies.shownToxic(toxic));
         return json(context, others.length === 0 ? first : { ...first, toxics: [first, ...others] });
       },
@@ -154,7 +162,7 @@ async function populate(context: Context, proxies: ProxyList): Promise<Response>
     proxies: made.length === 0 ? null : made.map((proxy) => proxies.shown(proxy)),
   });
   try {
-    return json(context, answer(await proxies.populate(await bodyOf(context))), 201);
+    return json(context, answer(await proxies.populate(firstJson(await bodyOf(context)))), 201);
   } catch (error) {
     const [made, cause] = error instanceof PopulateError ? [error.made, error.cause] : [[], error];
     const { status, message } = asApiError(cause);
@@ -165,17 +173,20 @@ async function populate(context: Context, proxies: ProxyList): Promise<Response>
 const proxyIn = (context: Context): string => context.req.param("proxy") ?? "";
 const toxicIn = (context: Context): string => context.req.param("toxic") ?? "";
 
-async function bodyOf(context: Context): Promise<unknown> {
+async function bodyOf(context: Context): Promise<string> {
   const { body } = context.req.raw;
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of body ?? []) {
     length += piece.length;
-    if (length > MAX_BODY_BYTES)
+    if (length > MAX_BODY_BYTES) {
+      // The rest stays unread.
+      context.header("connection", "close");
       throw new FaultProxyError(413, `bad request body: it is larger than ${MAX_BODY_BYTES} bytes`);
+    }
     pieces.push(piece);
   }
-  return firstJson(Buffer.concat(pieces).toString("utf8"));
+  return Buffer.concat(pieces).toString("utf8");
 }
 
 function json(context: Context, value: unknown, status = 200): Response {
@@ -191,6 +202,7 @@ function asJson(value: unknown): string {
 
 function asApiError(error: unknown): FaultProxyError {
   if (error instanceof FaultProxyError) return error;
+  if (error instanceof UserError) return new FaultProxyError(400, error.message);
   return new FaultProxyError(500, error instanceof Error ? error.message : String(error));
 }
 

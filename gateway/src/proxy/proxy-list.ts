@@ -21,6 +21,8 @@ export interface ProxyListOptions {
   readonly random: Random;
   readonly events: EventLog;
   readonly authority: CertificateAuthority;
+  /** Bytes that the toxics of one TCP connection may hold. Default: that of `tcp-proxy.ts`. */
+  readonly maxHeldBytes?: number | undefined;
   /** An address that other machines can reach is being listened on. */
   readonly onExposed?: (name: string, listen: string) => void;
 }
@@ -216,7 +218,7 @@ export class ProxyList {
     const { name, listen, upstream, protocol, parts, seed, tls, isEnabled, toxics } = wanted;
     if (!this.#proxies.has(name) && this.#proxies.size >= MAX_PROXIES)
       throw new FaultProxyError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
-    const { clock, random, authority } = this.#options;
+    const { clock, random, authority, maxHeldBytes } = this.#options;
     const proxy = new ManagedProxy({
       name,
       listen,
@@ -226,6 +228,7 @@ export class ProxyList {
       seed,
       tls,
       authority,
+      maxHeldBytes,
       clock,
       random: seed === undefined ? random.fork(name) : seededRandom(seed),
       onEvent: (event) => this.#note(name, event),

@@ -67,7 +67,10 @@ export function newToxicsOf(
   }));
 }
 
-/** What an update asks for; name, type and stream stay whatever it says. Throws an `FaultProxyError`. */
+/**
+ * What an update asks for; name, type and stream stay whatever it says. Throws an
+ * `FaultProxyError`.
+ */
 export function toxicChangeOf(body: unknown, { settings, type }: TimedToxic): ToxicChange {
   const fields = new Fields("toxic", body);
   const toxicity = fields.number("toxicity") ?? settings.toxicity;
