@@ -14,7 +14,7 @@ import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action
 import { exchange, refuseOthers } from "./exchange.ts";
 import { decimal, text, url, yesOrNo } from "./fields.ts";
 import { FileSwap } from "./file-swap.ts";
-import { chosenProcess, type ProcessNow, WHICH_PROCESS, waysToProcess } from "./processes.ts";
+import { chosenProcess, nameOf, type ProcessNow, WHICH_PROCESS, waysToProcess } from "./processes.ts";
 import { runProgram } from "./run-program.ts";
 
 /** Where Debian, Fedora, Alpine and a build from source put the library. */
@@ -107,7 +107,7 @@ async function prepareClock(
   if (reader !== undefined) needFaketime(reader, swap.path);
   let proof: string | undefined;
   return {
-    targets: [targetOf(args, "clock", reader === undefined ? swap.path : reader.name)],
+    targets: [targetOf(args, "clock", reader === undefined ? swap.path : nameOf(args, reader))],
     shown: `echo '${written}' > ${swap.path}`,
     inverses: [swap.inverse],
     expiresAfterMs: args.expiresAfterMs,

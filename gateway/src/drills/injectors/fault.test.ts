@@ -112,6 +112,25 @@ test("a disabled proxy → connections are refused, felt, enabled again", async 
   (await setup.connected()).destroy();
 });
 
+for (const type of ["refuse", "stall_accept"]) {
+  test(`a listener with ${type} → felt, and back after the lift`, async () => {
+    await using setup = await Setup.start();
+    const args = { do: "add", proxy: "web", proxyUrl: setup.url, toxics: [{ type }] };
+    const prepared = await fault.prepare(args, contextOf());
+    await prepared.inject();
+    const socket = await setup.connected().catch(() => undefined);
+    socket?.write("hello");
+    await until(async () => (await prepared.felt()) !== undefined);
+    await lift(prepared.inverses);
+    assert.deepEqual(await prepared.remaining(), []);
+    socket?.destroy();
+    const later = await setup.connected();
+    later.write("hello");
+    await once(later, "data");
+    later.destroy();
+  });
+}
+
 test("nobody lifts a fault → the proxy removes its toxics by itself", async () => {
   await using setup = await Setup.start();
   const toxics = [{ type: "timeout", attributes: { timeout: 0 } }];

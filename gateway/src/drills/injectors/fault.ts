@@ -124,7 +124,9 @@ async function prepareToxics(args: z.output<typeof addSchema>, context: Injectio
   }
   const addresses = toxics.map(({ name }) => `${proxy.url}/toxics/${encodeURIComponent(name)}`);
   const inverses = addresses.map((address): Inverse => ({ kind: "http", method: "DELETE", url: address }));
+  const types = new Map(toxics.map(({ name, type }) => [name, type]));
   let before: ProxyMark | undefined;
+  let refusal: string | undefined;
   const share = Math.min(1, Math.max(...toxics.map(({ toxicity }) => toxicity)));
   return {
     targets: [targetOf(args, "proxy", args.proxy, share)],
@@ -144,13 +146,15 @@ async function prepareToxics(args: z.output<typeof addSchema>, context: Injectio
         for (const address of addresses) await exchange("DELETE", address).catch(() => undefined);
         throw error;
       }
+      // A listener that is closed counts nothing: a connection of our own shows it.
+      if (toxics.some(({ type }) => type === "refuse")) refusal = await refusalOf(proxy.listen);
       return { toxics: toxics as unknown as Json };
     },
-    felt: async () =>
-      before === undefined
-        ? undefined
-        : proofOf(proxy.base, args.proxy, before, new Set(toxics.map(({ name }) => name))),
-    remaining: () => present(proxy, new Set(toxics.map(({ name }) => name))),
+    async felt() {
+      if (before === undefined) return undefined;
+      return refusal ?? (await proofOf(proxy.base, args.proxy, before, types));
+    },
+    remaining: () => present(proxy, new Set(types.keys())),
   };
 }
 

@@ -5,6 +5,7 @@
  * own process and all above it).
  */
 import { readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { systemClock } from "ground-station-failover";
 import { z } from "zod";
 import { UserError } from "../../adapters/process/exit-codes.ts";
@@ -95,6 +96,16 @@ export function processNow(pid: number): ProcessNow | undefined {
 export function sameProcess({ pid, startTime }: Pick<ProcessNow, "pid" | "startTime">): ProcessNow | undefined {
   const now = processNow(pid);
   return now?.startTime === startTime ? now : undefined;
+}
+
+/**
+ * The name of a process as a target: that of its file (`backup.pid`) or page (`/processes/backup`),
+ * else its id. Its own name says nothing: every Node program has the same.
+ */
+export function nameOf({ pidFile, pidUrl }: WhichProcess, { pid }: ProcessNow): string {
+  if (pidFile !== undefined) return basename(pidFile, ".pid");
+  const last = pidUrl === undefined ? "" : basename(new URL(pidUrl).pathname);
+  return last === "" ? `pid ${pid}` : last;
 }
 
 /** The process that the arguments name. Throws `UserError` if it is gone or may not be hurt. */

@@ -23,19 +23,29 @@ export async function proxyMark(base: string, proxy: string, signal?: AbortSigna
   return { bytes, event: events === null ? null : numberOf(events.at(-1)) };
 }
 
+/** Events of toxics that act on a connection before it has data; they do not name the toxic. */
+const EVENT_OF_TYPE: ReadonlyMap<string, string> = new Map([
+  ["refuse", "connection-reset"],
+  ["stall_accept", "connection-stalled"],
+]);
+
+/** Toxics by name, with their types. */
+export type ToxicTypeOf = ReadonlyMap<string, string>;
+
 /** Proof that one of `toxics` has had data or a connection to act on since `before`. */
 export async function proofOf(
   base: string,
   proxy: string,
   before: ProxyMark,
-  toxics: ReadonlySet<string>,
+  toxics: ToxicTypeOf,
 ): Promise<string | undefined> {
+  const unnamed = new Set([...toxics.values()].map((type) => EVENT_OF_TYPE.get(type)));
   const events = before.event === null ? null : await eventsSince(base, before.event);
   const applied = (events ?? []).filter(
     (event) =>
       memberOf(event, "connection") !== undefined &&
       memberOf(event, "proxy") === proxy &&
-      toxics.has(String(memberOf(event, "toxic"))),
+      (toxics.has(String(memberOf(event, "toxic"))) || unnamed.has(String(memberOf(event, "type")))),
   );
   if (applied.length > 0) {
     const connections = new Set(applied.map((event) => memberOf(event, "connection")));

@@ -171,6 +171,17 @@ test("busy processes of a drill that is killed → they end, too", async () => {
   await until(() => below.every((pid) => stateOf(pid) === undefined));
 });
 
+test("the keeper of busy processes is killed → they end, too, and nothing remains", async () => {
+  const before = childrenOf(process.pid);
+  const prepared = await resource.prepare({ do: "cpu", processes: 1, nice: 19 }, contextOf());
+  await prepared.inject();
+  const [keeper] = childrenOf(process.pid).filter((pid) => !before.includes(pid));
+  const below = descendants(keeper as number);
+  process.kill(keeper as number, "SIGKILL");
+  await until(() => below.every((pid) => stateOf(pid) === undefined));
+  await until(async () => (await prepared.remaining()).length === 0);
+});
+
 test("what is not bounded or not allowed → refused by field", async () => {
   await assert.rejects(resource.prepare({ do: "ports", count: 5 }, contextOf()), UserError);
   await assert.rejects(resource.prepare({ do: "memory", mebibytes: 65_536 }, contextOf()), UserError);

@@ -14,7 +14,15 @@ import { whole } from "./fields.ts";
 import { fullDisk } from "./full-disk.ts";
 import { busyProcessor, takenMemory, takenPorts } from "./own-hogs.ts";
 import { type LimitName, LimitSetting, lacksPrlimit, limitNow } from "./process-limit.ts";
-import { chosenProcess, lacksProc, namesOneProcess, ONE_PROCESS, type ProcessNow, WHICH_PROCESS } from "./processes.ts";
+import {
+  chosenProcess,
+  lacksProc,
+  nameOf,
+  namesOneProcess,
+  ONE_PROCESS,
+  type ProcessNow,
+  WHICH_PROCESS,
+} from "./processes.ts";
 
 const PROCESS = { ...COMMON, ...WHICH_PROCESS };
 
@@ -90,7 +98,7 @@ async function prepareLimit(
   const setting = new LimitSetting(target, name, wanted);
   let proof: string | undefined;
   return {
-    targets: [targetOf(args, "process", target.name)],
+    targets: [targetOf(args, "process", nameOf(args, target))],
     shown: setting.shown,
     inverses: [setting.inverse],
     expiresAfterMs: args.expiresAfterMs,

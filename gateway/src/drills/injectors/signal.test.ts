@@ -58,6 +58,7 @@ test("a killed process with a restart → remaining until it is back", async () 
     arguments: ["-c", `[ -e ${pidFile}.back ] && exit 0; touch ${pidFile}.back; ${back}`],
   };
   const prepared = await signal.prepare({ do: "send", signal: "SIGKILL", pidFile, restart }, contextOf());
+  assert.deepEqual(prepared.targets, [{ kind: "process", name: "victim", isStation: false, share: 1 }]);
   await prepared.inject();
   assert.equal((await prepared.remaining()).length, 1);
   await lift(prepared.inverses);

@@ -17,6 +17,7 @@ import {
   chosenProcess,
   lacksProc,
   livingProcess,
+  nameOf,
   namesOneProcess,
   ONE_PROCESS,
   type ProcessNow,
@@ -137,7 +138,7 @@ async function prepareSend(args: z.output<typeof sendSchema>, context: Injection
   const back = restartOf(args.restart, args.allowRemote);
   let proof: string | undefined;
   return {
-    targets: [targetOf(args, "process", target.name)],
+    targets: [targetOf(args, "process", nameOf(args, target))],
     shown: `kill -${args.signal.slice(3)} ${target.pid}  # ${target.name}, started at tick ${target.startTime}`,
     inverses: args.signal === "SIGSTOP" ? [continuing(target)] : isDeadly ? back : [],
     expiresAfterMs: args.expiresAfterMs,
@@ -230,7 +231,7 @@ async function prepareStops(
   });
   const counts: StopCounts = { stops: 0, stoppedMs: 0 };
   return {
-    targets: [targetOf(args, "process", target.name)],
+    targets: [targetOf(args, "process", nameOf(args, target))],
     shown: `kill -STOP / -CONT ${target.pid}  # ${target.name}: ${shown}, for ${lastsMs} ms`,
     inverses: [episode.inverse, continuing(target)],
     expiresAfterMs: args.expiresAfterMs,
@@ -264,7 +265,7 @@ async function prepareLoop(args: z.output<typeof loopSchema>, context: Injection
   });
   const killed: number[] = [];
   return {
-    targets: [targetOf(args, "process", first.name)],
+    targets: [targetOf(args, "process", nameOf(args, first))],
     shown: `kill -KILL ${first.pid}  # of ${args.pidFile ?? args.pidUrl}, each time it is ready, at most ${args.times} times`,
     inverses: [episode.inverse, ...restartOf(args.restart, args.allowRemote)],
     expiresAfterMs: args.expiresAfterMs,
