@@ -93,4 +93,4 @@ export async function watchHypothesis(
 }
 
 /** Looks that a journal holds at most: a day at one a second would make it unreadable. */
-export const MAX_LOOKS = 10_000;
+const MAX_LOOKS = 10_000;

@@ -170,8 +170,9 @@ async function resultOfDryRun(
   run: DrillRunOptions,
 ): Promise<SuiteResult> {
   const dry = await dryRun(run);
-  const reason = dry.kind === "possible" ? "it can be played" : dry.reasons.join("; ");
+  const reason = dry.kind === "possible" ? undefined : dry.reasons.join("; ");
   return {
+    ...(dry.kind === "possible" ? { word: "possible" } : {}),
     ...{ file, name, reason, outcome: OUTCOMES[dry.kind], isDrill: false, ...NOT_MEASURED },
     ...{ id: experiment.drill?.id ?? null, title: experiment.title, category: experiment.drill?.category ?? null },
     ...{ runId: null, journal: null },
