@@ -73,7 +73,9 @@ function injectorProblems(activity: Activity, place: string, parts: DrillParts):
   return injector.problems(args).map((message) => ({ where: `${place}.arguments`, message }));
 }
 
-/** False for a file that has nothing of an experiment, such as a configuration that a drill uses. */
+/**
+ * False for a file that has nothing of an experiment, such as a configuration that a drill uses.
+ */
 export function isMeantAsExperiment(read: ReadFile): boolean {
   if (!("problems" in read)) return true;
   const missing = new Set(read.problems.filter(({ line }) => line === 1).map(({ where }) => where));
