@@ -8,6 +8,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, seededRandom, systemClock } from "ground-station-failover";
 import { EventLog, type LoggedEvent } from "./event-log.ts";
+import { badBody } from "./fault-proxy-error.ts";
 import { hostAndPort, shownHostAndPort } from "./listen-address.ts";
 import type { ManagedProxy, TlsSettings } from "./managed-proxy.ts";
 import type { Protocol } from "./protocols.ts";
@@ -17,6 +18,9 @@ import { ProxyMetrics } from "./proxy-metrics.ts";
 import { CertificateAuthority } from "./tls/certificates.ts";
 import type { Stream, StreamCounts } from "./toxic.ts";
 import { type ToxicOptions, type ToxicUpdate, toxicBody } from "./toxic-options.ts";
+
+/** Two pieces of what a socket gives at once. */
+const MIN_HELD_BYTES = 131_072;
 
 export interface FaultProxiesOptions {
   /**
@@ -29,6 +33,11 @@ export interface FaultProxiesOptions {
    * (from 0, default 0: any free one). Default: no control API.
    */
   readonly api?: { readonly host?: string; readonly port?: number };
+  /**
+   * Bytes that the toxics of one TCP connection may hold, both directions together, from 131,072.
+   * Above it the sender has to wait. Default 4,194,304: with 100 ms of latency, 20 MB/s each way.
+   */
+  readonly maxHeldBytes?: number;
   /** Default: the system's clock. */
   readonly clock?: Clock;
 }
@@ -92,10 +101,12 @@ export class FaultProxies implements AsyncDisposable, Disposable {
 
   /** Rejects if the control API was asked for and cannot listen. */
   static async start(options: FaultProxiesOptions = {}): Promise<FaultProxies> {
-    const { seed = 0, api, clock = systemClock } = options;
+    const { seed = 0, api, clock = systemClock, maxHeldBytes } = options;
+    if (maxHeldBytes !== undefined && !(Number.isInteger(maxHeldBytes) && maxHeldBytes >= MIN_HELD_BYTES))
+      throw badBody(`maxHeldBytes is ${maxHeldBytes}; allowed is a whole number from ${MIN_HELD_BYTES}`);
     const events = new EventLog();
     const authority = new CertificateAuthority();
-    const list = new ProxyList({ clock, random: seededRandom(seed), events, authority });
+    const list = new ProxyList({ clock, random: seededRandom(seed), events, authority, maxHeldBytes });
     if (api === undefined) return new FaultProxies(list, events, authority);
     const metrics = new ProxyMetrics(() => list.all);
     const server = proxyApiServer({ proxies: list, events, authority, clock, metrics });
@@ -163,7 +174,7 @@ export class FaultProxies implements AsyncDisposable, Disposable {
 
   /** Begins to close, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.close();
+    this.close().catch(() => undefined);
   }
 }
 
@@ -272,7 +283,7 @@ export class FaultProxy implements AsyncDisposable, Disposable {
 
   /** Begins to remove it, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.remove();
+    this.remove().catch(() => undefined);
   }
 }
 
@@ -325,6 +336,6 @@ export class FaultToxic implements AsyncDisposable, Disposable {
 
   /** Begins to remove it, without waiting for its end. */
   [Symbol.dispose](): void {
-    void this.remove();
+    this.remove().catch(() => undefined);
   }
 }

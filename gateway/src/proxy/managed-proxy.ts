@@ -21,7 +21,8 @@ export interface TlsSettings {
   readonly upstream: "plain" | "tls";
 }
 
-type TlsEnds = Partial<Pick<TcpProxyOptions, "secureClient" | "secureUpstream">>;
+/** What only TCP has. */
+type TcpOnly = Partial<Pick<TcpProxyOptions, "secureClient" | "secureUpstream" | "maxHeldBytes">>;
 
 export interface ManagedProxyOptions {
   readonly name: string;
@@ -34,6 +35,7 @@ export interface ManagedProxyOptions {
   /** Undefined: plain TCP. */
   readonly tls?: TlsSettings | undefined;
   readonly authority: CertificateAuthority;
+  readonly maxHeldBytes?: number | undefined;
   readonly random: Random;
   readonly clock: Clock;
   readonly onEvent: (event: ProxyEvent) => void;
@@ -113,7 +115,7 @@ export class ManagedProxy {
       clock,
       random,
       onEvent,
-      ...(this.tls === undefined ? {} : await this.#tlsEnds(this.tls)),
+      ...(this.protocol === "tcp" ? await this.#tcpOnly() : {}),
     });
     this.#listen = this.#open.address;
     // Some may have changed while it opened.
@@ -121,14 +123,18 @@ export class ManagedProxy {
     onEvent({ type: "proxy-opened", detail: this.#listen });
   }
 
-  async #tlsEnds({ fault, names, upstream }: TlsSettings): Promise<TlsEnds> {
-    const { authority, onEvent } = this.#options;
+  async #tcpOnly(): Promise<TcpOnly> {
+    const { maxHeldBytes } = this.#options;
+    const ends = this.tls === undefined ? {} : await this.#tlsEnds(this.tls);
+    return maxHeldBytes === undefined ? ends : { ...ends, maxHeldBytes };
+  }
+
+  async #tlsEnds({ fault, names, upstream }: TlsSettings): Promise<TcpOnly> {
+    const { authority } = this.#options;
     const ends = upstream === "tls" ? { secureUpstream } : {};
     if (fault === "stalled-handshake") return { ...ends, secureClient: "stall" };
-    const clients = new TlsClients(await authority.issue(fault, names), (detail) =>
-      onEvent({ type: "handshake-failed", detail }),
-    );
-    return { ...ends, secureClient: (raw, onSecure) => clients.secure(raw, onSecure) };
+    const clients = new TlsClients(await authority.issue(fault, names));
+    return { ...ends, secureClient: (raw, onSecure, onFailed) => clients.secure(raw, onSecure, onFailed) };
   }
 
   /** Closes the listener and every connection; the port is free when this resolves. */

@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
+import { seededRandom } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
+import { EventLog } from "./event-log.ts";
 import { FaultProxies } from "./fault-proxies.ts";
+import { proxyApiServer } from "./proxy-api.ts";
+import { ProxyList } from "./proxy-list.ts";
+import { CertificateAuthority } from "./tls/certificates.ts";
 
 let proxies: FaultProxies;
 let upstream: string;
@@ -117,6 +123,9 @@ test("the body is no JSON, or of a wrong type → 400 bad request body", async (
     ["/proxies/typed", ""],
     ["/proxies/typed", { enabled: 1 }],
     ["/proxies/typed", { listen: [] }],
+    ["/proxies", `{"name":"${"x".repeat(1_000_000)}`],
+    ["/proxies", "[".repeat(1_000_000)],
+    ["/proxies", `{"name":"x","upstream":"y"`.repeat(50_000)],
     ["/proxies/typed/toxics", ""],
     ["/proxies/typed/toxics", { ...toxic, stream: 1 }],
     ["/proxies/typed/toxics", { ...toxic, toxicity: "1" }],
@@ -241,7 +250,10 @@ test("every type of Toxiproxy → its attributes, missing ones 0", async () => {
     limit_data: { bytes: 0 },
     noop: {},
   })) {
-    const { status, json } = await ask("POST", "/proxies/types/toxics", { type, attributes: { unknown: "x" } });
+    const { status, json } = await ask("POST", "/proxies/types/toxics", {
+      type,
+      attributes: { unknown: "x", toString: "x", ["__proto__"]: 1 },
+    });
     assert.deepEqual([status, json.attributes, json.name], [200, attributes, `${type}_downstream`]);
   }
 });
@@ -320,6 +332,21 @@ test("POST /reset → 204: every proxy enabled, no toxics, live connections go o
   socket.write("y");
   await once(socket, "data");
   socket.destroy();
+});
+
+test("reset, one proxy cannot listen → 500, and the others are well all the same", async () => {
+  const { json: first } = await create("a-first");
+  await ask("POST", "/proxies/a-first", { enabled: false });
+  const thief = createServer().listen(Number(first.listen.split(":")[1]), "127.0.0.1");
+  await once(thief, "listening");
+  await create("b-second", { toxics: [{ type: "timeout" }] });
+  assert.ok(errorIn(await ask("POST", "/reset")).startsWith("500 "));
+  assert.deepEqual((await ask("GET", "/proxies/b-second/toxics")).json, []);
+  await new Promise((resolve) => thief.close(resolve));
+  assert.equal((await ask("POST", "/reset")).status, 204);
+  assert.equal((await ask("GET", "/proxies/a-first")).json.enabled, true);
+  const names = Object.keys((await ask("GET", "/proxies")).json);
+  assert.deepEqual(names, [...names].sort());
 });
 
 test("POST /populate → 201 with all of them, in order", async () => {
@@ -441,7 +468,30 @@ test("GET /metrics → counts of connections that still live", async () => {
 test("the body is too large → 413, and the API goes on", async () => {
   const { status } = await ask("POST", "/populate", `["${"x".repeat(5_000_000)}"]`);
   assert.equal(status, 413);
+  const trailing = await ask(
+    "POST",
+    "/proxies",
+    `{"name":"long","upstream":"x:1","enabled":false}"${"x".repeat(3_000_000)}`,
+  );
+  assert.equal(trailing.status, 201);
   assert.equal((await ask("GET", "/version")).status, 200);
+});
+
+test("an answer takes longer than 25 s → 503", async () => {
+  const clock = new VirtualClock();
+  const events = new EventLog();
+  const authority = new CertificateAuthority();
+  const list = new ProxyList({ clock, random: seededRandom(1), events, authority });
+  const metrics = { contentType: "text/plain", text: () => new Promise<string>(() => undefined) };
+  const server = proxyApiServer({ proxies: list, events, authority, clock, metrics });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const answer = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`);
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advanceBy(25_000);
+  assert.equal((await answer).status, 503);
+  server.closeAllConnections();
+  server.close();
 });
 
 test("the same name is created many times at once → one is made, the others get 409", async () => {

@@ -21,6 +21,8 @@ export interface ProxyListOptions {
   readonly random: Random;
   readonly events: EventLog;
   readonly authority: CertificateAuthority;
+  /** Bytes that the toxics of one TCP connection may hold. Default: that of `tcp-proxy.ts`. */
+  readonly maxHeldBytes?: number | undefined;
   /** An address that other machines can reach is being listened on. */
   readonly onExposed?: (name: string, listen: string) => void;
 }
@@ -63,8 +65,9 @@ export class ProxyList {
     this.#options = options;
   }
 
+  /** By name, in the order of its characters, as Toxiproxy lists them. */
   get all(): readonly ManagedProxy[] {
-    return [...this.#proxies.values()];
+    return [...this.#proxies.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   /** Throws an `FaultProxyError` (404). */
@@ -147,15 +150,20 @@ export class ProxyList {
     });
   }
 
-  /** Starts every proxy and takes its toxics away. */
+  /**
+   * Starts every proxy and takes its toxics away. One that fails does not keep the others from it;
+   * rejects with the first failure then.
+   */
   async reset(): Promise<void> {
-    for (const { name } of this.all) {
-      await this.#alone(name, async () => {
+    const resets = this.all.map(({ name }) =>
+      this.#alone(name, async () => {
         const proxy = this.#proxies.get(name);
-        await proxy?.start();
         await proxy?.toxics.clear();
-      });
-    }
+        await proxy?.start();
+      }),
+    );
+    const failed = (await Promise.allSettled(resets)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
   }
 
   /** Answers the toxic; with stream "both" the one of each direction. */
@@ -216,7 +224,7 @@ export class ProxyList {
     const { name, listen, upstream, protocol, parts, seed, tls, isEnabled, toxics } = wanted;
     if (!this.#proxies.has(name) && this.#proxies.size >= MAX_PROXIES)
       throw new FaultProxyError(400, `there are ${MAX_PROXIES} proxies already; delete some`);
-    const { clock, random, authority } = this.#options;
+    const { clock, random, authority, maxHeldBytes } = this.#options;
     const proxy = new ManagedProxy({
       name,
       listen,
@@ -226,6 +234,7 @@ export class ProxyList {
       seed,
       tls,
       authority,
+      maxHeldBytes,
       clock,
       random: seed === undefined ? random.fork(name) : seededRandom(seed),
       onEvent: (event) => this.#note(name, event),

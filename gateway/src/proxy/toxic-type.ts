@@ -58,7 +58,9 @@ export function mergedAttributes(
 ): Attributes {
   const merged: Record<string, number | string> = { ...before };
   for (const [key, value] of Object.entries(given)) {
-    const name = key in type ? key : Object.keys(type).find((known) => known.toLowerCase() === key.toLowerCase());
+    const name = Object.hasOwn(type, key)
+      ? key
+      : Object.keys(type).find((known) => known.toLowerCase() === key.toLowerCase());
     // A null leaves things as they are.
     if (name !== undefined && value !== null) merged[name] = checkedAttribute(name, type[name] as AttributeRule, value);
   }

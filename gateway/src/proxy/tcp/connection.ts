@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { Clock, Random } from "ground-station-failover";
 import { STREAMS, type Stream, type StreamCounts, type Toxic } from "../toxic.ts";
 import { Link } from "./link.ts";
-import type { Ending } from "./link-machine.ts";
+import type { Ending, HeldRoom } from "./link-machine.ts";
 
 /** A peer's socket. `raw`: the socket below TLS, or the same one. */
 export interface Peer {
@@ -17,7 +17,7 @@ export interface Peer {
 
 export interface ConnectionOptions {
   readonly client: Peer;
-  /** Begins to connect to the upstream server. */
+  /** Begins to connect to the upstream server; throws if that makes no sense. */
   readonly dial: () => Peer;
   readonly clock: Clock;
   /** Of this connection alone. */
@@ -27,6 +27,7 @@ export interface ConnectionOptions {
   readonly counts: Readonly<Record<Stream, StreamCounts>>;
   /** Bytes that one toxic of this connection may hold. */
   readonly maxHeldBytes: number;
+  readonly room: HeldRoom;
   readonly onEvent: (event: {
     readonly type: string;
     readonly stream?: Stream;
@@ -38,12 +39,17 @@ export interface ConnectionOptions {
 }
 
 /** A connection that is closed politely gets this long to send what it still holds. */
-const FLUSH_MS = 5_000;
+const FLUSH_MS = 60_000;
 /**
  * After that, what the peer still sends is read for this long: closing a socket with unread data
  * resets it, and the peer might lose what was sent to it.
  */
 const LINGER_MS = 500;
+/**
+ * A toxic that drops everything also drops the news that both peers have gone. Such a connection is
+ * closed after this time, since it would hold its descriptors as long as the toxic is there.
+ */
+const ABANDONED_MS = 60_000;
 
 export class TcpConnection {
   readonly #options: ConnectionOptions;
@@ -51,6 +57,8 @@ export class TcpConnection {
   #upstream: Peer | undefined;
   #links: Readonly<Record<Stream, Link>> | undefined;
   #openSockets = 1;
+  /** Peers that have sent all. */
+  #endedPeers = 0;
   #isClosing = false;
   #timers: Disposable[] = [];
 
@@ -65,14 +73,19 @@ export class TcpConnection {
   /** Connects to the upstream server; then data flows. */
   start(): void {
     if (this.#upstream !== undefined || this.#isClosing || this.#client.destroyed) return;
-    this.#openSockets++;
-    const upstream = this.#options.dial();
-    this.#upstream = upstream;
-    const { socket } = upstream;
     const failed = (error: NodeJS.ErrnoException): void => {
       this.#options.onEvent({ type: "dial-failed", detail: error.code ?? error.message });
       this.destroy();
     };
+    let upstream: Peer;
+    try {
+      upstream = this.#options.dial();
+    } catch (error) {
+      return failed(error as Error);
+    }
+    this.#openSockets++;
+    this.#upstream = upstream;
+    const { socket } = upstream;
     socket.on("close", () => this.#socketClosed());
     socket.once("error", failed);
     socket.on("error", () => undefined);
@@ -108,7 +121,7 @@ export class TcpConnection {
   }
 
   #link(stream: Stream, destination: Socket): Link {
-    const { clock, random, toxics, maxHeldBytes, counts, onEvent } = this.#options;
+    const { clock, random, toxics, maxHeldBytes, room, counts, onEvent } = this.#options;
     const count = counts[stream];
     return new Link({
       stream,
@@ -116,6 +129,7 @@ export class TcpConnection {
       random,
       toxics: toxics(),
       maxHeldBytes,
+      room,
       onRoom: () => {
         const source = this.#sourceOf(stream);
         if (source?.isPaused()) source.resume();
@@ -147,6 +161,7 @@ export class TcpConnection {
     });
     source.on("end", () => {
       hasEnded = true;
+      this.#peerEnded();
       link.end("end");
     });
     source.on("error", (error: NodeJS.ErrnoException) => {
@@ -159,6 +174,7 @@ export class TcpConnection {
       this.#sourceOf(opposite)?.resume();
       // A peer that closed after its FIN has said all; one that failed has reset the connection.
       if (failure === undefined && hasEnded) return;
+      if (!hasEnded) this.#peerEnded();
       const ending = failure === undefined ? "close" : "reset";
       // Behind what the link still holds, unless it has passed a FIN on already.
       if (link.isOver) this.#ended(ending, source, stream);
@@ -200,6 +216,18 @@ export class TcpConnection {
       else socket.end(linger);
     }
     this.#after(FLUSH_MS, () => this.destroy());
+  }
+
+  #peerEnded(): void {
+    if (++this.#endedPeers === 2) this.#closeAbandoned();
+  }
+
+  /** Both peers have sent all; what is still held may yet leave. */
+  #closeAbandoned(): void {
+    this.#after(ABANDONED_MS, () => {
+      if (STREAMS.some((stream) => this.#links?.[stream].isStuck)) this.destroy();
+      else this.#closeAbandoned();
+    });
   }
 
   #after(ms: number, run: () => void): void {

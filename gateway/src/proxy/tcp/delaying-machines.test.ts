@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "ground-station-failover";
 import { Bandwidth, Latency, Slicer, SlowClose } from "./delaying-machines.ts";
-import type { Item, LinkMachine } from "./link-machine.ts";
+import { HeldRoom, type Item, type LinkMachine } from "./link-machine.ts";
 
 const data = (length: number, arrivedAtMs = 0): Item => ({ kind: "data", bytes: Buffer.alloc(length, 7), arrivedAtMs });
 
@@ -25,8 +25,12 @@ function played(machine: LinkMachine, limitMs = 1_000_000): Array<readonly [atMs
   return out;
 }
 
-function latency(attributes: Record<string, number | string>, maxHeldBytes = 1_000_000): Latency {
-  const machine = new Latency(seededRandom(1), maxHeldBytes);
+function latency(
+  attributes: Record<string, number | string>,
+  maxHeldBytes = 1_000_000,
+  room = new HeldRoom(1_000_000),
+): Latency {
+  const machine = new Latency(seededRandom(1), maxHeldBytes, room);
   machine.use({ latency: 0, jitter: 0, ...attributes }, 0, false);
   return machine;
 }
@@ -101,6 +105,19 @@ test("latency holds single bytes → they count as more than a byte each", () =>
   let taken = 0;
   for (; machine.canTake; taken++) machine.take(data(1, 0), 0);
   assert.ok(taken <= 100, `${taken}`);
+});
+
+test("the room of all connections is full → each holds one piece; what is over gives its room back", () => {
+  const room = new HeldRoom(5_000);
+  const [first, second] = [latency({ latency: 100 }, 1_000_000, room), latency({ latency: 100 }, 1_000_000, room)];
+  while (first.canTake) first.take(data(1_000), 0);
+  assert.ok(room.isFull);
+  assert.equal(second.canTake, true);
+  second.take(data(1_000), 0);
+  assert.equal(second.canTake, false);
+  first.drop();
+  given(second, 100);
+  assert.equal(room.bytes, 0);
 });
 
 function bandwidth(rate: number): Bandwidth {

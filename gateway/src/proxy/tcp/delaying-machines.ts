@@ -6,7 +6,15 @@
 import type { Random } from "ground-station-failover";
 import { DELAY_DISTRIBUTIONS, type DelayShape, sampleDelayMs } from "../distribution.ts";
 import type { Attributes } from "../toxic-type.ts";
-import { type Data, DueItems, type Ending, type Item, type LinkMachine, numberOf } from "./link-machine.ts";
+import {
+  type Data,
+  DueItems,
+  type Ending,
+  type HeldRoom,
+  type Item,
+  type LinkMachine,
+  numberOf,
+} from "./link-machine.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -17,19 +25,23 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Latency implements LinkMachine {
   readonly #random: Random;
   readonly #maxHeldBytes: number;
+  readonly #room: HeldRoom;
   readonly #held: DueItems = new DueItems();
   #shape: DelayShape = { latencyMs: 0, jitterMs: 0 };
   #lastAtMs = 0;
   #isRemoved = false;
 
   /** `maxHeldBytes`: above this it takes nothing more, and the sender waits. */
-  constructor(random: Random, maxHeldBytes: number) {
+  constructor(random: Random, maxHeldBytes: number, room: HeldRoom) {
     this.#random = random;
     this.#maxHeldBytes = maxHeldBytes;
+    this.#room = room;
   }
 
   get canTake(): boolean {
-    return !this.#isRemoved && this.#held.heldBytes < this.#maxHeldBytes;
+    if (this.#isRemoved) return false;
+    // One piece is always taken, so that each connection goes on, be it slowly.
+    return this.#held.isEmpty || (this.#held.heldBytes < this.#maxHeldBytes && !this.#room.isFull);
   }
 
   get isEmpty(): boolean {
@@ -44,11 +56,11 @@ export class Latency implements LinkMachine {
     // An ending is not delayed: it follows the last piece.
     const dueAtMs = item.kind === "data" ? item.arrivedAtMs + sampleDelayMs(this.#random, this.#shape) : nowMs;
     this.#lastAtMs = Math.max(this.#lastAtMs, dueAtMs);
-    this.#held.add(item, this.#lastAtMs);
+    this.#hold(() => this.#held.add(item, this.#lastAtMs));
   }
 
   give(nowMs: number): Item | undefined {
-    const entry = this.#held.take(nowMs);
+    const entry = this.#hold(() => this.#held.take(nowMs));
     if (entry?.item.kind !== "data") return entry?.item;
     // The next latency counts from here.
     return { ...entry.item, arrivedAtMs: Math.min(nowMs, Math.max(entry.item.arrivedAtMs, entry.atMs)) };
@@ -67,6 +79,18 @@ export class Latency implements LinkMachine {
   remove(nowMs: number): void {
     this.#isRemoved = true;
     this.#release(nowMs);
+  }
+
+  drop(): void {
+    this.#room.take(-this.#held.heldBytes);
+  }
+
+  /** Tells the shared room how much a change of what is held took or gave back. */
+  #hold<Result>(change: () => Result): Result {
+    const before = this.#held.heldBytes;
+    const result = change();
+    this.#room.take(this.#held.heldBytes - before);
+    return result;
   }
 
   #release(nowMs: number): void {

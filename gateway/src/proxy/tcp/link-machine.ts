@@ -38,6 +38,31 @@ export interface LinkMachine {
   use(attributes: Attributes, nowMs: number, isRamp: boolean): void;
   /** The toxic is taken out of the chain: what is held is due now, and nothing more is taken. */
   remove(nowMs: number): void;
+  /** The connection is over: gives back what it took of the room that connections share. */
+  drop?(): void;
+}
+
+/** Room for held bytes that all connections of a proxy share. */
+export class HeldRoom {
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= this.#maxBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Negative: gives back. */
+  take(bytes: number): void {
+    this.#bytes += bytes;
+  }
 }
 
 /** The number of a checked toxic's attribute. */

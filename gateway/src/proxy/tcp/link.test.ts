@@ -6,6 +6,7 @@ import { VirtualClock } from "ground-station-failover/sim";
 import type { Toxic } from "../toxic.ts";
 import { defaultAttributes } from "../toxic-type.ts";
 import { Link } from "./link.ts";
+import { HeldRoom } from "./link-machine.ts";
 import { TCP_TOXIC_TYPES } from "./toxic-types.ts";
 
 function toxic(type: string, attributes: Record<string, number> = {}, more: Partial<Toxic> = {}): Toxic {
@@ -37,6 +38,7 @@ function recorded(toxics: readonly Toxic[], { maxHeldBytes = 1_000_000, seed = 1
     random: seededRandom(seed),
     toxics,
     maxHeldBytes,
+    room: new HeldRoom(100_000_000),
     onRoom: () => undefined,
     onApplied: ({ name }) => applied.push(name),
   });

@@ -9,10 +9,10 @@ import type { Clock, Random } from "ground-station-failover";
 import type { Stream, Toxic } from "../toxic.ts";
 import { LimitData, ResetPeer, Timeout } from "./cutting-machines.ts";
 import { Bandwidth, Latency, Slicer, SlowClose } from "./delaying-machines.ts";
-import type { Ending, Item, LinkMachine } from "./link-machine.ts";
+import type { Ending, HeldRoom, Item, LinkMachine } from "./link-machine.ts";
 
 /** Where a link ends: the peer's socket. */
-export interface Sink {
+interface Sink {
   /** Whether it takes more data now. When that changes to true, `Link.pump` is called. */
   readonly canTake: boolean;
   write(bytes: Buffer): void;
@@ -28,6 +28,8 @@ export interface LinkOptions {
   readonly toxics: readonly Toxic[];
   /** Bytes that a toxic may hold. */
   readonly maxHeldBytes: number;
+  /** What all connections of the proxy may hold together. */
+  readonly room: HeldRoom;
   /** There is room: `wantsMore` is true. Called often. */
   readonly onRoom: () => void;
   /** A toxic begins to act on this link. */
@@ -72,6 +74,11 @@ export class Link {
     return this.#isOver;
   }
 
+  /** Whether nothing comes out unless the toxics change: they stall, or drop everything. */
+  get isStuck(): boolean {
+    return !this.#isOver && this.#options.sink.canTake && this.#nextAtMs() === Number.POSITIVE_INFINITY;
+  }
+
   /** Data from the sender. */
   data(bytes: Buffer): void {
     if (this.#isOver) return;
@@ -91,6 +98,7 @@ export class Link {
   /** Drops what is held; nothing comes out any more. */
   stop(): void {
     this.#isOver = true;
+    for (const machine of this.#machines) machine.drop?.();
     this.#inbox = [];
     this.#machines = [];
     this.#leaving.clear();
@@ -149,7 +157,7 @@ export class Link {
   #machineFor(toxic: Toxic, nowMs: number): LinkMachine | undefined {
     const random = this.#fork(toxic, "values");
     const makers: Readonly<Record<string, () => LinkMachine>> = {
-      latency: () => new Latency(random, this.#options.maxHeldBytes),
+      latency: () => new Latency(random, this.#options.maxHeldBytes, this.#options.room),
       bandwidth: () => new Bandwidth(),
       slow_close: () => new SlowClose(),
       slicer: () => new Slicer(random),

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { seededRandom, systemClock } from "ground-station-failover";
+import { VirtualClock } from "ground-station-failover/sim";
 import { hostAndPort } from "../listen-address.ts";
 import type { OpenProxy, ProxyEvent, Toxic } from "../toxic.ts";
 import { defaultAttributes } from "../toxic-type.ts";
@@ -271,6 +272,58 @@ test("nobody listens upstream → the client is closed, the proxy goes on", asyn
   for (const _ of [1, 2]) assert.deepEqual(await read(client(proxy)), { text: "", ending: "end" });
   assert.equal(events.filter(({ type }) => type === "dial-failed").length, 2);
   assert.equal(proxy.connections, 0);
+});
+
+test("the upstream is the proxy itself → the client is closed, not a circle without end", async () => {
+  const { server, port } = await echoing();
+  await new Promise((resolve) => server.close(resolve));
+  const events: ProxyEvent[] = [];
+  const proxy = await openTcpProxy({
+    host: "127.0.0.1",
+    port,
+    upstream: `localhost:${port}`,
+    toxics: [],
+    clock: systemClock,
+    random: seededRandom(1),
+    onEvent: (event) => events.push(event),
+  });
+  open.push(() => proxy.close());
+  assert.deepEqual(await read(client(proxy)), { text: "", ending: "end" });
+  assert.equal(events.filter(({ type }) => type === "connection-opened").length, 1);
+});
+
+test("refuse is lifted while another program has the port → listens as soon as it is free", async () => {
+  const { port } = await echoing();
+  const { proxy, events } = await proxyTo(port);
+  await proxy.setToxics([toxic("refuse")]);
+  const thief = createServer().listen(hostAndPort(proxy.address)?.port, "127.0.0.1");
+  await once(thief, "listening");
+  await assert.rejects(async () => proxy.setToxics([]));
+  assert.ok(events.some(({ type }) => type === "listen-failed"));
+  await new Promise((resolve) => thief.close(resolve));
+  const deadline = performance.now() + 10_000;
+  while ((await sayHello(proxy)).text !== "hello") assert.ok(performance.now() < deadline);
+});
+
+test("both peers are gone, a toxic drops the news → closed after a minute", async () => {
+  const { port, sockets } = await echoing();
+  const clock = new VirtualClock();
+  const proxy = await openTcpProxy({
+    host: "127.0.0.1",
+    port: 0,
+    upstream: `127.0.0.1:${port}`,
+    toxics: [toxic("timeout")],
+    clock,
+    random: seededRandom(1),
+    onEvent: () => undefined,
+  });
+  open.push(() => proxy.close());
+  client(proxy).end("hello");
+  await until(() => sockets[0]?.writableFinished === true && clock.pending > 0, "both have ended");
+  await clock.advanceBy(59_000);
+  assert.equal(proxy.connections, 1);
+  await clock.advanceBy(1_000);
+  await until(() => proxy.connections === 0, "the connection is closed");
 });
 
 test("refuse → new connections are refused and live ones go on; lifted, the same port listens", async () => {

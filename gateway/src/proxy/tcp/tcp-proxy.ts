@@ -5,9 +5,13 @@
  * connection at once, so the port is free when `close` resolves.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { isEverywhere, isSameHost } from "../../adapters/process/addresses.ts";
 import { hostAndPort, shownHostAndPort } from "../listen-address.ts";
 import type { OpenProxy, OpenProxyOptions, Stream, StreamCounts, Toxic } from "../toxic.ts";
 import { type Peer, TcpConnection } from "./connection.ts";
+import { HeldRoom } from "./link-machine.ts";
+
+type SecureClient = (raw: Socket, onSecure: (socket: Socket) => void, onFailed: (reason: string) => void) => void;
 
 export interface TcpProxyOptions extends OpenProxyOptions {
   /**
@@ -21,14 +25,21 @@ export interface TcpProxyOptions extends OpenProxyOptions {
    * Puts TLS on a client's socket, and calls `onSecure` when that is done. "stall": the handshake
    * is never answered. Default: plain TCP.
    */
-  readonly secureClient?: "stall" | ((raw: Socket, onSecure: (socket: Socket) => void) => void) | undefined;
+  readonly secureClient?: "stall" | SecureClient | undefined;
   /** Puts TLS on the socket to the upstream server. Default: plain TCP. */
   readonly secureUpstream?: ((raw: Socket, host: string) => Socket) | undefined;
 }
 
 /** With 100 ms of latency, 20 MB/s each way. */
-export const MAX_HELD_BYTES: number = 4 * 1_024 ** 2;
-export const MAX_CONNECTIONS = 10_000;
+const MAX_HELD_BYTES: number = 4 * 1_024 ** 2;
+const MAX_CONNECTIONS = 10_000;
+/**
+ * Held by all connections of a proxy together; above it each may hold one piece. A thousand
+ * connections with 100 ms of latency share 2.5 GB/s.
+ */
+const MAX_TOTAL_HELD_BYTES: number = 256 * 1_024 ** 2;
+/** Time between two tries to listen again, in ms. */
+const RETRY_MS = 100;
 /** Finds peers that are gone without a word, as Go's sockets do. */
 const KEEP_ALIVE_MS = 15_000;
 /** Clients that wait to be accepted; the kernel's own bound may be lower. */
@@ -56,6 +67,7 @@ class TcpProxy implements OpenProxy {
   readonly #live: Set<Live> = new Set();
   /** Clients whose TLS handshake has not ended, or never will. */
   readonly #handshakes: Set<Socket> = new Set();
+  readonly #room: HeldRoom = new HeldRoom(MAX_TOTAL_HELD_BYTES);
   #toxics: readonly Toxic[];
   #server: Server | undefined;
   #port: number;
@@ -121,11 +133,18 @@ class TcpProxy implements OpenProxy {
     const follow = async (): Promise<void> => {
       const isRefusing = this.#toxics.some(({ type, toxicity }) => type === "refuse" && toxicity >= 1);
       if (this.#isClosed || isRefusing) return this.#stopListening();
-      if (this.#server === undefined) await this.#listen();
+      if (this.#server === undefined) await this.#listen().catch((error: Error) => this.#listenLater(error));
     };
-    // After a failure the next change of toxics tries again.
     this.#listening = this.#listening.catch(() => undefined).then(follow);
     return this.#listening;
+  }
+
+  /** Somebody else has taken the port meanwhile. It is tried until the port is free again. */
+  #listenLater(error: Error): never {
+    const { onEvent, clock } = this.#options;
+    onEvent({ type: "listen-failed", detail: error.message });
+    clock.at(clock.nowMs() + RETRY_MS, () => this.#followRefusal().catch(() => undefined));
+    throw error;
   }
 
   #listen(): Promise<void> {
@@ -182,10 +201,11 @@ class TcpProxy implements OpenProxy {
       this.#noteEmpty();
     });
     if (secureClient === "stall") return onEvent({ type: "handshake-stalled", connection: number });
-    secureClient(raw, (socket) => {
+    const secured = (socket: Socket): void => {
       this.#handshakes.delete(raw);
       this.#carry({ socket, raw }, number);
-    });
+    };
+    secureClient(raw, secured, (detail) => onEvent({ type: "handshake-failed", connection: number, detail }));
   }
 
   #carry(client: Peer, number: number): void {
@@ -201,6 +221,7 @@ class TcpProxy implements OpenProxy {
         toxics: () => this.#toxics,
         counts: this.counts,
         maxHeldBytes: maxHeldBytes / 2,
+        room: this.#room,
         onEvent: (event) => onEvent({ ...event, connection: number }),
         onClosed: () => {
           this.#live.delete(live);
@@ -218,9 +239,17 @@ class TcpProxy implements OpenProxy {
     if (this.#isClosed && this.connections === 0) this.#emptied.resolve();
   }
 
+  /** Whether a connection to this address would come back here, without end. */
+  #isItself(host: string, port: number): boolean {
+    const own = hostAndPort(this.#address)?.host ?? "";
+    const isOwnHost = isSameHost(host === "" ? "localhost" : host, isEverywhere(own) ? "localhost" : own);
+    return port === this.#port && isOwnHost;
+  }
+
   #dial(): Peer {
     const { upstream, secureUpstream } = this.#options;
     const { host, port } = hostAndPort(upstream) ?? { host: "", port: -1 };
+    if (this.#isItself(host, port)) throw new Error("the upstream is the proxy itself");
     const raw = connect({
       // An empty host means this machine, as in Go.
       host: host === "" ? "localhost" : host,

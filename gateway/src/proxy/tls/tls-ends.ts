@@ -14,16 +14,16 @@ const HANDSHAKE_MS = 30_000;
 /** Puts TLS on clients' sockets. */
 export class TlsClients {
   readonly #keys: KeyPair;
-  readonly #onFailed: (reason: string) => void;
 
-  /** `onFailed`: a handshake has failed, for example because the client refused the certificate. */
-  constructor(keys: KeyPair, onFailed: (reason: string) => void) {
+  constructor(keys: KeyPair) {
     this.#keys = keys;
-    this.#onFailed = onFailed;
   }
 
-  /** Calls `onSecure` when the handshake has ended well; else the socket is closed. */
-  secure(raw: Socket, onSecure: (socket: Socket) => void): void {
+  /**
+   * Calls `onSecure` when the handshake has ended well. Else the socket is closed: `onFailed` says
+   * why, for example that the client refused the certificate.
+   */
+  secure(raw: Socket, onSecure: (socket: Socket) => void, onFailed: (reason: string) => void): void {
     // One server for each socket, which never listens: a server does not say which of its sockets a
     // secure one was made from, and their addresses are gone when the client is.
     const server = createServer({ ...this.#keys, handshakeTimeout: HANDSHAKE_MS });
@@ -32,7 +32,7 @@ export class TlsClients {
       onSecure(socket);
     });
     server.once("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-      this.#onFailed(error.code ?? error.message);
+      onFailed(error.code ?? error.message);
       socket.destroy();
       raw.destroy();
     });
