@@ -12,7 +12,7 @@ import type { InjectionContext, Injector, PreparedInjection, Target } from "../i
 import { text, whole, yesOrNo } from "./fields.ts";
 
 /** Longest time that an injection may last, and what holds where nothing is said. */
-export const EXPIRY = { minMs: 100, maxMs: 600_000, defaultMs: 60_000 } as const;
+const EXPIRY = { minMs: 100, maxMs: 600_000, defaultMs: 60_000 } as const;
 
 /** Fields that every action has. */
 export interface CommonArguments {

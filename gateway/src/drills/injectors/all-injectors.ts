@@ -5,10 +5,11 @@ import { chaos } from "./chaos.ts";
 import { clock } from "./clock.ts";
 import { config } from "./config.ts";
 import { fault } from "./fault.ts";
+import { hostile } from "./hostile.ts";
 import { load } from "./load.ts";
 import { resource } from "./resource.ts";
 import { signal } from "./signal.ts";
 
 export const injectors: ReadonlyMap<InjectorName, OwnInjector> = new Map(
-  [fault, signal, chaos, config, clock, resource, load].map((injector) => [injector.name, injector]),
+  [fault, signal, chaos, config, clock, resource, hostile, load].map((injector) => [injector.name, injector]),
 );

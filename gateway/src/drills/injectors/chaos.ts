@@ -10,7 +10,7 @@ import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json, JsonObject } from "../experiment/experiment.ts";
 import type { InjectionContext, PreparedInjection } from "../injection.ts";
 import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action.ts";
-import { exchange, memberOf, refuseOthers } from "./exchange.ts";
+import { answerIfThere, exchange, memberOf, refuseOthers } from "./exchange.ts";
 import { decimal, oneOf, url, whole, yesOrNo } from "./fields.ts";
 
 const modeSchema = z.strictObject({
@@ -39,7 +39,15 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
   const mode = JSON.parse(JSON.stringify(written)) as JsonObject;
   if (Object.keys(mode).length === 0) throw new UserError("usage", "answer: nothing would change; name a fault");
   const before = await modeOf(page, context.signal);
-  let spoiledBefore = 0;
+  // What the fault acts on: commands that it answers, else those that it delays, else health
+  // checks.
+  const counted =
+    mode["answer"] !== undefined
+      ? "spoiled"
+      : Object.keys(mode).every((one) => one === "health")
+        ? "health"
+        : "commands";
+  let countedBefore = 0;
   let isInForce = false;
   return {
     targets: [targetOf(args, "service", new URL(page).host, Math.min(1, args.share ?? 1))],
@@ -47,7 +55,7 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
     inverses: [{ kind: "http", method: "DELETE", url: page }],
     expiresAfterMs,
     async inject() {
-      spoiledBefore = spoiledIn((await exchange("GET", page, undefined, context.signal)).json);
+      countedBefore = countIn((await exchange("GET", page, undefined, context.signal)).json, counted);
       const answer = await exchange("PUT", page, { ...mode, expiresAfterMs }, context.signal);
       if (answer.status < 200 || answer.status > 299) {
         throw new UserError("promiseBroken", `PUT ${page}: ${answer.status} ${answer.text.slice(0, 200)}`);
@@ -58,12 +66,16 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
     async felt() {
       if (!isInForce) return undefined;
       const { json } = await exchange("GET", page);
-      const spoiled = spoiledIn(json) - spoiledBefore;
-      return spoiled > 0 ? `${spoiled} commands were answered by the fault` : undefined;
+      const hit = countIn(json, counted) - countedBefore;
+      const what = counted === "health" ? "health checks" : "commands";
+      return hit > 0 ? `${hit} ${what} met the fault` : undefined;
     },
     async remaining() {
-      const now = await modeOf(page).catch(() => before);
-      return isInForce && !isDeepStrictEqual(now, before) ? [`${page} has the mode ${JSON.stringify(now)}`] : [];
+      if (!isInForce) return [];
+      const now = memberOf((await answerIfThere("GET", page))?.json, "mode");
+      return now !== undefined && !isDeepStrictEqual(now, before)
+        ? [`${page} has the mode ${JSON.stringify(now)}`]
+        : [];
     },
   };
 }
@@ -79,6 +91,6 @@ async function modeOf(page: string, signal?: AbortSignal): Promise<Json> {
   );
 }
 
-function spoiledIn(json: Json | undefined): number {
-  return Number(memberOf(memberOf(json, "counts"), "spoiled") ?? 0);
+function countIn(json: Json | undefined, name: string): number {
+  return Number(memberOf(memberOf(json, "counts"), name) ?? 0);
 }

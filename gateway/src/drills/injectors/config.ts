@@ -7,6 +7,7 @@
 
 import { isMap, isSeq, parseDocument } from "yaml";
 import { z } from "zod";
+import { PROGRAM } from "../../adapters/process/children.ts";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json } from "../experiment/experiment.ts";
 import type { InjectionContext, PreparedInjection } from "../injection.ts";
@@ -15,7 +16,7 @@ import { content, list, text, whole } from "./fields.ts";
 import { FileSwap } from "./file-swap.ts";
 import { KeptProcess } from "./kept-process.ts";
 import { chosenProcess, sameProcess, WHICH_PROCESS, waysToProcess } from "./processes.ts";
-import { GSF, runProgram } from "./run-program.ts";
+import { runProgram } from "./run-program.ts";
 import { signalled } from "./signal-cycles.ts";
 
 const value: z.ZodType<Json> = z.json();
@@ -129,7 +130,7 @@ function withValues(written: string, values: Readonly<Record<string, Json>>): st
 }
 
 async function prepareCheck(args: z.output<typeof checkSchema>, context: InjectionContext): Promise<PreparedInjection> {
-  const program = [GSF, "check-config", args.path, "--json"];
+  const program = [PROGRAM, "check-config", args.path, "--json"];
   let proof: string | undefined;
   return {
     targets: [targetOf(args, "file", args.path)],
@@ -137,7 +138,7 @@ async function prepareCheck(args: z.output<typeof checkSchema>, context: Injecti
     inverses: [],
     expiresAfterMs: args.expiresAfterMs,
     async inject() {
-      const end = await runProgram(process.execPath, [...process.execArgv, ...program], { signal: context.signal });
+      const end = await runProgram(process.execPath, program, { signal: context.signal });
       context.signal.throwIfAborted();
       proof = `gsf check-config ended with ${end.status}`;
       return { status: end.status, stdout: end.stdout, stderr: end.stderr };
@@ -153,7 +154,7 @@ async function prepareSecond(
 ): Promise<PreparedInjection> {
   const kept = new KeptProcess({
     label: `a second gateway with ${args.path}`,
-    command: [process.execPath, ...process.execArgv, GSF, "run", "--config", args.path, "--json"],
+    command: [process.execPath, PROGRAM, "run", "--config", args.path, "--json"],
     expiresAfterMs: args.expiresAfterMs,
     signal: context.signal,
   });

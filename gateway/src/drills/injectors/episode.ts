@@ -4,10 +4,11 @@
  * play: delete the file. It also ends when the drill is aborted, after `expiresAfterMs`, and with
  * its process. It does not undo what the fault has done: its work does that before it returns.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "ground-station-failover";
+import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Inverse } from "../injection.ts";
 import { freshName } from "./fields.ts";
 
@@ -23,8 +24,17 @@ export interface EpisodeOptions {
 }
 
 /** Where permits are: one directory for each user, because they may not delete each other's. */
-export function permitDirectory(): string {
+function permitDirectory(): string {
   return join(tmpdir(), `gsf-injections-${userInfo().uid}`);
+}
+
+/** Throws `UserError` if the place belongs to somebody else, who could end or prolong the fault. */
+function makePermitDirectory(): void {
+  const path = permitDirectory();
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const found = lstatSync(path);
+  if (found.isDirectory() && found.uid === userInfo().uid) return;
+  throw new UserError("promiseBroken", `${path} is no directory of this user; delete it, and run the drill again`);
 }
 
 export class Episode {
@@ -58,7 +68,7 @@ export class Episode {
   begin<T>(work: () => Promise<T>): Promise<T> {
     const { signal, expiresAfterMs } = this.#options;
     signal.throwIfAborted();
-    mkdirSync(permitDirectory(), { recursive: true, mode: 0o700 });
+    makePermitDirectory();
     writeFileSync(this.permit, "", { flag: "wx", mode: 0o600 });
     const end = (): void => this.#end();
     signal.addEventListener("abort", end, { once: true });

@@ -19,6 +19,32 @@ export interface Answered {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** Nobody answered a request. */
+class Unanswered extends UserError {
+  /** Code of the error, for example ECONNREFUSED. */
+  readonly reason: string;
+  readonly #url: string;
+
+  constructor(method: string, url: string, reason: string) {
+    super("unreachable", `${method} ${url}: no answer: ${reason}`);
+    this.reason = reason;
+    this.#url = url;
+  }
+
+  /** True if nothing listens there on this machine: what was in its memory is gone. */
+  get isGone(): boolean {
+    return this.reason === "ECONNREFUSED" && isOwnMachine(new URL(this.#url).hostname);
+  }
+}
+
+/** The answer; undefined if nothing listens there on this machine any more. */
+export async function answerIfThere(method: string, url: string): Promise<Answered | undefined> {
+  return exchange(method, url).catch((error: unknown) => {
+    if (error instanceof Unanswered && error.isGone) return undefined;
+    throw error;
+  });
+}
+
 /** Throws `UserError` if nobody answers. `body`: sent as JSON. */
 export async function exchange(method: string, url: string, body?: Json, signal?: AbortSignal): Promise<Answered> {
   const agent = new Agent({
@@ -39,7 +65,7 @@ export async function exchange(method: string, url: string, body?: Json, signal?
     return { status: answer.statusCode, headers: answer.headers, text, json: parsed(text) };
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    throw new UserError("unreachable", `${method} ${url}: no answer: ${reasonOf(error)}`);
+    throw new Unanswered(method, url, reasonOf(error));
   } finally {
     await agent.destroy();
   }

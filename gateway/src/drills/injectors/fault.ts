@@ -10,7 +10,7 @@ import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json, JsonObject, Values } from "../experiment/experiment.ts";
 import type { InjectionContext, Inverse, PreparedInjection } from "../injection.ts";
 import { action, COMMON, type CommonArguments, injectorOf, type OwnInjector, targetOf } from "./action.ts";
-import { type Answered, exchange, memberOf, refuseOthers } from "./exchange.ts";
+import { type Answered, answerIfThere, exchange, memberOf, refuseOthers } from "./exchange.ts";
 import { decimal, drawn, freshName, list, magnitude, oneOf, text, url, whole, yesOrNo } from "./fields.ts";
 import { type ProxyMark, proofOf, proxyMark, refusalOf } from "./proxy-proof.ts";
 
@@ -124,7 +124,9 @@ async function prepareToxics(args: z.output<typeof addSchema>, context: Injectio
   }
   const addresses = toxics.map(({ name }) => `${proxy.url}/toxics/${encodeURIComponent(name)}`);
   const inverses = addresses.map((address): Inverse => ({ kind: "http", method: "DELETE", url: address }));
+  const types = new Map(toxics.map(({ name, type }) => [name, type]));
   let before: ProxyMark | undefined;
+  let refusal: string | undefined;
   const share = Math.min(1, Math.max(...toxics.map(({ toxicity }) => toxicity)));
   return {
     targets: [targetOf(args, "proxy", args.proxy, share)],
@@ -140,16 +142,19 @@ async function prepareToxics(args: z.output<typeof addSchema>, context: Injectio
         }
       } catch (error) {
         // Half a fault is none: what has been added is taken away again.
+        before = undefined;
         for (const address of addresses) await exchange("DELETE", address).catch(() => undefined);
         throw error;
       }
+      // A listener that is closed counts nothing: a connection of our own shows it.
+      if (toxics.some(({ type }) => type === "refuse")) refusal = await refusalOf(proxy.listen);
       return { toxics: toxics as unknown as Json };
     },
-    felt: async () =>
-      before === undefined
-        ? undefined
-        : proofOf(proxy.base, args.proxy, before, new Set(toxics.map(({ name }) => name))),
-    remaining: () => present(proxy, new Set(toxics.map(({ name }) => name))),
+    async felt() {
+      if (before === undefined) return undefined;
+      return refusal ?? (await proofOf(proxy.base, args.proxy, before, types));
+    },
+    remaining: () => present(proxy, new Set(types.keys())),
   };
 }
 
@@ -197,8 +202,8 @@ function drawnToxics(args: z.output<typeof addSchema>, seed: number): readonly W
 
 /** Which toxics of these the proxy still has. */
 async function present({ url: address }: Proxy, names: ReadonlySet<string>): Promise<readonly string[]> {
-  const answer = await exchange("GET", `${address}/toxics`);
-  if (answer.status === 404) return [];
+  const answer = await answerIfThere("GET", `${address}/toxics`);
+  if (answer === undefined || answer.status === 404) return [];
   needSuccess(answer, `GET ${address}/toxics`);
   const toxics = Array.isArray(answer.json) ? answer.json : [];
   return toxics
@@ -225,8 +230,8 @@ async function prepareDisabled(args: ProxyArguments, context: InjectionContext):
     },
     felt: async () => proof,
     async remaining() {
-      const answer = await exchange("GET", proxy.url);
-      if (answer.status === 404) return [];
+      const answer = await answerIfThere("GET", proxy.url);
+      if (answer === undefined || answer.status === 404) return [];
       needSuccess(answer, `GET ${proxy.url}`);
       return memberOf(answer.json, "enabled") === false ? [`${proxy.url} is disabled`] : [];
     },

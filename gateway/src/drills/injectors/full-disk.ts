@@ -5,7 +5,8 @@
  * an unprivileged user may have) sees other file systems; `pid` names it, and the path is looked up
  * as it sees it.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
+import { existsSync, rmSync, statfsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../adapters/process/exit-codes.ts";
@@ -55,7 +56,7 @@ async function prepareFull(args: z.output<typeof schema>, context: InjectionCont
       if (seer !== undefined && sameProcess(seer) === undefined) {
         throw new UserError("promiseBroken", `pid: process ${seer.pid} has ended, and its disk with it`);
       }
-      const written = fill(ballast, args.maxBytes, args.leaveBytes);
+      const written = await fill(ballast, args.maxBytes, args.leaveBytes, context.signal);
       const left = freeBytes(directory, args.path);
       proof = `${args.path} has ${left} bytes free instead of ${free}`;
       return { path: args.path, writtenBytes: written, freeBytes: left };
@@ -75,30 +76,33 @@ function freeBytes(directory: string, named: string): number {
   throw new UserError("usage", `path: ${named} is no directory`);
 }
 
-/** Writes until nothing more fits, or only `leaveBytes` are free. */
-function fill(path: string, maxBytes: number, leaveBytes: number): number {
-  const file = openSync(path, "wx", 0o600);
+/** Writes until nothing more fits, or only `leaveBytes` are free. An abort leaves no file. */
+async function fill(path: string, maxBytes: number, leaveBytes: number, signal: AbortSignal): Promise<number> {
+  const file = await open(path, "wx", 0o600);
   let written = 0;
   try {
     const { bavail, bsize } = statfsSync(path);
-    const wanted = Math.min(maxBytes, Math.max(0, bavail * bsize - leaveBytes));
     // With nothing to leave, it goes on until the system says that the disk is full.
-    const most = leaveBytes === 0 ? maxBytes : wanted;
+    const most = leaveBytes === 0 ? maxBytes : Math.min(maxBytes, Math.max(0, bavail * bsize - leaveBytes));
     // Ever smaller pieces: a large one may not fit where a small one does.
     for (let size = PIECE.length; size >= 1; size = Math.floor(size / 16)) {
       try {
-        while (written + size <= most) written += writeSync(file, PIECE, 0, size);
+        while (written + size <= most) {
+          signal.throwIfAborted();
+          written += (await file.write(PIECE, 0, size)).bytesWritten;
+        }
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
       }
     }
-    fsyncSync(file);
+    await file.sync();
     return written;
   } catch (error) {
     rmSync(path, { force: true });
+    if (signal.aborted) throw error;
     throw new UserError("promiseBroken", `${path} cannot be written: ${(error as Error).message}`);
   } finally {
-    closeSync(file);
+    await file.close();
   }
 }

@@ -5,12 +5,13 @@
  */
 import { seededRandom } from "ground-station-failover";
 import { z } from "zod";
-import type { JsonObject } from "../experiment/experiment.ts";
+import { UserError } from "../../adapters/process/exit-codes.ts";
+import type { Json, JsonObject } from "../experiment/experiment.ts";
 import type { InjectionContext, PreparedInjection } from "../injection.ts";
 import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action.ts";
 import { type ArrivalPlan, CallCounts, type CallPlan, makeCalls } from "./calls.ts";
 import { Episode } from "./episode.ts";
-import { refuseOthers } from "./exchange.ts";
+import { answerIfThere, exchange, memberOf, refuseOthers } from "./exchange.ts";
 import { content, decimal, oneOf, text, url, whole, yesOrNo } from "./fields.ts";
 
 /** How long a caller may wait where nothing is said, in ms. */
@@ -58,7 +59,26 @@ const hangUpsSchema = z.strictObject({
   afterMs: whole(0, 600_000, "ms").default(50),
 });
 
+/** A source of the load that a stage has already; the stage judges what its callers see. */
+const sourceSchema = z.strictObject({
+  ...COMMON,
+  stageUrl: url(),
+  name: text("the name of a source: a letter, then a-z, 0-9 and -", 31).default("drill"),
+  kind: oneOf(["commands", "reads", "uploads"]).default("commands"),
+  perSecond: decimal(0.01, 5_000, "calls a second").default(20),
+  keyed: yesOrNo().optional(),
+  patienceMs: whole(10, 600_000, "ms").optional(),
+  saysPatience: yesOrNo().optional(),
+  callers: whole(1, 100).optional(),
+  bytes: whole(1, 100_000_000, "bytes").optional(),
+  bytesPerSecond: whole(0, 1_000_000_000, "bytes a second").optional(),
+  answerWithinMs: whole(10, 600_000, "ms").optional(),
+  isJudged: yesOrNo().optional(),
+  burst: z.strictObject({ everyMs: whole(100, 600_000, "ms"), commands: whole(1, 5_000) }).optional(),
+});
+
 export const load: OwnInjector = injectorOf("load", {
+  source: action(sourceSchema, { prepare: prepareSource }),
   calls: action(callsSchema, {
     prepare: (args, context) => prepareLoad(args, context, { ...args, patienceMs: args.patienceMs }, args),
   }),
@@ -122,6 +142,43 @@ async function prepareLoad(
     },
     felt: async () => proof(counts),
     remaining: () => episode.remaining(),
+  };
+}
+
+async function prepareSource(
+  args: z.output<typeof sourceSchema>,
+  context: InjectionContext,
+): Promise<PreparedInjection> {
+  const { do: _do, target: _target, isStation: _isStation, expiresAfterMs, stageUrl, name, ...source } = args;
+  refuseOthers("stageUrl", new URL(stageUrl).hostname, false);
+  const list = `${stageUrl.replace(/\/+$/, "")}/load`;
+  const address = `${list}/${encodeURIComponent(name)}`;
+  const sources = async (): Promise<readonly string[]> => {
+    const json = (await answerIfThere("GET", list))?.json;
+    return Array.isArray(json) ? json.map((one: Json) => String(memberOf(one, "name"))) : [];
+  };
+  // Throws if nothing answers there.
+  await exchange("GET", list, undefined, context.signal);
+  if ((await sources()).includes(name)) {
+    throw new UserError("usage", `name: the stage has a source ${name} already; lifting the fault would take it away`);
+  }
+  const body = JSON.parse(JSON.stringify(source)) as JsonObject;
+  let proof: string | undefined;
+  return {
+    targets: [targetOf(args, "service", new URL(stageUrl).host)],
+    shown: `PUT ${address} ${JSON.stringify(body)}`,
+    inverses: [{ kind: "http", method: "DELETE", url: address }],
+    expiresAfterMs,
+    async inject() {
+      const answer = await exchange("PUT", address, body, context.signal);
+      if (answer.status < 200 || answer.status > 299) {
+        throw new UserError("promiseBroken", `PUT ${address}: ${answer.status} ${answer.text.slice(0, 300)}`);
+      }
+      proof = `the stage sends ${args.perSecond} ${args.kind} a second more, as ${name}`;
+      return answer.json ?? null;
+    },
+    felt: async () => proof,
+    remaining: async () => ((await sources()).includes(name) ? [`the source ${name} of ${list}`] : []),
   };
 }
 

@@ -136,7 +136,9 @@ export async function pidOf({ pid, pidFile, pidUrl }: WhichProcess): Promise<num
   throw new UserError("usage", `pidUrl: ${address} has no member pid with a process id`);
 }
 
-/** The process that the arguments lead to, if it lives; nothing is refused and nothing is thrown. */
+/**
+ * The process that the arguments lead to, if it lives; nothing is refused and nothing is thrown.
+ */
 export async function livingProcess(which: WhichProcess): Promise<ProcessNow | undefined> {
   const pid = await pidOf(which).catch(() => undefined);
   return pid === undefined ? undefined : processNow(pid);

@@ -13,7 +13,8 @@ const LOOK_MS = 50;
 const GRACE_MS = 2_000;
 
 const [permit = "", longestMs = "0", program = "", ...args] = process.argv.slice(2);
-const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"] });
+// With a channel, by which a Node program sees that its keeper is gone, even if that was killed.
+const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 let isEnding = false;
 
 function end(): void {

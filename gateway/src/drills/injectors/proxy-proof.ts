@@ -14,25 +14,38 @@ const CONNECT_WITHIN_MS = 1_000;
 /** What the proxy had counted before the fault; null where it does not count. */
 export interface ProxyMark {
   readonly bytes: number | null;
-  readonly events: number | null;
+  /** Number of the last event. */
+  readonly event: number | null;
 }
 
 export async function proxyMark(base: string, proxy: string, signal?: AbortSignal): Promise<ProxyMark> {
-  const [bytes, events] = await Promise.all([bytesOf(base, proxy, signal), eventsOf(base, proxy, signal)]);
-  return { bytes, events: events === null ? null : lastNumber(events) };
+  const [bytes, events] = await Promise.all([bytesOf(base, proxy, signal), eventsSince(base, 0, signal)]);
+  return { bytes, event: events === null ? null : numberOf(events.at(-1)) };
 }
+
+/** Events of toxics that act on a connection before it has data; they do not name the toxic. */
+const EVENT_OF_TYPE: ReadonlyMap<string, string> = new Map([
+  ["refuse", "connection-reset"],
+  ["stall_accept", "connection-stalled"],
+]);
+
+/** Toxics by name, with their types. */
+export type ToxicTypeOf = ReadonlyMap<string, string>;
 
 /** Proof that one of `toxics` has had data or a connection to act on since `before`. */
 export async function proofOf(
   base: string,
   proxy: string,
   before: ProxyMark,
-  toxics: ReadonlySet<string>,
+  toxics: ToxicTypeOf,
 ): Promise<string | undefined> {
-  const events = await eventsOf(base, proxy);
+  const unnamed = new Set([...toxics.values()].map((type) => EVENT_OF_TYPE.get(type)));
+  const events = before.event === null ? null : await eventsSince(base, before.event);
   const applied = (events ?? []).filter(
     (event) =>
-      Number(memberOf(event, "seq") ?? 0) > (before.events ?? -1) && toxics.has(String(memberOf(event, "toxic"))),
+      memberOf(event, "connection") !== undefined &&
+      memberOf(event, "proxy") === proxy &&
+      (toxics.has(String(memberOf(event, "toxic"))) || unnamed.has(String(memberOf(event, "type")))),
   );
   if (applied.length > 0) {
     const connections = new Set(applied.map((event) => memberOf(event, "connection")));
@@ -71,15 +84,16 @@ async function bytesOf(base: string, proxy: string, signal?: AbortSignal): Promi
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf("}") + 1)), 0);
 }
 
-/** The proxy's event log; null if it has none. */
-async function eventsOf(base: string, proxy: string, signal?: AbortSignal): Promise<readonly Json[] | null> {
-  const address = `${base}/proxies/${encodeURIComponent(proxy)}/events`;
-  const answer = await exchange("GET", address, undefined, signal).catch(() => undefined);
+/** The proxy's events behind number `after`; null if it has no log. */
+async function eventsSince(base: string, after: number, signal?: AbortSignal): Promise<readonly Json[] | null> {
+  const answer = await exchange("GET", `${base}/events?after=${after}`, undefined, signal).catch(() => undefined);
   if (answer?.status !== 200) return null;
-  const events = Array.isArray(answer.json) ? answer.json : memberOf(answer.json, "events");
-  return Array.isArray(events) ? events : null;
+  return answer.text
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Json);
 }
 
-function lastNumber(events: readonly Json[]): number {
-  return events.reduce<number>((last, event) => Math.max(last, Number(memberOf(event, "seq") ?? 0)), 0);
+function numberOf(event: Json | undefined): number {
+  return Number(memberOf(event, "number") ?? 0);
 }

@@ -1,4 +1,7 @@
-/** What real processes run out of: limits, disk, processor, memory and ports; and that it all comes back. */
+/**
+ * What real processes run out of: limits, disk, processor, memory and ports; and that it all comes
+ * back.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -166,6 +169,17 @@ test("busy processes of a drill that is killed → they end, too", async () => {
   runner.kill("SIGKILL");
   await once(runner, "exit");
   await until(() => below.every((pid) => stateOf(pid) === undefined));
+});
+
+test("the keeper of busy processes is killed → they end, too, and nothing remains", async () => {
+  const before = childrenOf(process.pid);
+  const prepared = await resource.prepare({ do: "cpu", processes: 1, nice: 19 }, contextOf());
+  await prepared.inject();
+  const [keeper] = childrenOf(process.pid).filter((pid) => !before.includes(pid));
+  const below = descendants(keeper as number);
+  process.kill(keeper as number, "SIGKILL");
+  await until(() => below.every((pid) => stateOf(pid) === undefined));
+  await until(async () => (await prepared.remaining()).length === 0);
 });
 
 test("what is not bounded or not allowed → refused by field", async () => {

@@ -57,9 +57,6 @@ export function foundProgram(program: string): string | undefined {
   return undefined;
 }
 
-/** The program `gsf` of this package. */
-export const GSF: string = fileURLToPath(new URL("../../../bin/gsf.js", import.meta.url));
-
 /**
  * A program of this room beside this file, as it is installed: TypeScript in the repository,
  * JavaScript in the package.

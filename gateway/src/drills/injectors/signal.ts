@@ -4,14 +4,14 @@
  * garbage collector's pauses; killing each time it is ready is a restart loop. A process is meant
  * by its id and its start time, and is never one that the drill runs under.
  */
-import { seededRandom } from "ground-station-failover";
+import { seededRandom, systemClock } from "ground-station-failover";
 import { z } from "zod";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { InjectionContext, Inverse, PreparedInjection } from "../injection.ts";
 import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action.ts";
 import { Episode } from "./episode.ts";
 import { refuseOthers } from "./exchange.ts";
-import { list, oneOf, text, url, whole, yesOrNo } from "./fields.ts";
+import { list, oneOf, pause, text, url, whole, yesOrNo } from "./fields.ts";
 import {
   becomes,
   chosenProcess,
@@ -20,6 +20,7 @@ import {
   namesOneProcess,
   ONE_PROCESS,
   type ProcessNow,
+  pidOf,
   sameProcess,
   WHICH_PROCESS,
   type WhichProcess,
@@ -30,6 +31,11 @@ import { killLoop, type StopCounts, type StopPlan, signalled, stopsAndGoes } fro
 const SIGNALS = ["SIGKILL", "SIGSTOP", "SIGCONT", "SIGTERM", "SIGHUP", "SIGINT", "SIGUSR2"] as const;
 /** How long a signal may take to show, in ms. */
 const SHOWS_WITHIN_MS = 5_000;
+
+/** A page of a supervisor is right within this time, in ms. */
+const PAGE_NOTICES_WITHIN_MS = 2_000;
+/** A file may be left as it is by its supervisor, so it is not waited for longer, in ms. */
+const FILE_NOTICES_WITHIN_MS = 250;
 
 /**
  * How a killed process comes back when the fault is lifted, if its supervisor does not see to it. A
@@ -138,6 +144,8 @@ async function prepareSend(args: z.output<typeof sendSchema>, context: Injection
     async inject() {
       context.signal.throwIfAborted();
       proof = await sent(target, args.signal, context.signal);
+      // A supervisor that has not noticed would answer a restart with "it runs".
+      if (isDeadly && back.length > 0) await noticed(args, target, context.signal);
       return { pid: target.pid, signal: args.signal, proof: proof ?? null };
     },
     felt: async () => proof,
@@ -148,6 +156,16 @@ async function prepareSend(args: z.output<typeof sendSchema>, context: Injection
       return notBack(args);
     },
   };
+}
+
+/** Resolves when the file or page does not name the process any more, or after a moment. */
+async function noticed(which: WhichProcess, { pid }: ProcessNow, signal: AbortSignal): Promise<void> {
+  if (which.pid !== undefined) return;
+  const endMs = systemClock.nowMs() + (which.pidUrl === undefined ? FILE_NOTICES_WITHIN_MS : PAGE_NOTICES_WITHIN_MS);
+  while (systemClock.nowMs() < endMs && !signal.aborted) {
+    if ((await pidOf(which).catch(() => undefined)) !== pid) return;
+    await pause(5, signal);
+  }
 }
 
 /** Says so if no process runs where the arguments lead. */
