@@ -11,6 +11,16 @@ function planned(written: JsonObject) {
   return { settings: read.value, at: planAddresses(read.value, ports), ports };
 }
 
+test("TLS to the stations → their proxies have certificates, and the gateway's file says https", () => {
+  const { settings, at } = planned({ proxies: true, tls: true });
+  const links = proxyConfiguration(at) as JsonObject[];
+  assert.deepEqual(
+    links.filter(({ tls }) => tls !== undefined).map(({ name }) => name),
+    ["primary", "backup"],
+  );
+  assert.match(JSON.stringify(gatewayConfiguration(settings, at, "secret")), /"url":"https:/);
+});
+
 const STAGES: ReadonlyArray<readonly [string, JsonObject]> = [
   ["a pair", {}],
   ["a pair behind proxies", { proxies: true }],

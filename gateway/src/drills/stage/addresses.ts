@@ -24,6 +24,8 @@ interface StageLink {
   /** host:port. */
   readonly listen: string;
   readonly upstream: string;
+  /** Whether its clients speak TLS to it. */
+  readonly isSecure: boolean;
 }
 
 export interface StageAddresses {
@@ -60,10 +62,10 @@ export function planAddresses(settings: StageSettings, ports: readonly number[])
   const heartbeats = `${HOST}:${port()}`;
   const links: StageLink[] = [];
   /** The address at which `upstream` is reached. */
-  const link = (name: string, protocol: "tcp" | "udp", upstream: string): string => {
+  const link = (name: string, protocol: "tcp" | "udp", upstream: string, isSecure = false): string => {
     if (!settings.proxies) return upstream;
     const listen = `${HOST}:${port()}`;
-    links.push({ name, protocol, listen, upstream });
+    links.push({ name, protocol, listen, upstream, isSecure });
     return listen;
   };
   const stations: Record<string, StationPorts> = {};
@@ -78,7 +80,8 @@ export function planAddresses(settings: StageSettings, ports: readonly number[])
       relay: isRelayed ? port() : undefined,
     };
     stations[name] = own;
-    stationUrls[name] = `http://${link(name, "tcp", `${HOST}:${own.relay ?? own.service}`)}`;
+    const station = link(name, "tcp", `${HOST}:${own.relay ?? own.service}`, settings.tls);
+    stationUrls[name] = `${settings.tls ? "https" : "http"}://${station}`;
     if (!isRelayed) continue;
     serviceOf[name] = `http://${link(`${name}-service`, "tcp", `${HOST}:${own.service}`)}`;
     heartbeatsOf[name] = link(`${name}-heartbeats`, "udp", heartbeats);
@@ -120,8 +123,9 @@ export function gatewayConfiguration(settings: StageSettings, at: StageAddresses
 
 /** The proxies' file, as Toxiproxy's clients send it to `/populate`. */
 export function proxyConfiguration({ links }: StageAddresses): Json {
-  return links.map(({ name, protocol, listen, upstream }) => ({
+  return links.map(({ name, protocol, listen, upstream, isSecure }) => ({
     ...{ name, listen, upstream },
+    ...(isSecure ? { tls: { fault: "none" } } : {}),
     ...(protocol === "udp" ? { protocol } : {}),
   }));
 }
@@ -136,6 +140,10 @@ export function addressValues(settings: StageSettings, at: StageAddresses): Json
   };
   if (at.proxy !== undefined) values["proxy_url"] = at.proxy;
   if (settings.heartbeats === "udp") values["heartbeats_address"] = at.heartbeats;
+  for (const { name, listen, upstream } of at.links) {
+    values[`${valueName(name)}_proxy_listen`] = listen;
+    values[`${valueName(name)}_proxy_upstream`] = upstream;
+  }
   for (const [name, ports] of Object.entries(at.stations)) {
     const prefix = valueName(name);
     values[`${prefix}_url`] = `http://${HOST}:${ports.relay ?? ports.service}`;

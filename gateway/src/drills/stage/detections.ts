@@ -2,7 +2,8 @@
  * Which events of a gateway are a detection, and of what kind. A detection is a decision or a
  * finding that a program or a person on call could act on. What the gateway only remarks (missing
  * heartbeats below suspicion, a capacity that it has learned) is not one by default: it may be
- * wrong more often, so it would make every quiet run a false alarm. A drill may name its own kinds.
+ * wrong more often, so it would make every quiet run a false alarm. Neither is `gateway-away`, which
+ * the stage itself finds, as a monitoring system would. A drill may name its own kinds.
  */
 
 /** Every kind of detection. */
@@ -23,12 +24,13 @@ export const DETECTIONS = [
   "capacity-learned",
   "retry-refused",
   "own-stall",
+  "gateway-away",
 ] as const;
 export type DetectionKind = (typeof DETECTIONS)[number];
 
 /** The kinds that count unless a drill names its own. */
 export const DEFAULT_DETECTIONS: readonly DetectionKind[] = DETECTIONS.filter(
-  (kind) => !["heartbeats-missing", "capacity-learned", "retry-refused", "own-stall"].includes(kind),
+  (kind) => !["heartbeats-missing", "capacity-learned", "retry-refused", "own-stall", "gateway-away"].includes(kind),
 );
 
 /** The members of an event of a gateway's feed that are read here. */
@@ -70,5 +72,6 @@ const BY_TYPE: ReadonlyMap<string, DetectionKind> = new Map<string, DetectionKin
     "capacity-learned": "capacity-learned",
     "retry-refused": "retry-refused",
     abstention: "own-stall",
+    "gateway-away": "gateway-away",
   } as const),
 );

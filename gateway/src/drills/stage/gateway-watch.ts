@@ -6,6 +6,7 @@
  */
 import type { Clock } from "ground-station-failover";
 import { type EventView, GatewayView } from "../../adapters/control/gateway-view.ts";
+import type { FeedEvent } from "./detections.ts";
 import type { StatusSample } from "./observations.ts";
 
 export interface GatewayWatchOptions {
@@ -17,9 +18,11 @@ export interface GatewayWatchOptions {
   /** Counts the gateway's processes so far. */
   readonly life: () => number;
   readonly onStatus: (sample: StatusSample) => void;
-  readonly onEvent: (event: EventView, atMs: number) => void;
+  readonly onEvent: (event: FeedEvent, atMs: number) => void;
 }
 
+/** A gateway that has not said its status for this long, in ms, is away. */
+const AWAY_AFTER_MS = 1_000;
 const ASK_EVERY_MS = 200;
 const RECONNECT_AFTER_MS = 100;
 
@@ -28,6 +31,8 @@ export class GatewayWatch implements AsyncDisposable {
   readonly #view: GatewayView;
   readonly #ended: AbortController = new AbortController();
   #lastEvent: string | undefined;
+  /** When the gateway last said its status; undefined before that, and once it was found away. */
+  #saidMs: number | undefined;
 
   constructor(options: GatewayWatchOptions) {
     this.#options = options;
@@ -53,13 +58,27 @@ export class GatewayWatch implements AsyncDisposable {
 
   async #ask(): Promise<void> {
     const { machineNowMs, life, onStatus } = this.#options;
-    const { active, epoch, waiting, stations, attempts } = await this.#view.status();
+    const status = await this.#view.status().catch((error: unknown) => {
+      this.#noteAway();
+      throw error;
+    });
+    this.#saidMs = machineNowMs();
+    const { active, epoch, waiting, stations, attempts } = status;
     const { first, ...others } = attempts;
     onStatus({
       ...{ atMs: machineNowMs(), active, epoch, waiting, first, life: life() },
       eligible: stations.filter(({ assessment }) => assessment.eligible).map(({ name }) => name),
       extra: Object.values(others).reduce((sum, count) => sum + count, 0),
     });
+  }
+
+  #noteAway(): void {
+    const { machineNowMs, onEvent } = this.#options;
+    const silentMs = machineNowMs() - (this.#saidMs ?? Number.POSITIVE_INFINITY);
+    if (silentMs < AWAY_AFTER_MS) return;
+    this.#saidMs = undefined;
+    const sentence = `the gateway has not said its status for ${Math.round(silentMs)} ms`;
+    onEvent({ type: "gateway-away", sentence }, machineNowMs());
   }
 
   /** Resolves when the stream of events has ended. */

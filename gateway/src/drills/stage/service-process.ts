@@ -7,12 +7,13 @@
 import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { seededRandom, systemClock } from "ground-station-failover";
-import { Hono } from "hono";
+import type { Hono } from "hono";
 import { Pool } from "undici";
 import { endWithParent } from "../../adapters/process/children.ts";
 import type { Json } from "../experiment/experiment.ts";
 import { keepCompiled } from "./compile-cache.ts";
 import type { KeyAnswer, StageCommand, StageOutcome } from "./executors.ts";
+import { localRoutes } from "./local-routes.ts";
 import { type Backend, StageService } from "./service.ts";
 import type { ServiceMode } from "./settings.ts";
 import { readModeChange } from "./settings-schema.ts";
@@ -67,7 +68,7 @@ class StageBackend implements Backend {
 }
 
 function controlRoutes(service: StageService): Hono {
-  const app = new Hono();
+  const app = localRoutes("/mode");
   const shown = () => ({ mode: service.mode, counts: service.counts });
   app.get("/mode", (context) => context.json(shown()));
   app.put("/mode", async (context) => {
@@ -80,7 +81,6 @@ function controlRoutes(service: StageService): Hono {
     service.restoreMode();
     return context.json(shown());
   });
-  app.notFound((context) => context.json({ error: "Not found; there is /mode" }, 404));
   return app;
 }
 

@@ -66,6 +66,7 @@ const REFUSED: ReadonlyArray<readonly [string, JsonObject]> = [
   ["one source twice", { load: [{}, {}] }],
   ["no commands at all in a source", { load: [{ perSecond: 0 }] }],
   ["a rate that is no number", { load: [{ perSecond: "many" }] }],
+  ["TLS without proxies", { tls: true }],
   ["a window of nothing", { steady: { windowMs: 0 } }],
   ["an unknown kind of detection", { detect: ["rumour"] }],
   ["no kind of detection", { detect: [] }],

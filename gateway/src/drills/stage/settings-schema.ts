@@ -101,6 +101,7 @@ const STAGE = z.strictObject({
     .prefault([{ name: "primary" }, { name: "backup" }]),
   heartbeats: z.enum(["http", "udp"]).default("http"),
   proxies: z.boolean().default(false),
+  tls: z.boolean().default(false),
   executor: z.enum(["shared", "own"]).default("shared"),
   gateway: GATEWAY.prefault({}),
   load: z.array(SOURCE).max(MAX_SOURCES).prefault([{}]),
@@ -125,10 +126,13 @@ const RESERVED_ENDS: readonly string[] = ["-relay", "-twin", "-service", "-heart
 export function readStageSettings(written: JsonObject): Read<StageSettings> {
   const read: Read<StageSettings> = readWith(STAGE, written, "stage");
   if ("problems" in read) return read;
-  const { stations, load } = read.value;
+  const { stations, load, tls, proxies } = read.value;
   const stationNames = stations.map(({ name }) => name);
   const sourceNames = load.map((source) => completeSource(source).name);
   const problems = [
+    ...(tls && !proxies
+      ? ["stage.tls: allowed only with proxies: true, because the proxies have the certificates"]
+      : []),
     ...repeated(stationNames).map((name) => `stage.stations: ${name} is there twice`),
     ...repeated(sourceNames).map((name) => `stage.load: ${name} is there twice; give each source a name of its own`),
     ...stationNames

@@ -174,6 +174,11 @@ export interface StageSettings {
   /** Whether every link goes through a fault proxy. Default false. */
   readonly proxies: boolean;
   /**
+   * Whether the gateway speaks TLS to its stations: their proxies have certificates that it trusts.
+   * Only with `proxies`. Default false.
+   */
+  readonly tls: boolean;
+  /**
    * Who executes commands: `shared`, one executor behind all stations, such as one database or one
    * spacecraft; `own`, each station for itself. Default `shared`.
    */

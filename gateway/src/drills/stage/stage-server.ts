@@ -8,15 +8,19 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { nearestName } from "ground-station-failover/core";
-import { Hono } from "hono";
+import type { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Json } from "../experiment/experiment.ts";
 import type { Executors, StageCommand } from "./executors.ts";
+import { localRoutes } from "./local-routes.ts";
 import type { LoadSourceSettings } from "./settings.ts";
 import { readSource } from "./settings-schema.ts";
 import type { StageSignals } from "./signals.ts";
 import type { ProcessView } from "./stage-processes.ts";
 import type { SteadyState } from "./steady-timeline.ts";
+
+/** Sources of load at once, those of the drill's file included. */
+const MAX_SOURCES = 20;
 
 /** What the gateway says of its stations; nothing is healthy while it does not answer. */
 export interface StationsView {
@@ -60,13 +64,7 @@ export async function serveStage(stage: ServedStage): Promise<StageServer> {
 }
 
 function routes(stage: ServedStage): Hono {
-  const app = new Hono();
-  app.onError((error, context) =>
-    error instanceof HTTPException
-      ? context.json({ error: error.message }, error.status)
-      : context.json({ error: error.message }, 500),
-  );
-  app.notFound((context) => context.json({ error: `Not found; there are ${PLACES}` }, 404));
+  const app = localRoutes("/signals, /steady-state, /stations, /processes and /load");
   app.get("/signals", (context) => context.json(stage.signals(windowIn(context.req.query("window")))));
   app.get("/steady-state", (context) => {
     const state = stage.steadyState(windowIn(context.req.query("window")));
@@ -78,8 +76,6 @@ function routes(stage: ServedStage): Hono {
   executorRoutes(app, stage.executors);
   return app;
 }
-
-const PLACES = "/signals, /steady-state, /stations, /processes and /load";
 
 function processRoutes(app: Hono, stage: ServedStage): void {
   const known = (name: string): string => {
@@ -120,6 +116,9 @@ function loadRoutes(app: Hono, stage: ServedStage): void {
     const name = context.req.param("name");
     const read = readSource(name, await context.req.json<Json>().catch(() => null));
     if ("problems" in read) throw new HTTPException(400, { message: read.problems.join("; ") });
+    const names = stage.sources().map((one) => one.name);
+    if (!names.includes(name) && names.length >= MAX_SOURCES)
+      throw new HTTPException(409, { message: `there are ${MAX_SOURCES} sources already; delete some` });
     stage.addSource(read.value);
     return context.json(read.value, 201);
   });

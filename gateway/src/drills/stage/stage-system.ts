@@ -79,6 +79,8 @@ export class StageSystem implements ServedStage {
     const at = planAddresses(settings, await freePorts(portsNeeded(settings)));
     this.#plan(at, server.url);
     const startedMs = machineNowMs();
+    // The gateway reads at its start which authorities it trusts.
+    if (settings.tls) await this.#trustProxies(at.proxy as string);
     await Promise.all(this.#processes.first.map((name) => this.#begin(name)));
     tell(`stage: ${this.#processes.first.length} processes are ready after ${sinceMs(startedMs)} ms`);
     this.#watch = this.#watchGateway(at);
@@ -173,6 +175,18 @@ export class StageSystem implements ServedStage {
     return join(this.#options.directory, "fleet.yaml");
   }
 
+  get #authorityFile(): string {
+    return join(this.#options.directory, "proxies-ca.pem");
+  }
+
+  async #trustProxies(proxyUrl: string): Promise<void> {
+    await this.#begin("proxy");
+    const { statusCode, body } = await request(`${proxyUrl}/tls/ca`);
+    const certificate = await body.text();
+    if (statusCode !== 200) throw new Error(`GET /tls/ca of the proxy answered ${statusCode}: ${certificate}`);
+    writeFileSync(this.#authorityFile, certificate);
+  }
+
   async #begin(name: string): Promise<void> {
     const { signal } = this.#options;
     signal.throwIfAborted();
@@ -198,7 +212,10 @@ export class StageSystem implements ServedStage {
     this.#processes.plan("gateway", {
       arguments: ["run", "--json", "--config", this.#configFile],
       endsOnRequest: true,
-      options: { environment, nodeArguments },
+      options: {
+        environment: settings.tls ? { NODE_EXTRA_CA_CERTS: this.#authorityFile, ...environment } : environment,
+        nodeArguments,
+      },
       ready: (child) => child.line(/"ready":true/),
       restartAfterMs,
     });

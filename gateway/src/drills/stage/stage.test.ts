@@ -144,9 +144,10 @@ test("a service told to answer errors → detected; told to stop it → as befor
 });
 
 test("a gateway under a supervisor is killed → started again at the same address, and steady", async (context) => {
-  const stage = await start(context, { gateway: { restartAfterMs: 200 } });
-  const expect = { detectWithinMs: "never", recoverWithinMs: 30_000 } as const;
+  const stage = await start(context, { gateway: { restartAfterMs: 1_500 }, detect: ["gateway-away"] });
+  const expect = { recoverWithinMs: 30_000 } as const;
   const found = await strike(stage, () => process.kill(Number(stage.values["gateway_pid"]), "SIGKILL"), expect);
+  assert.ok(found.mttdMs !== null && found.mttdMs < 10_000, `mttd ${found.mttdMs}`);
   assert.ok(found.mttrMs !== null && found.mttrMs > 100, `mttr ${found.mttrMs}`);
   assert.deepEqual(found.broken, []);
 });
@@ -158,6 +159,19 @@ test("proxies on every link → commands pass them, and a proxy that is down is 
   const found = await strike(stage, () =>
     http("POST", `${stage.values["proxy_url"]}/proxies/primary`, { enabled: false }),
   );
+  assert.ok(found.mttdMs !== null);
+  assert.ok(found.mttrMs !== null);
+  assert.deepEqual(found.broken, []);
+});
+
+test("TLS to the stations, and the primary's certificate expires → detected and ridden through", async (context) => {
+  const stage = await start(context, { proxies: true, tls: true, load: [{ perSecond: 50 }] });
+  const { proxy_url, primary_proxy_listen, primary_proxy_upstream } = stage.values;
+  const expired = { name: "primary", listen: primary_proxy_listen, upstream: primary_proxy_upstream } as JsonObject;
+  const found = await strike(stage, async () => {
+    await request(`${proxy_url}/proxies/primary`, { method: "DELETE" });
+    await http("POST", `${proxy_url}/proxies`, { ...expired, tls: { fault: "expired" } });
+  });
   assert.ok(found.mttdMs !== null);
   assert.ok(found.mttrMs !== null);
   assert.deepEqual(found.broken, []);
@@ -192,6 +206,50 @@ test("a load that is added to a running stage → is sent, judged, and taken awa
   assert.equal((await http("DELETE", `${load}/surge`)).status, 404);
   await until("the surge to end", async () => (await signal(stage, "commands_per_second")) < 40);
   assert.deepEqual((await stage.measure(undefined, { recoverFrom: "fault" }, never)).broken, []);
+});
+
+test("a browser, a body that is too large, a window that is none → refused, each with its status", async (context) => {
+  const stage = await start(context);
+  const url = stage.values["stage_url"];
+  const fromPage = await request(`${url}/processes/primary/kill`, { method: "POST", headers: { origin: "http://x" } });
+  await fromPage.body.dump();
+  assert.equal(fromPage.statusCode, 403);
+  assert.ok(isRunning(stage.values["primary_pid"]));
+  assert.equal((await http("PUT", `${url}/load/large`, { name: "x".repeat(100_000) })).status, 413);
+  assert.equal((await http("GET", `${url}/steady-state?window=soon`)).status, 400);
+  assert.equal((await http("GET", `${url}/stedy-state`)).status, 404);
+});
+
+test("a measurement that is interrupted, or of a stage that stands still → rejects", async (context) => {
+  const stage = await start(context);
+  const stop = new AbortController();
+  const window = { askedAtMs: systemClock.nowMs(), faultAtMs: systemClock.nowMs(), liftedAtMs: undefined };
+  const measuring = stage.measure(window, { recoverFrom: "fault", detectWithinMs: 60_000 }, stop.signal);
+  systemClock.at(systemClock.nowMs() + 500, () => stop.abort());
+  await assert.rejects(measuring);
+  const pid = stageProcessOf(stage);
+  process.kill(pid, "SIGSTOP");
+  await stage.stop();
+  assert.equal(isRunning(stage.values["gateway_pid"]), false);
+});
+
+test("two stages at once → each measures its own fault only", async (context) => {
+  const [hurt, well] = await Promise.all([start(context), start(context)]);
+  const found = await strike(hurt, () => process.kill(Number(hurt.values["primary_pid"]), "SIGKILL"));
+  assert.ok(found.mttdMs !== null);
+  assert.ok(found.mttrMs !== null);
+  assert.equal(await signal(well, "healthy_stations"), 2);
+  assert.deepEqual((await well.measure(undefined, { recoverFrom: "fault" }, never)).broken, []);
+});
+
+test("stations that execute each by itself, and the lost one had executed → doubled commands are found", async (context) => {
+  const service = { answer: "half", executes: true } as const;
+  const stage = await start(context, { executor: "own", load: [{ perSecond: 50 }] });
+  const found = await strike(stage, () => http("PUT", stage.values["primary_mode_url"], service), {
+    recoverWithinMs: 1_000,
+  });
+  assert.ok(found.broken.length > 0);
+  assert.ok((await signal(stage, "doubled")) > 0);
 });
 
 test("a gateway whose log nobody reads → commands are answered as before", async (context) => {

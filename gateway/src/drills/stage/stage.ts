@@ -21,8 +21,13 @@ import { readStageSettings } from "./settings-schema.ts";
 import type { SystemOrder, SystemReport } from "./system-process.ts";
 
 const ASK_EVERY_MS = 200;
+/** A measurement is a few sums over what was observed. */
+const ANSWER_LIMIT_MS = 30_000;
 /** The stage ends its processes within this time, in ms; after it, they are killed from here. */
 const END_LIMIT_MS = 5_000;
+/** A killed process is gone a moment later; it is looked again for 5 s. */
+const LOOK_EVERY_MS = 20;
+const MAX_LOOKS = 250;
 
 /** The stages that the runner starts. */
 export const stages: Stages = {
@@ -58,7 +63,9 @@ class RunningStage implements Stage {
   readonly #marks: Mark[] = [];
   readonly #opened: PromiseWithResolvers<JsonObject> = Promise.withResolvers();
   readonly #answers: Map<number, (measured: StageMeasured) => void> = new Map();
-  readonly #lastResort = (): void => this.#killAll();
+  readonly #lastResort = (): void => {
+    this.#killAll();
+  };
   #values: JsonObject = {};
   #asked = 0;
 
@@ -125,10 +132,10 @@ class RunningStage implements Stage {
             faultAtMs: window.faultAtMs + aheadMs,
             liftedAtMs: window.liftedAtMs === undefined ? null : window.liftedAtMs + aheadMs,
           };
-    let found = await this.#ask({ fault, expect });
-    while (!found.isFinal && !signal.aborted) {
-      await systemClock.sleepUntil(systemClock.nowMs() + ASK_EVERY_MS, signal).catch(() => undefined);
-      found = await this.#ask({ fault, expect });
+    let found = await this.#ask({ fault, expect }, signal);
+    while (!found.isFinal) {
+      await systemClock.sleepUntil(systemClock.nowMs() + ASK_EVERY_MS, signal);
+      found = await this.#ask({ fault, expect }, signal);
     }
     const { mttdMs, mttrMs, falseAlarm, broken, marks } = found;
     const ownMarks = marks.map(({ atMs, kind, text }) => ({ atMs: atMs - aheadMs, kind, text }));
@@ -141,7 +148,8 @@ class RunningStage implements Stage {
     const timer = systemClock.at(systemClock.nowMs() + END_LIMIT_MS, () => late.resolve());
     await Promise.race([this.#ended, late.promise]);
     timer[Symbol.dispose]();
-    this.#killAll();
+    for (let looks = 0; this.#killAll() && looks < MAX_LOOKS; looks++)
+      await systemClock.sleepUntil(systemClock.nowMs() + LOOK_EVERY_MS);
     process.off("exit", this.#lastResort);
   }
 
@@ -149,34 +157,45 @@ class RunningStage implements Stage {
     if (report.type === "told") this.#context.tell(report.line);
     else if (report.type === "open") this.#opened.resolve(report.values);
     else if (report.type === "failed") this.#opened.reject(new Error(report.message));
-    else {
-      this.#answers.get(report.id)?.(report.measured);
-      this.#answers.delete(report.id);
-    }
+    else this.#answers.get(report.id)?.(report.measured);
   }
 
-  async #ask(asked: Asked): Promise<StageMeasured> {
+  /** Rejects if there is no answer: the stage is gone or stands still, or `signal` is aborted. */
+  async #ask(asked: Asked, signal: AbortSignal): Promise<StageMeasured> {
+    signal.throwIfAborted();
     const id = this.#asked++;
-    const answered = new Promise<StageMeasured>((resolve) => this.#answers.set(id, resolve));
+    const answer = Promise.withResolvers<StageMeasured>();
+    this.#answers.set(id, answer.resolve);
+    const timer = systemClock.at(systemClock.nowMs() + ANSWER_LIMIT_MS, () =>
+      answer.reject(new Error(`the stage did not answer within ${ANSWER_LIMIT_MS / 1_000} s`)),
+    );
+    const abort = (): void => answer.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#ended.then(() => answer.reject(new Error("the stage's process ended before it had measured")));
     this.#send({ type: "measure", id, asked });
-    const gone = this.#ended.then(() => {
-      throw new Error("the stage's process ended before it had measured");
-    });
-    return Promise.race([answered, gone]);
+    try {
+      return await answer.promise;
+    } finally {
+      timer[Symbol.dispose]();
+      signal.removeEventListener("abort", abort);
+      this.#answers.delete(id);
+    }
   }
 
   #send(order: SystemOrder): void {
     if (this.#process.connected) this.#process.send(order, () => undefined);
   }
 
-  /** Kills whatever is left of the process group, and removes its files. */
-  #killAll(): void {
+  /** Kills whatever is left of the process group, and removes its files. True if there was any. */
+  #killAll(): boolean {
+    rmSync(this.directory, { recursive: true, force: true });
     const { pid } = this.#process;
+    if (pid === undefined) return false;
     try {
-      if (pid !== undefined) process.kill(-pid, "SIGKILL");
+      return process.kill(-pid, "SIGKILL");
     } catch {
       // Nothing is left, which is the rule.
+      return false;
     }
-    rmSync(this.directory, { recursive: true, force: true });
   }
 }
