@@ -195,10 +195,11 @@ const FILES: readonly (readonly [string, string])[] = [
   ["a.yaml", "secrets: { token: abc }"],
   ["a.yaml", "configurations: { a: 1 }"],
   ["a.yml", "a: 1\na: 2"],
+  [".env", "A=1\n".repeat(100_000)],
 ];
 
 for (const [name, text] of FILES)
-  test(`a file ${name} with ${JSON.stringify(text)} → a problem with its name`, () => {
+  test(`a file ${name} with ${JSON.stringify(text.slice(0, 30))} → a problem with its name`, () => {
     const { problems } = overridesOf([], [{ name, text }]);
     assert.equal(problems.length, 1);
     assert.ok(problems[0]?.where.startsWith(name));

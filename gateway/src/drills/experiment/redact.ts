@@ -7,7 +7,7 @@
 import type { Json, JsonObject } from "./experiment.ts";
 
 /** What stands in the place of a secret. */
-export const REDACTED = "*****";
+const REDACTED = "*****";
 
 /**
  * Shorter secrets than this many characters are taken out only where a text is nothing else: to

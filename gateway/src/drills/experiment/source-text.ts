@@ -42,7 +42,7 @@ const MAX_TOKENS = 60_000;
 const TOO_DEEP = `objects and lists stand in each other more than ${MAX_NESTING} deep`;
 
 /** Data that were read, and where each of them stands. */
-export interface SourceText {
+interface SourceText {
   readonly data: Json;
   /** The line and column of a field, from 1; undefined if they are not known. */
   readonly positionOf: (path: Path) => Place | undefined;

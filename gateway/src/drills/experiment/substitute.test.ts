@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json, Values } from "./experiment.ts";
 import { substituted, unknownNames } from "./substitute.ts";
 
@@ -74,6 +75,11 @@ test("lists and objects → filled in at every depth, names of fields are not", 
 test("names that nothing stands for → listed once", () => {
   const given = { a: "${x} ${host} $y", b: ["${x}", "${z}", "$${w}"] };
   assert.deepEqual([...unknownNames(given, values)], ["x", "z"]);
+});
+
+test("a long value many times → refused before the memory is full", () => {
+  const configuration = { long: "x".repeat(200_000) };
+  assert.throws(() => substituted("${long}".repeat(30_000), { configuration, secrets: {} }), UserError);
 });
 
 test("a field named __proto__ → stays a field", () => {
