@@ -102,6 +102,8 @@ class Reader {
   readonly #tokens: readonly Token[];
   #place = 0;
   #depth = 0;
+  /** Between the parentheses of a function. */
+  #isInCall = false;
 
   constructor(text: string) {
     this.#tokens = tokensOf(text);
@@ -139,7 +141,8 @@ class Reader {
       return this.#term();
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      this.#skip();
+      this.#skip(this.#isInCall ? 1 : 0);
+      this.#isInCall = false;
       return undefined;
     } finally {
       this.#depth = depth;
@@ -174,8 +177,10 @@ class Reader {
       throw this.#wrong(token, `${shown(token)} is not allowed here; allowed are a signal and a number`);
     this.#place += 1;
     if (!this.#takes("(")) return { kind: "now", signal: token.text };
+    this.#isInCall = true;
     const value = this.#call(token);
     this.#expect(")", 'a ")"');
+    this.#isInCall = false;
     return value;
   }
 
@@ -217,7 +222,7 @@ class Reader {
     if (factor !== undefined) return value * factor;
     const got = unit === "" ? `${token.text} has no unit` : `there is no unit ${unit} here`;
     this.#note(token, `${got}; allowed are ${[...units.keys()].join(", ")}`);
-    return 0;
+    return Number.NaN;
   }
 
   get #next(): Token {
@@ -238,8 +243,8 @@ class Reader {
   }
 
   /** To the next "and", "or", closing parenthesis of an outer term, or the end. */
-  #skip(): void {
-    for (let open = 0; this.#next.kind !== "end"; this.#place += 1) {
+  #skip(alreadyOpen = 0): void {
+    for (let open = alreadyOpen; this.#next.kind !== "end"; this.#place += 1) {
       if (this.#next.kind === "(") open += 1;
       if (this.#next.kind === ")" && --open < 0) return;
       if (open === 0 && this.#next.kind === "word" && JOINING.has(this.#next.text)) return;

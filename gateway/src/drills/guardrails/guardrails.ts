@@ -124,8 +124,7 @@ export class DrillGuardrails implements Guardrails {
       order: orderOf(plan, settings),
       clock: this.#clock,
       onTripped: ({ rule, observed, seenAgoMs }) => session.trip(rule, observed, seenAgoMs),
-      // The session lifts too, and measures until the last fault is gone for good.
-      onLifted: () => undefined,
+      onLifted: ({ abortLatencyMs, failed }) => session.liftedByWatchdog(abortLatencyMs, failed),
       onLost: (observed) => session.trip("watchdog", `the watchdog is lost: ${observed}`),
     });
   }
@@ -144,7 +143,7 @@ export class DrillGuardrails implements Guardrails {
       if (plan.signal.aborted) return { rule: "interrupted", observed: "the run was stopped" };
       const passedMs = this.#clock.nowMs() - startedMs;
       if (passedMs >= needed) return undefined;
-      if (!(await plan.steadyStateHolds())) {
+      if ((await unlessStopped(plan.steadyStateHolds(), stopped)) === false) {
         const observed = `the steady state did not hold after ${Math.round(passedMs)} of ${needed} ms`;
         return { rule: "baseline", observed };
       }
@@ -154,6 +153,19 @@ export class DrillGuardrails implements Guardrails {
       const untilMs = Math.min(this.#clock.nowMs() + BASELINE_EVERY_MS, startedMs + needed);
       await this.#clock.sleepUntil(untilMs, stopped).catch(() => undefined);
     }
+  }
+}
+
+/** Undefined if the run was stopped before the answer: a probe that hangs holds nobody up. */
+async function unlessStopped(answer: Promise<boolean>, stopped: AbortSignal): Promise<boolean | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  if (stopped.aborted) onAbort();
+  stopped.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    stopped.removeEventListener("abort", onAbort);
   }
 }
 

@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { chownSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { constants } from "node:os";
-import { dirname } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { Agent, request } from "undici";
 import { isLoopback } from "../../adapters/process/addresses.ts";
 import type { Inverse } from "../injection.ts";
@@ -61,7 +61,7 @@ export function isInverse(value: unknown): value is Inverse {
     case "signal":
       return isPid(it["pid"]) && isText(it["startTime"]) && isText(it["signal"]) && it["signal"] in constants.signals;
     case "file":
-      return isText(it["path"]) && (it["copy"] === undefined || isText(it["copy"]));
+      return isPlace(it["path"]) && (it["copy"] === undefined || isPlace(it["copy"]));
     case "process":
       return (
         isText(it["path"]) && Array.isArray(it["arguments"]) && it["arguments"].every((one) => typeof one === "string")
@@ -69,6 +69,22 @@ export function isInverse(value: unknown): value is Inverse {
     default:
       return false;
   }
+}
+
+/** Who plays the inverse may stand in another directory. */
+function isPlace(value: unknown): value is string {
+  return isText(value) && isAbsolute(value);
+}
+
+/** The inverse with all its paths counted from the root: `recover` runs somewhere else. */
+export function fromRoot(inverse: Inverse): Inverse {
+  if (inverse.kind === "file") {
+    const { path, copy } = inverse;
+    return { kind: "file", path: resolve(path), ...(copy === undefined ? {} : { copy: resolve(copy) }) };
+  }
+  // A name without a slash is looked up in PATH.
+  if (inverse.kind === "process" && inverse.path.includes("/")) return { ...inverse, path: resolve(inverse.path) };
+  return inverse;
 }
 
 function isText(value: unknown): value is string {

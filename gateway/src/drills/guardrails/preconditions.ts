@@ -15,7 +15,7 @@ import { staffing } from "./on-call.ts";
 import { isRunning } from "./process-identity.ts";
 import { type ContactPass, passesInFile, passWithin } from "./protected-passes.ts";
 import type { GuardrailSettings, NameSource } from "./settings.ts";
-import { journalsIn, readJournal } from "./undo-journal.ts";
+import { journalsIn, readJournal, removeJournal } from "./undo-journal.ts";
 
 const ANSWER_WITHIN_MS = 3_000;
 const MAX_BYTES = 2 ** 22;
@@ -27,7 +27,7 @@ export async function brokenPreconditions(plan: Plan, settings: GuardrailSetting
   const healthy = await healthyStations(settings.stations);
   return [
     ...leverBreach(plan.store),
-    ...leftovers(plan.store),
+    ...leftovers(plan),
     ...environmentBreach(plan, settings, wallMs),
     ...hoursBreach(plan, settings, wallMs),
     ...(await onCallBreach(plan, settings, wallMs, plan.tell)),
@@ -54,13 +54,17 @@ export function leverBreach(store: string): Breach[] {
 }
 
 /** Faults that an earlier run left. */
-function leftovers(store: string): Breach[] {
+function leftovers({ store, isDry }: Plan): Breach[] {
   const rule = "leftover";
   try {
     return journalsIn(store).flatMap((path) => {
       const record = readJournal(path);
       if (record === undefined || (record.runner !== undefined && isRunning(record.runner))) return [];
-      if (record.open.length === 0 && record.unreadableLines.length === 0 && record.runner !== undefined) return [];
+      if (record.open.length === 0 && record.unreadableLines.length === 0 && record.runner !== undefined) {
+        // It died before its first fault, or behind its last one.
+        if (!isDry) removeJournal(path);
+        return [];
+      }
       return [
         { rule, observed: `run ${record.runId} left ${record.open.length} faults; lift them with: gsf chaos recover` },
       ];

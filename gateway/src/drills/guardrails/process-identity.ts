@@ -65,9 +65,15 @@ export function ownIdentity(): ProcessIdentity {
  * Whether the process still runs. A process of another namespace cannot be looked up from here and
  * counts as running, because the opposite would let two drills hurt the same target.
  */
-export function isRunning({ pid, startTime, boot, namespace }: ProcessIdentity): boolean {
-  if (boot !== bootId()) return false;
+export function isRunning(identity: ProcessIdentity): boolean {
+  if (!isThisBoot(identity)) return false;
+  const { pid, startTime, namespace } = identity;
   return namespace !== pidNamespace() || startTimeOf(pid) === startTime;
+}
+
+/** Whether the process belongs to the time since the machine was started. */
+export function isThisBoot({ boot }: ProcessIdentity): boolean {
+  return boot === bootId();
 }
 
 /** Whether `value` has the members of an identity. */

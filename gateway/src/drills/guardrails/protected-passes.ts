@@ -30,7 +30,7 @@ export const passList: z.ZodType<readonly ContactPass[]> = z
         from: z.iso.datetime({ offset: true, error: `allowed is ${INSTANT}` }),
         to: z.iso.datetime({ offset: true, error: `allowed is ${INSTANT}` }),
       })
-      .refine(({ from, to }) => Date.parse(from) < Date.parse(to), { error: "it ends before it begins" }),
+      .refine(({ from, to }) => !(Date.parse(from) >= Date.parse(to)), { error: "it ends before it begins" }),
   )
   .max(MAX_PASSES);
 

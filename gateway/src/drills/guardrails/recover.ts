@@ -7,8 +7,16 @@
 import { noteInTrail } from "./audit-trail.ts";
 import { reasonOf, shownInverse } from "./inverse.ts";
 import { failuresOf, liftSteps } from "./lifting.ts";
-import { isRunning } from "./process-identity.ts";
-import { cutTornLine, journalsIn, noteLifted, readJournal, removeJournal, type UndoRecord } from "./undo-journal.ts";
+import { isRunning, isThisBoot } from "./process-identity.ts";
+import {
+  cutTornLine,
+  journalsIn,
+  noteLifted,
+  readJournal,
+  removeJournal,
+  type UndoRecord,
+  type UndoStep,
+} from "./undo-journal.ts";
 
 export interface RecoverOptions {
   readonly store: string;
@@ -52,25 +60,31 @@ async function recoverOne(path: string, options: RecoverOptions): Promise<number
     cutTornLine(path);
     record = readJournal(path) ?? record;
   }
-  const { runId } = record;
-  const lifted = await liftSteps(record.open, ({ step, done, failed }) => {
+  const { runId, runner } = record;
+  // A process of before the machine's restart is gone, whoever has its number now.
+  const isOfThisBoot = runner === undefined || isThisBoot(runner);
+  const open = isOfThisBoot ? record.open : record.open.map(withoutSignals);
+  const lifted = await liftSteps(open, ({ step, done, failed }) => {
     for (const line of done) tell(`run ${runId}, ${step.name}: ${line}`);
     for (const line of failed) tell(`run ${runId}, not lifted: ${line}`);
+  });
+  // Notes come behind the lift: a store that takes no more lines must not keep a fault in force.
+  for (const { step, done, failed } of lifted) {
     const what = failed.length === 0 ? "lifted" : "not-lifted";
-    noteInTrail(store, {
-      at: now(),
-      what,
-      by: "recover",
-      text: `${runId} ${step.name}: ${[...done, ...failed].join("; ")}`,
-    });
+    const text = `${runId} ${step.name}: ${[...done, ...failed].join("; ")}`;
+    noteInTrail(store, { at: now(), what, by: "recover", text });
     // A living runner may put the fault in force again, so it stays in the journal.
     if (failed.length === 0 && !isAlive) noteLifted(path, step.step, "recover", now());
-  });
+  }
   for (const line of record.unreadableLines)
     tell(`${path}: line ${line} cannot be read; what it says cannot be lifted`);
   const failed = failuresOf(lifted).length + record.unreadableLines.length;
   if (failed === 0 && !isAlive) removeJournal(path);
   return failed;
+}
+
+function withoutSignals(step: UndoStep): UndoStep {
+  return { ...step, inverses: step.inverses.filter(({ kind }) => kind !== "signal") };
 }
 
 /** Drops the journal of a run that nothing can be done about. False if there is none. */

@@ -33,6 +33,10 @@ interface Begun {
   /** Resolves when `inject` has settled. */
   readonly settled: PromiseWithResolvers<void>;
   isSettled: boolean;
+  /** Its inverse was played; if `inject` was under way, it is played again. */
+  wasLifted: boolean;
+  /** It failed or was given up, so it may come into force until the run ends. */
+  isUncertain: boolean;
   isGone: boolean;
   /** Why it could not be lifted when it was last tried. */
   failed: readonly string[];
@@ -58,6 +62,8 @@ export class RunSession implements GuardrailSession {
   readonly kind = "session" as const;
   readonly #options: SessionOptions;
   readonly #stop: AbortController = new AbortController();
+  /** The targets' names as they were when the stations' health was asked for. */
+  readonly #plannedNames: readonly string[];
   readonly #begun: Begun[] = [];
   readonly #trips: SeenTrip[] = [];
   #link: WatchdogLink | undefined;
@@ -67,6 +73,7 @@ export class RunSession implements GuardrailSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#plannedNames = options.plan.injections.flatMap((one) => one.prepared.targets.map(({ name }) => name));
   }
 
   get stopRequested(): AbortSignal {
@@ -97,11 +104,12 @@ export class RunSession implements GuardrailSession {
   }
 
   async afterInjection(planned: PlannedInjection, isInForce: boolean): Promise<void> {
-    const begun = this.#begun.findLast((one) => one.planned.activity === planned.activity && !one.isSettled);
+    const begun = this.#begun.findLast((one) => one.planned === planned && !one.isSettled);
     if (begun === undefined) return;
     begun.isSettled = true;
+    begun.isUncertain = !isInForce;
     // Half of a fault, or one that came into force behind its lift, goes at once.
-    if (!isInForce || this.#firstTrip !== undefined || begun.failed.length > 0) {
+    if (!isInForce || this.#firstTrip !== undefined || begun.wasLifted) {
       await this.#liftOne(begun);
       this.#noteLatency();
     }
@@ -148,9 +156,18 @@ export class RunSession implements GuardrailSession {
     }
     if (!this.#stop.signal.aborted) {
       this.#stop.abort(trip);
-      this.#lifting = this.lift();
+      void this.lift();
     }
     return trip;
+  }
+
+  /** The watchdog has lifted everything that was in force, or says what it could not lift. */
+  liftedByWatchdog(abortLatencyMs: number, failed: readonly string[]): void {
+    const [seen] = this.#trips;
+    // An injection that was under way may have come behind it: then the session's own lift counts.
+    if (seen === undefined || failed.length > 0 || this.#begun.some(({ isSettled }) => !isSettled)) return;
+    const known = seen.trip.abortLatencyMs ?? Number.POSITIVE_INFINITY;
+    seen.trip = { ...seen.trip, abortLatencyMs: Math.min(known, abortLatencyMs) };
   }
 
   get #firstTrip(): GuardrailTrip | undefined {
@@ -170,7 +187,7 @@ export class RunSession implements GuardrailSession {
     try {
       const { targets } = planned.prepared;
       // Those of the plan, and this one as it is now: a name may have come to mean something else.
-      const injections = [...plan.injections.filter((one) => one !== planned), planned];
+      const injections = [...plan.injections.filter(({ activity }) => activity !== planned.activity), planned];
       const all = injections.map(({ activity, prepared }) => ({ activity, targets: prepared.targets }));
       const [breach] = [
         ...leverBreach(plan.store),
@@ -178,8 +195,8 @@ export class RunSession implements GuardrailSession {
         ...expiryBreaches({ injections: [planned] }, settings),
       ];
       if (breach !== undefined) return breach;
-      const planned1 = new Set(plan.injections.flatMap((one) => one.prepared.targets.map(({ name }) => name)));
-      const isNew = targets.some(({ name, isStation }) => isStation && !planned1.has(name));
+      const known = new Set(this.#plannedNames);
+      const isNew = targets.some(({ name, isStation }) => isStation && !known.has(name));
       const outage = isNew ? outageBreach(settings.blastRadius, all, "a station was not in the plan") : undefined;
       if (outage !== undefined) return outage;
       const conflict = locks.take(targets);
@@ -195,7 +212,16 @@ export class RunSession implements GuardrailSession {
       const step =
         inverses.length === 0 ? undefined : this.#options.journal.add(planned.activity, expiresAfterMs, inverses);
       const settled = Promise.withResolvers<void>();
-      const begun: Begun = { planned, step, settled, isSettled: false, isGone: step === undefined, failed: [] };
+      const begun: Begun = {
+        planned,
+        step,
+        settled,
+        isSettled: false,
+        wasLifted: false,
+        isUncertain: false,
+        isGone: step === undefined,
+        failed: [],
+      };
       this.#begun.push(begun);
       return begun;
     } catch (error) {
@@ -221,13 +247,15 @@ export class RunSession implements GuardrailSession {
   }
 
   async #liftOne(begun: Begun): Promise<void> {
-    const { step, isSettled, isGone } = begun;
-    if (step === undefined || isGone) return;
+    const { step, isSettled, isGone, isUncertain } = begun;
+    // An injection that was given up may still come into force, and then its lift is asked for.
+    if (step === undefined || (isGone && !isUncertain)) return;
+    begun.wasLifted = true;
     const { failed } = await liftStep(step);
     begun.failed = failed;
     if (failed.length > 0) return;
     // Settled before the inverse was played: nothing can come behind it.
-    if (isSettled) this.#gone(begun);
+    if (isSettled && (!isUncertain || this.#isOver)) this.#gone(begun);
   }
 
   /** Injections that are under way get a moment; what they put in force is lifted again. */
@@ -254,7 +282,7 @@ export class RunSession implements GuardrailSession {
 
   /** The latency of an abort ends when the last fault is gone. */
   #noteLatency(): void {
-    if (this.#begun.some(({ isGone }) => !isGone)) return;
+    if (this.#begun.some(({ isGone, isUncertain, failed }) => !isGone && !(isUncertain && failed.length === 0))) return;
     for (const seen of this.#trips) {
       if (seen.trip.abortLatencyMs !== null) continue;
       seen.trip = { ...seen.trip, abortLatencyMs: this.#options.clock.nowMs() - seen.seenMs };

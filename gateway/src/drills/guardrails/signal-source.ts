@@ -13,6 +13,9 @@ const ANSWER_WITHIN_MS = 900;
 /** Most bytes of an answer. */
 const MAX_BYTES = 2 ** 22;
 
+/** Most connections to one server: a page of it that hangs must not hold the others up. */
+const MAX_CONNECTIONS = 8;
+
 /** Where a signal comes from. */
 export type SignalSource =
   | {
@@ -35,7 +38,7 @@ export class SignalReader {
     connect: { timeout: ANSWER_WITHIN_MS },
     headersTimeout: ANSWER_WITHIN_MS,
     bodyTimeout: ANSWER_WITHIN_MS,
-    connections: 1,
+    connections: MAX_CONNECTIONS,
     pipelining: 0,
   });
 

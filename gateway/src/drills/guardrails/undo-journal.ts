@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 import type { Inverse } from "../injection.ts";
 import { STORE } from "../store.ts";
 import { appendDurably, createFile, makeDirectory, readUpTo, removeDurably } from "./durable-file.ts";
-import { isInverse } from "./inverse.ts";
+import { fromRoot, isInverse } from "./inverse.ts";
 import { isIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** Most bytes of one line, 1 MiB: the inverses of one injection. */
@@ -20,6 +20,8 @@ const MAX_JOURNAL_BYTES = 2 ** 26;
 /** Most injections of one run. */
 const MAX_STEPS = 1_000;
 const ENDING = ".jsonl";
+/** The name of a file in one directory, and of no other. */
+const RUN_ID = /^[A-Za-z0-9][\w.-]{0,199}$/;
 
 /** One injection, and how to lift it. */
 export interface UndoStep {
@@ -78,7 +80,13 @@ export class UndoJournal {
   /** Writes a step and returns when it is on the disk. */
   add(name: string, expiresAfterMs: number, inverses: readonly Inverse[]): UndoStep {
     if (this.#steps >= MAX_STEPS) throw new Error(`a run has at most ${MAX_STEPS} injections`);
-    const step: UndoStep = { step: this.#steps + 1, name, at: this.#now(), expiresAfterMs, inverses };
+    const step: UndoStep = {
+      step: this.#steps + 1,
+      name,
+      at: this.#now(),
+      expiresAfterMs,
+      inverses: inverses.map(fromRoot),
+    };
     const line = written({ type: "step", ...step });
     if (Buffer.byteLength(line) > MAX_LINE_BYTES)
       throw new Error(`the inverses of "${name}" take more than ${MAX_LINE_BYTES} bytes`);
@@ -108,6 +116,7 @@ export function removeJournal(path: string): void {
 }
 
 export function journalPath(store: string, runId: string): string {
+  if (!RUN_ID.test(runId)) throw new Error(`${JSON.stringify(runId)} is no name of a run`);
   return join(store, STORE.undo, `${runId}${ENDING}`);
 }
 

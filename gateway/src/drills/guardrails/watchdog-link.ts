@@ -85,7 +85,9 @@ export class WatchdogLink {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#armed.set(step, resolve);
     this.#send({ type: "arm", step });
-    return promise;
+    const { clock } = this.#options;
+    const timer = clock.at(clock.nowMs() + SILENT_AFTER_MS, () => this.#answer(step, false));
+    return promise.finally(() => timer[Symbol.dispose]());
   }
 
   /**

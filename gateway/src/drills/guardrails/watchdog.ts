@@ -31,8 +31,13 @@ const EVALUATE_EVERY_MS = 1_000;
 const INCIDENT_EVERY_MS = 5_000;
 /** So many answers in a row about incidents may be missing while a drill runs. */
 const MAX_UNKNOWN_INCIDENTS = 3;
-/** How often faults that are not gone for good are lifted again, in ms. */
+/**
+ * How often faults that are not gone for good are lifted again, in ms: at first, and after some
+ * times, because a runner that is stopped may stay so for hours.
+ */
 const LIFT_AGAIN_EVERY_MS = 1_000;
+const LIFT_LATER_EVERY_MS = 10_000;
+const SOON_TIMES = 30;
 /**
  * When the runner has died, its last request may still be on its way to a target. So everything is
  * lifted again after these times, in ms.
@@ -181,7 +186,12 @@ export class Watchdog {
     tell({ type: "tripped", rule, observed, at: new Date(wallMs()).toISOString(), seenAgoMs: clock.nowMs() - seenMs });
     const failed = await this.#lift();
     tell({ type: "lifted", abortLatencyMs: clock.nowMs() - seenMs, failed });
-    this.#every(LIFT_AGAIN_EVERY_MS, () => this.#lift());
+    let times = 0;
+    this.#every(LIFT_AGAIN_EVERY_MS, () => {
+      times += 1;
+      const isDue = times <= SOON_TIMES || times % (LIFT_LATER_EVERY_MS / LIFT_AGAIN_EVERY_MS) === 0;
+      return isDue ? this.#lift() : undefined;
+    });
   }
 
   /** Lifts all that is not gone for good; the steps are read anew. */

@@ -147,6 +147,8 @@ class ToxicServer {
   readonly #server: Server;
   addAfterMs = 0;
   posts = 0;
+  refuses = false;
+  refusals = 0;
 
   constructor() {
     this.#server = createServer((request, response) => {
@@ -159,6 +161,10 @@ class ToxicServer {
         };
         if (this.addAfterMs === 0) add();
         else setTimeout(add, this.addAfterMs);
+      } else if (this.refuses) {
+        this.refusals += 1;
+        response.statusCode = 503;
+        response.end();
       } else {
         response.statusCode = this.toxics.delete(name) ? 204 : 404;
         response.end();
@@ -169,6 +175,37 @@ class ToxicServer {
   async url(): Promise<string> {
     if (!this.#server.listening) await once(this.#server.listen(0, "127.0.0.1"), "listening");
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+/** A server of signals that can be broken in several ways. */
+class SignalServer {
+  readonly #server: Server;
+  body = '{"acked_loss":0}';
+  #hangs = false;
+
+  constructor() {
+    this.#server = createServer((_, response) => {
+      if (!this.#hangs) response.end(this.body);
+    });
+  }
+
+  async url(): Promise<string> {
+    if (!this.#server.listening) await once(this.#server.listen(0, "127.0.0.1"), "listening");
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/signals`;
+  }
+
+  hang(): void {
+    this.#hangs = true;
+  }
+
+  say(body: string): void {
+    this.body = body;
   }
 
   close(): void {
@@ -302,13 +339,13 @@ function describeAttacks(): void {
       await until("the journal is removed", () => !run.isLeft);
     });
 
-    test("runner killed at 56 seeded instants → never a fault left", async () => {
+    test("runner killed at 50 seeded instants → never a fault left", async () => {
       const random = seededRandom(13);
       const steps = ["stop", "toxic"].flatMap((activity) =>
         ["before", "inverse written", "under way", "in force", "confirmed"].map((step) => `${activity}: ${step}`),
       );
       const api = await server.url();
-      const attacks = Array.from({ length: 56 }, (_, index) => async () => {
+      const attacks = Array.from({ length: 50 }, (_, index) => async () => {
         const step = steps[index % steps.length] as string;
         // Every other one dies by its own hand, exactly there; the others a moment behind.
         const isExact = index % 2 === Math.floor(index / steps.length) % 2;
@@ -406,6 +443,80 @@ function describeAttacks(): void {
       assert.ok(!server.toxics.has("/both"));
       assert.ok(!run.isLeft);
       assert.equal(await recoverCode(run.store), 0);
+    });
+
+    test("stop condition holds while the runner stands still → lifted without the runner", async (context) => {
+      const signals = new SignalServer();
+      after(() => signals.close());
+      const settings = {
+        ...SETTINGS,
+        stop: ["acked_loss > 0"],
+        signals: { acked_loss: { url: await signals.url(), jsonpath: "$.acked_loss" } },
+      };
+      await using run = new AttackedRun("condition", await server.url(), { settings });
+      await run.reached("all in force");
+      run.runner.kill("SIGSTOP");
+      signals.body = '{"acked_loss":1}';
+      const brokenMs = systemClock.nowMs();
+      await until("the faults are lifted", () => run.victimState !== "T" && !server.toxics.has("/condition"));
+      context.diagnostic(`lifted ${Math.round(systemClock.nowMs() - brokenMs)} ms after the signal broke the rule`);
+      run.runner.kill("SIGCONT");
+      const { trips } = await run.told("trips");
+      const [trip] = trips as Array<{ rule: string; observed: string; abortLatencyMs: number }>;
+      assert.equal(trip?.rule, "acked_loss > 0");
+      assert.equal(trip?.observed, "acked_loss = 1");
+      assert.equal(typeof trip?.abortLatencyMs, "number");
+    });
+
+    for (const [how, breakIt] of [
+      ["hangs", (signals: SignalServer) => signals.hang()],
+      ["is gone", (signals: SignalServer) => signals.close()],
+      ["says nonsense", (signals: SignalServer) => signals.say("<html>")],
+      ["says no number", (signals: SignalServer) => signals.say('{"acked_loss":"0"}')],
+    ] as const) {
+      test(`source of a signal ${how} → blind, so the drill stops`, async () => {
+        const signals = new SignalServer();
+        after(() => signals.close());
+        const settings = {
+          ...{ ...SETTINGS, stop: ["max(acked_loss, 10s) > 0"], blindAfterMs: 1_500 },
+          signals: { acked_loss: { url: await signals.url(), jsonpath: "$.acked_loss" } },
+        };
+        await using run = new AttackedRun(`blind-${how.replaceAll(" ", "-")}`, await server.url(), { settings });
+        await run.reached("all in force");
+        breakIt(signals);
+        const { trips, failed } = await run.told("trips");
+        assert.equal((trips as Array<{ rule: string }>)[0]?.rule, "blind");
+        assert.deepEqual(failed, []);
+        assert.notEqual(run.victimState, "T");
+      });
+    }
+
+    test("inverse that fails at first → tried until it works", async () => {
+      const stubborn = new ToxicServer();
+      after(() => stubborn.close());
+      await using run = new AttackedRun("stubborn", await stubborn.url());
+      await run.reached("all in force");
+      stubborn.refuses = true;
+      run.runner.kill("SIGKILL");
+      await until("the lift was refused twice", () => stubborn.refusals > 1);
+      assert.ok(run.isLeft);
+      stubborn.refuses = false;
+      await until("the toxic is lifted", () => stubborn.toxics.size === 0);
+      await until("the journal is removed", () => !run.isLeft);
+    });
+
+    test("second drill on the same target while the first runs → refused, the first goes on", async () => {
+      await using run = new AttackedRun("first", await server.url());
+      await run.reached("all in force");
+      const target = { kind: "process", name: `stop of ${run.runner.pid}`, isStation: true, share: 1 };
+      const one = stopped(run.victim.pid as number, 1_000);
+      const other = { ...one, prepared: { ...one.prepared, targets: [target] } };
+      const refused = await new DrillGuardrails().begin(
+        planOf({ store: run.store, runId: "second", injections: [other], settings: SETTINGS }),
+      );
+      assert.deepEqual(refused.kind === "refused" && refused.reasons.map(({ rule }) => rule), ["lock"]);
+      assert.equal(run.victimState, "T");
+      assert.deepEqual(journalsIn(run.store).length, 1);
     });
 
     test("lever engaged in mid-fault → lifted, and the latency is told", async (context) => {
