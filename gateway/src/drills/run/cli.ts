@@ -2,7 +2,13 @@
 import type { Command } from "commander";
 import { visible } from "../../adapters/telemetry/visible.ts";
 import type { DrillParts } from "./drill-parts.ts";
-import { experimentFilesIn, problemLines, type ReadFile, readExperimentFile } from "./experiment-files.ts";
+import {
+  experimentFilesIn,
+  isMeantAsExperiment,
+  problemLines,
+  type ReadFile,
+  readExperimentFile,
+} from "./experiment-files.ts";
 import { DRILLS_DIRECTORY, registerRunCommand } from "./run-command.ts";
 import { shownMs } from "./verdict.ts";
 
@@ -40,7 +46,8 @@ function validate(files: readonly string[], parts: DrillParts): void {
 }
 
 function list(directory: string, { json }: { readonly json: boolean }, parts: DrillParts): void {
-  const rows = experimentFilesIn(directory).map((file) => rowOf(readExperimentFile(file, parts)));
+  const read = experimentFilesIn(directory).map((file) => readExperimentFile(file, parts));
+  const rows = read.filter(isMeantAsExperiment).map(rowOf);
   if (json) {
     process.stdout.write(`${JSON.stringify({ experiments: rows }, undefined, 2)}\n`);
     return;

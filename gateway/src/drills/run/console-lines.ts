@@ -18,6 +18,8 @@ export interface ShownResult {
   readonly detectWithinMs?: number | "never";
   readonly recoverWithinMs?: number;
   readonly isDrill: boolean;
+  /** What stands in place of the outcome: a dry run has none. */
+  readonly word?: string;
 }
 
 const COLOURS = {
@@ -31,8 +33,8 @@ const COLOURS = {
 } as const satisfies Record<DrillOutcome, string>;
 
 /** The outcome as a word, in its colour if `stream` shows colours. */
-export function shownOutcome(outcome: DrillOutcome, stream: NodeJS.WritableStream, width = 0): string {
-  return styleText(COLOURS[outcome], outcome.padEnd(width), { stream, validateStream: true });
+function shownOutcome({ outcome, word = outcome }: ShownResult, stream: NodeJS.WritableStream, width = 0): string {
+  return styleText(COLOURS[outcome], word.padEnd(width), { stream, validateStream: true });
 }
 
 /** Seconds since the start, and what happened. */
@@ -56,7 +58,7 @@ const MAX_REASON = 120;
 export function summaryLines(results: readonly ShownResult[], stream: NodeJS.WritableStream): string[] {
   const rows = results.map((result) => [
     shortened(visible(result.name), MAX_NAME_WIDTH),
-    result.outcome,
+    result.word ?? result.outcome,
     shownTime(result.mttdMs, result.detectWithinMs, result.isDrill),
     shownTime(result.mttrMs, result.recoverWithinMs, result.isDrill),
     shortened(visible(result.reason ?? ""), MAX_REASON),
@@ -64,26 +66,26 @@ export function summaryLines(results: readonly ShownResult[], stream: NodeJS.Wri
   const widths = HEADER.map((title, column) =>
     Math.max(...[HEADER, ...rows].map((row) => row[column]?.length ?? title.length)),
   );
-  const line = (cells: readonly string[], outcome?: DrillOutcome): string =>
+  const line = (cells: readonly string[], result?: ShownResult): string =>
     cells
       .map((cell, column) =>
-        column === 1 && outcome !== undefined
-          ? shownOutcome(outcome, stream, widths[column])
+        column === 1 && result !== undefined
+          ? shownOutcome(result, stream, widths[column])
           : column === cells.length - 1
             ? cell
             : cell.padEnd(widths[column] ?? 0),
       )
       .join("  ")
       .trimEnd();
-  return [line(HEADER), ...rows.map((row, index) => line(row, results[index]?.outcome)), "", countLine(results)];
+  return [line(HEADER), ...rows.map((row, index) => line(row, results[index])), "", countLine(results)];
 }
 
 function countLine(results: readonly ShownResult[]): string {
-  const counts = new Map<DrillOutcome, number>();
-  for (const { outcome } of results) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-  const shown = (Object.keys(COLOURS) as DrillOutcome[])
-    .filter((outcome) => counts.has(outcome))
-    .map((outcome) => `${counts.get(outcome)} ${outcome}`);
+  const counts = new Map<string, number>();
+  for (const { outcome, word = outcome } of results) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const shown = ["possible", ...Object.keys(COLOURS)]
+    .filter((word) => counts.has(word))
+    .map((word) => `${counts.get(word)} ${word}`);
   return `${results.length} ${results.length === 1 ? "experiment" : "experiments"}: ${shown.join(", ")}`;
 }
 
@@ -97,5 +99,5 @@ export function resultLine(result: ShownResult, stream: NodeJS.WritableStream): 
     ? `, MTTD ${shownTime(result.mttdMs, result.detectWithinMs, true)}, MTTR ${shownTime(result.mttrMs, result.recoverWithinMs, true)}`
     : "";
   const reason = result.reason === undefined ? "" : `: ${visible(result.reason)}`;
-  return `${shownOutcome(result.outcome, stream)}${result.outcome === "skipped" ? "" : times}${reason}`;
+  return `${shownOutcome(result, stream)}${result.outcome === "skipped" ? "" : times}${reason}`;
 }

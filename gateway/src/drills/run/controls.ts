@@ -14,7 +14,7 @@ import { runProvider } from "./provider.ts";
 export type ControlLevel = "experiment" | "hypothesis" | "method" | "rollback" | "activity";
 
 /** The status with which a program that is a control stops the run. */
-export const INTERRUPT_STATUS = 4;
+const INTERRUPT_STATUS = 4;
 
 /** A control asks to stop the run. */
 export class ControlInterrupt extends Error {

@@ -277,6 +277,7 @@ class DrillRun {
     const journal = journalOf(
       {
         ...{ experiment, played: this.#played, stop: stop.reason, outcome: verdict.outcome, record },
+        wasBegun: this.#session !== undefined,
         ...{ start: this.#start, end: this.#now(), duration: (clock.nowMs() - this.#startMs) / 1_000 },
       },
       this.#values,

@@ -73,6 +73,15 @@ function injectorProblems(activity: Activity, place: string, parts: DrillParts):
   return injector.problems(args).map((message) => ({ where: `${place}.arguments`, message }));
 }
 
+/**
+ * False for a file that has nothing of an experiment, such as a configuration that a drill uses.
+ */
+export function isMeantAsExperiment(read: ReadFile): boolean {
+  if (!("problems" in read)) return true;
+  const missing = new Set(read.problems.filter(({ line }) => line === 1).map(({ where }) => where));
+  return !["title", "description", "method"].every((field) => missing.has(field));
+}
+
 /** One line for each problem, such as `kill.yaml:12:3: method[0].name: it is missing`. */
 export function problemLines(file: string, problems: readonly Problem[]): string[] {
   return problems.map(({ where, message, line, column }) => {

@@ -15,7 +15,7 @@ export const MAX_BODY_BYTES = 8_388_608;
 /**
  * Where the experiment names no timeout, in seconds: a probe that never ends would hold the run.
  */
-export const DEFAULT_TIMEOUT_S = 300;
+const DEFAULT_TIMEOUT_S = 300;
 /** As many as the library that Chaos Toolkit uses. */
 const MAX_REDIRECTS = 30;
 const MAX_RETRIES = 100;
@@ -103,7 +103,7 @@ function certificatesIn(path: string): Buffer {
 }
 
 /** Seconds to connect and between two bytes: one number for both, or a pair. */
-export function timeoutsOf(timeout: Json | undefined): readonly [connect: number, read: number] {
+function timeoutsOf(timeout: Json | undefined): readonly [connect: number, read: number] {
   if (timeout === undefined || timeout === null) return [DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S];
   const asked = Array.isArray(timeout) ? timeout : [timeout, timeout];
   const seconds = asked.map((one) => (one === null ? DEFAULT_TIMEOUT_S : Number(one)));

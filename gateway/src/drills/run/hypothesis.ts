@@ -15,7 +15,7 @@ import type { Play } from "./play.ts";
 /** One look. Rejects only with `ControlInterrupt`. */
 export async function lookAtHypothesis(play: Play): Promise<HypothesisRun | null> {
   const { hypothesis } = play.experiment;
-  if (hypothesis === undefined) return null;
+  if (hypothesis === undefined || hypothesis.probes.length === 0) return null;
   return await withControls("hypothesis", hypothesis, play, async () => {
     const probes: ActivityRun[] = [];
     for (const probe of hypothesis.probes) {
@@ -72,12 +72,13 @@ export async function watchHypothesis(
   const { signal } = play.stop;
   const either = AbortSignal.any([done, signal]);
   let missed = 0;
+  let keptBytes = 0;
   for (let count = 1; !either.aborted; count += 1) {
     const look = await lookAtHypothesis(play);
     if (look === null) return;
     // A look that was cut by the stop says nothing about the system.
     if (signal.aborted) return;
-    if (looks.length < MAX_LOOKS) looks.push({ atMs: play.clock.nowMs(), look });
+    keptBytes += keep(look, keptBytes, play.clock.nowMs(), looks);
     const probe = missedProbe(look);
     if (probe !== undefined) {
       missed += 1;
@@ -92,5 +93,17 @@ export async function watchHypothesis(
   }
 }
 
+/** Keeps the look, without outputs once they have become too much. The result: its size. */
+function keep(look: HypothesisRun, keptBytes: number, atMs: number, looks: TimedLook[]): number {
+  if (looks.length >= MAX_LOOKS) return 0;
+  const bytes = JSON.stringify(look).length;
+  const isKept = keptBytes + bytes <= MAX_KEPT_BYTES;
+  const kept = isKept ? look : { ...look, probes: look.probes.map((probe) => ({ ...probe, output: null })) };
+  looks.push({ atMs, look: kept });
+  return isKept ? bytes : 0;
+}
+
+/** Outputs of the looks that a journal holds at most, in characters. */
+const MAX_KEPT_BYTES = 33_554_432;
 /** Looks that a journal holds at most: a day at one a second would make it unreadable. */
-export const MAX_LOOKS = 10_000;
+const MAX_LOOKS = 10_000;

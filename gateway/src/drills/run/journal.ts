@@ -30,12 +30,11 @@ export interface JournalParts {
   /** Seconds. */
   readonly duration: number;
   readonly outcome: DrillOutcome;
+  /** The guardrails let it begin; false: skipped, refused, or nothing could be hit. */
+  readonly wasBegun: boolean;
   /** Undefined: the experiment is no drill. */
   readonly record: DrillRecord | undefined;
 }
-
-/** Outcomes of a run whose method was not played: skipped, or refused by a guardrail. */
-const NOT_PLAYED: ReadonlySet<DrillOutcome> = new Set(["skipped", "aborted"]);
 
 /** The journal without the values of secrets. */
 export function journalOf(parts: JournalParts, values: Values): Journal {
@@ -48,7 +47,7 @@ export function journalOf(parts: JournalParts, values: Values): Journal {
     // The title is shown with its values filled in, as Chaos Toolkit does.
     experiment: { ...experiment.source, title: substituted(experiment.title, values) },
     start,
-    status: parts.stop === undefined && NOT_PLAYED.has(parts.outcome) ? "aborted" : status,
+    status: parts.wasBegun || parts.stop !== undefined ? status : "aborted",
     deviated: deviated || (record !== undefined && parts.outcome === "deviated"),
     steady_states: { before: played.before, after: played.after, during: played.during.map(({ look }) => look) },
     run: played.run,

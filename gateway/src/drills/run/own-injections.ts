@@ -113,29 +113,37 @@ export class OwnInjections {
     if (signal.aborted) throw new ActivityInterrupted();
     this.#entries.push(entry);
     let isInForce = false;
+    let isGivenUp = false;
     try {
-      const output = await this.#settled(entry.prepared.inject(), session, signal);
+      const injecting = entry.prepared.inject();
+      const first = await this.#settled(injecting, signal);
+      if (first === "given up") {
+        isGivenUp = true;
+        this.#settlesLater(injecting, planned, session);
+        throw new ActivityInterrupted();
+      }
       isInForce = true;
       // A load is in force from its first call, and may return only at its end.
       entry.inForceAtMs = entry.injector === "load" ? entry.askedAtMs : this.#options.clock.nowMs();
       this.#options.onInForce(entry.name, entry.inForceAtMs);
       void this.#watch(entry);
-      return output;
+      return first.output;
     } finally {
-      await session.afterInjection(planned, isInForce);
+      // Of one that was given up, the guardrails have to know that it may still come into force.
+      if (!isGivenUp) await session.afterInjection(planned, isInForce);
       // The lift that came with the stop may have been too early for this one.
       if (signal.aborted) await session.lift();
     }
   }
 
-  /** Waits for `injecting`; after a stop only for a while, and then lifts what comes later. */
-  async #settled(injecting: Promise<Json>, session: GuardrailSession, signal: AbortSignal): Promise<Json> {
+  /** Waits for `injecting`; after a stop only for a while. */
+  async #settled(injecting: Promise<Json>, signal: AbortSignal): Promise<{ readonly output: Json } | "given up"> {
     const { clock } = this.#options;
     const settled = new AbortController();
-    const givenUp = new Promise<"given-up">((resolve) => {
+    const givenUp = new Promise<"given up">((resolve) => {
       const later = (): void => {
         void clock.sleepUntil(clock.nowMs() + GIVE_UP_MS, settled.signal).then(
-          () => resolve("given-up"),
+          () => resolve("given up"),
           () => undefined,
         );
       };
@@ -143,18 +151,24 @@ export class OwnInjections {
       else signal.addEventListener("abort", later, { once: true, signal: settled.signal });
     });
     try {
-      const first = await Promise.race([injecting.then((output) => ({ output })), givenUp]);
-      if (first !== "given-up") return first.output;
-      this.#unsettled += 1;
-      const lift = (): void => {
-        this.#unsettled -= 1;
-        void session.lift();
-      };
-      injecting.then(lift, lift);
-      throw new ActivityInterrupted();
+      return await Promise.race([injecting.then((output) => ({ output })), givenUp]);
     } finally {
       settled.abort();
     }
+  }
+
+  /** What comes into force after it was given up is lifted then. */
+  #settlesLater(injecting: Promise<Json>, planned: PlannedInjection, session: GuardrailSession): void {
+    this.#unsettled += 1;
+    const lift = async (isInForce: boolean): Promise<void> => {
+      await session.afterInjection(planned, isInForce);
+      await session.lift();
+      this.#unsettled -= 1;
+    };
+    injecting.then(
+      () => lift(true),
+      () => lift(false),
+    );
   }
 
   async #watch(entry: Entry): Promise<void> {

@@ -15,7 +15,7 @@ import { ActivityFailed, ActivityInterrupted } from "./activity-failure.ts";
 /** What is kept of each of the two outputs, in bytes. The rest is read and dropped. */
 export const MAX_OUTPUT_BYTES = 1_048_576;
 /** Time that a program has to end after SIGTERM, in milliseconds. */
-export const GRACE_MS = 2_000;
+const GRACE_MS = 2_000;
 /** How often it is checked whether a process group is gone, in milliseconds. */
 const GROUP_CHECK_MS = 20;
 
@@ -126,7 +126,7 @@ function ended(child: ChildProcess, timeoutMs: number | undefined, signal: Abort
 }
 
 /** Ends all processes of the group that `leader` leads. Resolves when they are gone. */
-export async function endGroup(leader: number | undefined): Promise<void> {
+async function endGroup(leader: number | undefined): Promise<void> {
   if (leader === undefined || !signalGroup(leader, "SIGTERM")) return;
   const checks = Math.ceil(GRACE_MS / GROUP_CHECK_MS);
   for (let check = 0; check < checks; check += 1) {

@@ -12,7 +12,13 @@ import { storeDirectory } from "../store.ts";
 import { summaryLines } from "./console-lines.ts";
 import type { DrillParts } from "./drill-parts.ts";
 import { exitStatusOf } from "./exit-status.ts";
-import { experimentFilesIn, problemLines, type ReadFile, readExperimentFile } from "./experiment-files.ts";
+import {
+  experimentFilesIn,
+  isMeantAsExperiment,
+  problemLines,
+  type ReadFile,
+  readExperimentFile,
+} from "./experiment-files.ts";
 import { RunSignals } from "./run-signals.ts";
 import { nameOf, playSuite, type SuiteResult } from "./suite.ts";
 
@@ -163,7 +169,7 @@ async function run(files: readonly string[], options: RunOptions, parts: DrillPa
   process.exitCode = exitStatusOf(signals.isStopped ? [...outcomes, "interrupted"] : outcomes);
 }
 
-function forJson({ name: _name, isDrill: _isDrill, reason, ...result }: SuiteResult): object {
+function forJson({ name: _name, isDrill: _isDrill, word: _word, reason, ...result }: SuiteResult): object {
   return { ...result, reason: reason ?? null };
 }
 
@@ -190,7 +196,7 @@ function experimentsFor(
     return "invalid";
   }
   const found = experimentFilesIn(all === true ? DRILLS_DIRECTORY : all).map((file) => readExperimentFile(file, parts));
-  return chosenFrom(found, only, category);
+  return chosenFrom(found.filter(isMeantAsExperiment), only, category);
 }
 
 function chosenFrom(

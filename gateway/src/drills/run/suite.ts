@@ -13,7 +13,7 @@ import type { DrillOutcome, Journal } from "../injection.ts";
 import { STORE } from "../store.ts";
 import { eventLine, resultLine, type ShownResult } from "./console-lines.ts";
 import type { DrillParts } from "./drill-parts.ts";
-import { type DrillRunOptions, runDrill } from "./drill-run.ts";
+import { type DrillResult, type DrillRunOptions, runDrill } from "./drill-run.ts";
 import { dryRun } from "./dry-run.ts";
 import { problemLines, type ReadFile } from "./experiment-files.ts";
 import { writeJournal } from "./journal.ts";
@@ -96,7 +96,15 @@ async function playFile(read: ReadFile, place: string, options: SuiteOptions): P
     rollbackStrategy: options.rollbackStrategy ?? experiment.rollbackStrategy,
   };
   if (options.isDryRun) return end(await resultOfDryRun(read.file, name, experiment, run));
-  const { runId, outcome, reason, journal } = await runDrill(run);
+  let played: DrillResult;
+  try {
+    played = await runDrill(run);
+  } catch (error) {
+    // Whatever was in force has been lifted; the other experiments are played all the same.
+    say(`this is a fault of ours, please report it: ${visible((error as Error).stack ?? String(error))}`);
+    return end(withoutRun(read.file, name, `a fault of this program: ${(error as Error).message}`));
+  }
+  const { runId, outcome, reason, journal } = played;
   return end(
     resultOf(read.file, name, experiment, { runId, outcome, reason, journal }, keep(journal, runId, options, say)),
   );
@@ -170,8 +178,9 @@ async function resultOfDryRun(
   run: DrillRunOptions,
 ): Promise<SuiteResult> {
   const dry = await dryRun(run);
-  const reason = dry.kind === "possible" ? "it can be played" : dry.reasons.join("; ");
+  const reason = dry.kind === "possible" ? undefined : dry.reasons.join("; ");
   return {
+    ...(dry.kind === "possible" ? { word: "possible" } : {}),
     ...{ file, name, reason, outcome: OUTCOMES[dry.kind], isDrill: false, ...NOT_MEASURED },
     ...{ id: experiment.drill?.id ?? null, title: experiment.title, category: experiment.drill?.category ?? null },
     ...{ runId: null, journal: null },
