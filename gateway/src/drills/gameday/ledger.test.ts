@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { seededRandom } from "ground-station-failover";
 import { DrillStore } from "../../../../test/worlds/drill-store.ts";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import { ownIdentity } from "../guardrails/process-identity.ts";
@@ -48,17 +49,25 @@ test("the id of a day that exists, or an id with a path → refused", async () =
 
 /** A process that appends `count` marks, one after the other. */
 function writer(store: string, name: string, count: number): Promise<unknown> {
+  return once(writerProcess(store, name, count), "exit").then(([status]) => assert.equal(status, 0));
+}
+
+/** Some milliseconds, in which other processes run. */
+function nextLook(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 3));
+}
+
+function writerProcess(store: string, name: string, count: number): ChildProcess {
   const code = `
     import { append } from ${JSON.stringify(new URL("ledger.ts", import.meta.url).href)};
     for (let mark = 0; mark < ${count}; mark++)
       await append(${JSON.stringify(store)}, "day", { by: ${JSON.stringify(name)}, nowMs: 1 }, () => [
         { kind: "mark", mark: "note", run: null, happenedAtMs: 1, text: ${JSON.stringify(name)} + " " + mark },
       ]);`;
-  const child = spawn(process.execPath, ["--conditions=@gsf/source", "--input-type=module", "--eval", code], {
+  return spawn(process.execPath, ["--conditions=@gsf/source", "--input-type=module", "--eval", code], {
     stdio: ["ignore", "inherit", "inherit"],
     cwd: fileURLToPath(new URL(".", import.meta.url)),
   });
-  return once(child, "exit").then(([status]) => assert.equal(status, 0));
 }
 
 test("four processes that write at once → every mark is there, in one chain, each writer in its order", async () => {
@@ -100,6 +109,28 @@ for (const [what, content] of [
     assert.deepEqual(texts(store), ["written"]);
     assert.equal(existsSync(`${dayFile(store.path, "day")}.turn`), false);
   });
+
+test("writers that are killed at any instant → the file stays readable, and nothing looks like tampering", async () => {
+  using store = new DrillStore();
+  await createDay(store.path, PLANNED, AUTHOR);
+  const random = seededRandom("killed writers");
+  for (let round = 0; round < 4; round++) {
+    const children = ["a", "b"].map((name) => writerProcess(store.path, name, 10_000));
+    const before = readDay(store.path, "day").entries.length;
+    // Both have begun to write; then they die somewhere in a line, a head or a turn.
+    while (readDay(store.path, "day").entries.length < before + 6) await nextLook();
+    for (let look = Math.floor(40 * random.next()); look > 0; look--) await nextLook();
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(children.map((child) => once(child, "exit")));
+    await append(store.path, "day", AUTHOR, () => [note(`round ${round}`)]);
+  }
+  const chain = readDay(store.path, "day");
+  assert.deepEqual(
+    chain.problems.filter(({ kind }) => kind !== "torn"),
+    [],
+  );
+  assert.equal(texts(store).filter((text) => text.startsWith("round")).length, 4);
+});
 
 test("a torn last line → the next line stands on its own, and the torn one is named", async () => {
   using store = new DrillStore();

@@ -51,7 +51,7 @@ export function dayIds(store: string): string[] {
     names = readdirSync(join(store, STORE.gameDays));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
+    throw new UserError("usage", `the game days of ${store} cannot be read: ${(error as Error).message}`);
   }
   return names
     .flatMap((name) => /^([a-z0-9][a-z0-9-]{0,79})\.jsonl$/.exec(name)?.[1] ?? [])
@@ -77,9 +77,11 @@ export function readDay(store: string, id: string): Chain {
 /** Makes the file of a new day. Throws a `UserError` if there is one of that id. */
 export async function createDay(store: string, planned: Planned, author: Author): Promise<Entry> {
   const path = dayFile(store, planned.id);
-  makeDirectory(join(store, STORE.gameDays));
-  if (!createFile(path, ""))
-    throw new UserError("usage", `there is a game day ${planned.id} already; choose another one with --id`);
+  const isNew = await explained(path, async () => {
+    makeDirectory(join(store, STORE.gameDays));
+    return createFile(path, "");
+  });
+  if (!isNew) throw new UserError("usage", `there is a game day ${planned.id} already; choose another one with --id`);
   return (await append(store, planned.id, author, () => [planned]))[0] as Entry;
 }
 
@@ -94,7 +96,7 @@ export async function append(
   decide: (chain: Chain) => readonly GameDayEvent[],
 ): Promise<Entry[]> {
   const path = dayFile(store, id);
-  return inTurn(path, () => {
+  const write = (): Entry[] => {
     const chain = readDay(store, id);
     const decided = decide(chain);
     if (decided.length === 0) return [];
@@ -122,7 +124,19 @@ export async function append(
     appendDurably(path, text, { mustExist: true });
     replaceFile(headPath(path), `${JSON.stringify(head)}\n`);
     return entries.slice(-decided.length);
-  });
+  };
+  return explained(path, () => inTurn(path, write));
+}
+
+/** A disk that is full or that may not be written is no bug of this program. */
+async function explained<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, syscall, message } = error as NodeJS.ErrnoException;
+    if (code === undefined || syscall === undefined) throw error;
+    throw new UserError("promiseBroken", `${path} cannot be written: ${message}`);
+  }
 }
 
 function damageOf({ line, text }: Problem): GameDayEvent {

@@ -7,6 +7,7 @@
 import { closeSync, constants, fstatSync, opendirSync, openSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { z } from "zod";
+import { UserError } from "../../adapters/process/exit-codes.ts";
 import { CATEGORIES, type Category } from "../experiment/experiment.ts";
 import type { DrillOutcome } from "../injection.ts";
 import { readInstant } from "../pictures/durations.ts";
@@ -237,7 +238,8 @@ export function journalNames(store: string): string[] {
       if (/^[^.].*\.json$/.test(entry.name)) names.push(entry.name);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      throw new UserError("usage", `the journals of ${store} cannot be read: ${(error as Error).message}`);
   }
   return names.sort();
 }
