@@ -11,7 +11,7 @@ import type { Json, JsonObject } from "../experiment/experiment.ts";
 import type { InjectionContext, PreparedInjection } from "../injection.ts";
 import { action, COMMON, injectorOf, type OwnInjector, targetOf } from "./action.ts";
 import { answerIfThere, exchange, memberOf, refuseOthers } from "./exchange.ts";
-import { decimal, oneOf, url, whole, yesOrNo } from "./fields.ts";
+import { decimal, oneOf, text, url, whole, yesOrNo } from "./fields.ts";
 
 const modeSchema = z.strictObject({
   ...COMMON,
@@ -29,9 +29,68 @@ const modeSchema = z.strictObject({
   allowRemote: yesOrNo().default(false),
 });
 
+const requestSchema = z.strictObject({
+  method: oneOf(["GET", "POST", "PUT", "PATCH", "DELETE"]).default("POST"),
+  url: url(),
+  body: z.json().optional(),
+});
+
+const switchSchema = z.strictObject({
+  ...COMMON,
+  send: requestSchema,
+  undo: requestSchema,
+  felt: z.strictObject({ url: url(), member: text("the name of a member of the JSON") }).optional(),
+  allowRemote: yesOrNo().default(false),
+});
+
 export const chaos: OwnInjector = injectorOf("chaos", {
   mode: action(modeSchema, { prepare: prepareMode }),
+  switch: action(switchSchema, { prepare: prepareSwitch }),
 });
+
+/**
+ * A fault that one request switches on and another one off. It was felt if the program obeyed, or,
+ * with `felt`, if the member of that page has changed.
+ */
+async function prepareSwitch(
+  args: z.output<typeof switchSchema>,
+  context: InjectionContext,
+): Promise<PreparedInjection> {
+  const { send, undo, felt: proof, expiresAfterMs, allowRemote } = args;
+  for (const [field, { url: page }] of Object.entries({ send, undo }))
+    refuseOthers(field, new URL(page).hostname, allowRemote);
+  const proofNow = async (): Promise<string> =>
+    proof === undefined ? "" : JSON.stringify(memberOf((await exchange("GET", proof.url)).json, proof.member) ?? null);
+  const before = await proofNow();
+  let status = 0;
+  return {
+    targets: [targetOf(args, "service", new URL(send.url).host)],
+    shown: `${send.method} ${send.url}${send.body === undefined ? "" : ` ${JSON.stringify(send.body)}`}`,
+    inverses: [
+      { kind: "http", method: undo.method, url: undo.url, ...(undo.body === undefined ? {} : { body: undo.body }) },
+    ],
+    expiresAfterMs,
+    async inject() {
+      const answer = await exchange(send.method, send.url, send.body, context.signal);
+      if (answer.status < 200 || answer.status > 299) {
+        throw new UserError(
+          "promiseBroken",
+          `${send.method} ${send.url}: ${answer.status} ${answer.text.slice(0, 200)}`,
+        );
+      }
+      status = answer.status;
+      return { status };
+    },
+    async felt() {
+      if (status === 0) return undefined;
+      if (proof === undefined) return `${send.method} ${send.url} answered ${status}`;
+      const now = await proofNow();
+      return now === before ? undefined : `${proof.member} went from ${before} to ${now}`;
+    },
+    // The program does not say what is in place. The lift fails if the request `undo` does.
+    remaining: async () => [],
+  };
+}
 
 async function prepareMode(args: z.output<typeof modeSchema>, context: InjectionContext): Promise<PreparedInjection> {
   const { do: _do, url: page, expiresAfterMs, target: _target, isStation: _isStation, allowRemote, ...written } = args;

@@ -92,6 +92,11 @@ export class StageService {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split("?")[0] ?? "/";
     if (path === "/healthz") return this.#answerHealth(request, response);
+    const ownError = /^\/errors\/([45]\d\d)$/.exec(path)?.[1];
+    if (ownError !== undefined) {
+      request.resume();
+      return json(response, Number(ownError), { error: `this page answers ${ownError}` });
+    }
     const key = /^\/commands\/(.+)$/.exec(path)?.[1];
     if (key !== undefined) return this.#answerKey(decodeURIComponent(key), request, response);
     this.counts.commands++;
