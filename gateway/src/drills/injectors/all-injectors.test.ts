@@ -1,4 +1,6 @@
-/** The map of injectors, and the guide: its examples are valid, and no action or field is left out. */
+/**
+ * The map of injectors, and the guide: its examples are valid, and no action or field is left out.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -98,14 +98,7 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
   const mode = JSON.parse(JSON.stringify(written)) as JsonObject;
   if (Object.keys(mode).length === 0) throw new UserError("usage", "answer: nothing would change; name a fault");
   const before = await modeOf(page, context.signal);
-  // What the fault acts on: commands that it answers, else those that it delays, else health
-  // checks.
-  const counted =
-    mode["answer"] !== undefined
-      ? "spoiled"
-      : Object.keys(mode).every((one) => one === "health")
-        ? "health"
-        : "commands";
+  const counters = countersOf(mode);
   let countedBefore = 0;
   let isInForce = false;
   return {
@@ -114,7 +107,7 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
     inverses: [{ kind: "http", method: "DELETE", url: page }],
     expiresAfterMs,
     async inject() {
-      countedBefore = countIn((await exchange("GET", page, undefined, context.signal)).json, counted);
+      countedBefore = countIn((await exchange("GET", page, undefined, context.signal)).json, counters);
       const answer = await exchange("PUT", page, { ...mode, expiresAfterMs }, context.signal);
       if (answer.status < 200 || answer.status > 299) {
         throw new UserError("promiseBroken", `PUT ${page}: ${answer.status} ${answer.text.slice(0, 200)}`);
@@ -125,9 +118,8 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
     async felt() {
       if (!isInForce) return undefined;
       const { json } = await exchange("GET", page);
-      const hit = countIn(json, counted) - countedBefore;
-      const what = counted === "health" ? "health checks" : "commands";
-      return hit > 0 ? `${hit} ${what} met the fault` : undefined;
+      const hit = countIn(json, counters) - countedBefore;
+      return hit > 0 ? `${hit} commands or health checks met the fault` : undefined;
     },
     async remaining() {
       if (!isInForce) return [];
@@ -150,6 +142,17 @@ async function modeOf(page: string, signal?: AbortSignal): Promise<Json> {
   );
 }
 
-function countIn(json: Json | undefined, name: string): number {
-  return Number(memberOf(memberOf(json, "counts"), name) ?? 0);
+/** The counts that rise when the mode is felt: of spoiled answers, commands, health checks. */
+function countersOf({ answer, health, ...others }: JsonObject): readonly string[] {
+  const acts = ["delayMs", "jitterMs", "capacity"].some((name) => others[name] !== undefined);
+  return [
+    ...(answer === undefined || answer === "ok" ? [] : ["spoiled"]),
+    ...(health === undefined ? [] : ["health"]),
+    ...(acts ? ["commands"] : []),
+  ];
+}
+
+function countIn(json: Json | undefined, names: readonly string[]): number {
+  const counts = memberOf(json, "counts");
+  return names.reduce((sum, name) => sum + Number(memberOf(counts, name) ?? 0), 0);
 }
