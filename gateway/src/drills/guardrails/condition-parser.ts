@@ -43,7 +43,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ["GiB", 1_024 ** 3],
 ]);
 
-export interface ConditionProblem {
+interface ConditionProblem {
   /** From 1. */
   readonly column: number;
   readonly message: string;

@@ -6,7 +6,7 @@
  */
 
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
-export type Day = (typeof DAYS)[number];
+type Day = (typeof DAYS)[number];
 
 export interface BusinessHours {
   /** A name of the time zone database, such as "Europe/Berlin". */

@@ -17,8 +17,6 @@ import { isPid, startTimeOf } from "./process-identity.ts";
 const REQUEST_WITHIN_MS = 3_000;
 /** Most ms for a program: it may have to start an interpreter on a machine that is starved. */
 const PROGRAM_WITHIN_MS = 10_000;
-/** Most characters that are kept of what a failing program says. */
-const MAX_SHOWN = 300;
 
 /**
  * Plays the inverse and says what it did. Throws an error with the reason if the fault may still be
@@ -176,26 +174,20 @@ function keepOwner(path: string, { uid, gid }: { readonly uid: number; readonly 
   if (process.getuid?.() === 0) chownSync(path, uid, gid);
 }
 
+/**
+ * The program may start a service that goes on. So it has no pipes, whose end would end the service
+ * with its next line, and a process group of its own, which no Ctrl-C at a terminal reaches.
+ */
 function playProgram({ path, arguments: args }: Of<"process">): Promise<string> {
   const shown = [path, ...args].join(" ");
   return new Promise((resolve, reject) => {
-    let said = "";
     const child = spawn(path, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: PROGRAM_WITHIN_MS,
-      killSignal: "SIGKILL",
+      ...{ stdio: "ignore", detached: true, timeout: PROGRAM_WITHIN_MS, killSignal: "SIGKILL" },
     });
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (bytes: Buffer) => {
-        said = `${said}${bytes.toString("utf8")}`.slice(-MAX_SHOWN);
-      });
     child.once("error", (error) => reject(new Error(`${shown}: ${reasonOf(error)}`)));
-    // Not "close": a program that leaves a child behind keeps its pipes open.
     child.once("exit", (code, signal) => {
-      child.stdout.destroy();
-      child.stderr.destroy();
       if (code === 0) resolve(`${shown}: done`);
-      else reject(new Error(`${shown}: ended with ${code ?? signal}${said.trim() === "" ? "" : `: ${said.trim()}`}`));
+      else reject(new Error(`${shown}: ended with ${code ?? signal}`));
     });
   });
 }
