@@ -400,7 +400,10 @@ describe("--probe-only", () => {
   async function probed(measured: Partial<Measured>, missesFrom?: number): Promise<DrillResult> {
     using diary = new Diary();
     using folder = new Folder();
-    const options = runOptions(experimentIn(drill(diary, "stage: {}", missesFrom)), folder.path);
+    const options = runOptions(
+      experimentIn(drill(diary, "stage: {}, expect: {detectWithinMs: 100, recoverWithinMs: 100}", missesFrom)),
+      folder.path,
+    );
     const parts = new Fault().parts({}, stagesThat({ mttdMs: null, mttrMs: null, ...measured }, []));
     return await runDrill({ ...options, parts, probeOnlyMs: 300 });
   }

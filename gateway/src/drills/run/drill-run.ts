@@ -7,7 +7,14 @@
 import type { Clock } from "ground-station-failover";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { LoadedConfiguration } from "../experiment/configuration.ts";
-import type { Experiment, HypothesisStrategy, Json, RollbackStrategy, Values } from "../experiment/experiment.ts";
+import type {
+  DrillExpectation,
+  Experiment,
+  HypothesisStrategy,
+  Json,
+  RollbackStrategy,
+  Values,
+} from "../experiment/experiment.ts";
 import { redactor } from "../experiment/redact.ts";
 import { specHash } from "../experiment/spec-hash.ts";
 import type { DrillOutcome, GuardrailTrip, Journal } from "../injection.ts";
@@ -57,6 +64,9 @@ export async function runDrill(options: DrillRunOptions): Promise<DrillResult> {
   return await new DrillRun(options).play();
 }
 
+const NO_EXPECTATION: DrillExpectation = { recoverFrom: "fault" };
+/** Without a fault there is nothing to detect. */
+const NO_FAULT: DrillExpectation = { detectWithinMs: "never", recoverFrom: "fault" };
 /** How long the steady state may take to return once everything is lifted, in milliseconds. */
 const RETURN_WITHIN_MS = 15_000;
 const RETURN_PAUSE_MS = 500;
@@ -257,7 +267,7 @@ class DrillRun {
         probeOnlyMs === undefined ? 0 : this.#played.during.filter(({ look }) => !look.steady_state_met).length,
       notMeasured: this.#notMeasured,
       felt: this.#prepared?.injections.felt() ?? {},
-      expect: experiment.drill?.expect ?? { recoverFrom: "fault" as const },
+      expect: probeOnlyMs === undefined ? (experiment.drill?.expect ?? NO_EXPECTATION) : NO_FAULT,
     };
     return experiment.drill === undefined ? judgedForeign(facts) : judged(facts);
   }

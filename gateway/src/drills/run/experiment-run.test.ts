@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { placeholder } from "../../../../test/drills/lifting.ts";
+import { placeholder, until } from "../../../../test/drills/lifting.ts";
 import { Diary, experimentIn, played } from "../../../../test/drills/plays.ts";
 import type { HypothesisStrategy, RollbackStrategy } from "../experiment/experiment.ts";
 import { resultOf } from "./experiment-run.ts";
@@ -238,7 +238,7 @@ describe("a stop", () => {
     const stop = new RunStop();
     const lines: string[] = [];
     const running = played(experimentIn(text(diary, more)), { stop, lines });
-    while (!diary.words.includes("one")) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => lines.some((line) => line.startsWith("action one: done")));
     stop.request({ kind: "interrupted", by: "SIGTEST", rollbacks });
     const run = await running;
     return { run, result: resultOf(run, stop.reason) };
@@ -267,8 +267,11 @@ describe("a stop", () => {
     using diary = new Diary();
     const slow = `{type: action, name: slow, provider: ${diary.writes("slow", { afterMs: 60_000 })}}`;
     const stop = new RunStop();
-    const running = played(experimentIn(usual(diary).replace("rollbacks:", `rollbacks:\n  - ${slow}`)), { stop });
-    while (diary.words.length < 4) await new Promise((resolve) => setTimeout(resolve, 10));
+    const lines: string[] = [];
+    const running = played(experimentIn(usual(diary).replace("rollbacks:", `rollbacks:\n  - ${slow}`)), {
+      ...{ stop, lines },
+    });
+    await until(() => lines.some((line) => line.startsWith("hypothesis after")));
     stop.request({ kind: "interrupted", by: "SIGTEST", rollbacks: "by-strategy" });
     const run = await running;
     assert.ok(!diary.words.includes("back"));
@@ -278,8 +281,9 @@ describe("a stop", () => {
   test("by a guardrail during the method → aborted, and the rollbacks are played", async () => {
     using diary = new Diary();
     const stop = new RunStop();
-    const running = played(experimentIn(text(diary)), { stop });
-    while (!diary.words.includes("one")) await new Promise((resolve) => setTimeout(resolve, 10));
+    const lines: string[] = [];
+    const running = played(experimentIn(text(diary)), { stop, lines });
+    await until(() => lines.some((line) => line.startsWith("action one: done")));
     stop.request({ kind: "aborted", trip: { rule: "stop", at: "", observed: "", abortLatencyMs: null } });
     const run = await running;
     assert.equal(diary.words.at(-1), "back");

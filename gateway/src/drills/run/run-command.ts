@@ -80,7 +80,7 @@ export function registerRunCommand(drill: Command, parts: () => Promise<DrillPar
     .addOption(
       new Option(
         "--probe-only <seconds>",
-        "no fault: look at the hypothesis for so long; a miss is a false alarm",
+        "no fault: look at the hypothesis for so long; a miss is a false alarm; not kept in the store",
       ).argParser(numberIn(0.1, MAX_SECONDS, false)),
     )
     .option("--environment <name>", "where this runs, for guardrails and journals", "local")

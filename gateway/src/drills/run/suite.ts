@@ -9,7 +9,7 @@ import { visible } from "../../adapters/telemetry/visible.ts";
 import { loadConfiguration } from "../experiment/configuration.ts";
 import type { Category, Experiment } from "../experiment/experiment.ts";
 import type { Overrides } from "../experiment/variables.ts";
-import type { DrillOutcome, Journal } from "../injection.ts";
+import type { Journal } from "../injection.ts";
 import { STORE } from "../store.ts";
 import { eventLine, resultLine, type ShownResult } from "./console-lines.ts";
 import type { DrillParts } from "./drill-parts.ts";
@@ -104,10 +104,8 @@ async function playFile(read: ReadFile, place: string, options: SuiteOptions): P
     say(`this is a fault of ours, please report it: ${visible((error as Error).stack ?? String(error))}`);
     return end(withoutRun(read.file, name, `a fault of this program: ${(error as Error).message}`));
   }
-  const { runId, outcome, reason, journal } = played;
-  return end(
-    resultOf(read.file, name, experiment, { runId, outcome, reason, journal }, keep(journal, runId, options, say)),
-  );
+  const journal = keep(played.journal, played.runId, options, say);
+  return end(resultOf(read.file, name, experiment, played, journal, options.probeOnlyMs !== undefined));
 }
 
 /** What the file is called in lines and tables. */
@@ -117,9 +115,11 @@ export function nameOf(read: ReadFile): string {
 
 /** Keeps the journal in the store and where it was asked for. The result: where it is. */
 function keep(journal: Journal, runId: string, options: SuiteOptions, say: (line: string) => void): string | null {
-  const inStore = join(options.store, STORE.journals, `${runId}.json`);
+  const paths = options.journalPath === undefined ? [] : [options.journalPath];
+  // A run without a fault must not count as one that held.
+  if (options.probeOnlyMs === undefined) paths.unshift(join(options.store, STORE.journals, `${runId}.json`));
   let kept: string | null = null;
-  for (const path of [inStore, ...(options.journalPath === undefined ? [] : [options.journalPath])]) {
+  for (const path of paths) {
     try {
       writeJournal(path, journal);
       kept ??= path;
@@ -143,16 +143,12 @@ function resultOf(
   file: string,
   name: string,
   experiment: Experiment,
-  run: {
-    readonly runId: string;
-    readonly outcome: DrillOutcome;
-    readonly reason: string | undefined;
-    readonly journal: Journal;
-  },
+  run: DrillResult,
   journal: string | null,
+  isProbeOnly: boolean,
 ): SuiteResult {
   const { drill } = experiment;
-  const { detectWithinMs, recoverWithinMs } = drill?.expect ?? {};
+  const { detectWithinMs, recoverWithinMs } = (isProbeOnly ? undefined : drill?.expect) ?? {};
   return {
     ...{ file, name, outcome: run.outcome, reason: run.reason, isDrill: drill !== undefined },
     ...{ id: drill?.id ?? null, title: experiment.title, category: drill?.category ?? null },
