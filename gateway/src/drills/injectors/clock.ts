@@ -83,7 +83,8 @@ export function faketimeEnvironment(library: string, file: string): Readonly<Rec
   };
 }
 
-async function lacksLibrary(): Promise<string | undefined> {
+/** The sentence that says how to install it; undefined: it is there. */
+export async function lacksLibrary(): Promise<string | undefined> {
   if (faketimeLibrary() !== undefined) return undefined;
   return "libfaketime is not installed (Debian and Ubuntu: apt-get install faketime)";
 }

@@ -81,7 +81,8 @@ export function planAddresses(settings: StageSettings, ports: readonly number[])
     };
     stations[name] = own;
     const station = link(name, "tcp", `${HOST}:${own.relay ?? own.service}`, settings.tls);
-    stationUrls[name] = `${settings.tls ? "https" : "http"}://${station}`;
+    const place = settings.gateway.ownNames ? station.replace(HOST, `${name}.station.test`) : station;
+    stationUrls[name] = `${settings.tls ? "https" : "http"}://${place}`;
     if (!isRelayed) continue;
     serviceOf[name] = `http://${link(`${name}-service`, "tcp", `${HOST}:${own.service}`)}`;
     heartbeatsOf[name] = link(`${name}-heartbeats`, "udp", heartbeats);

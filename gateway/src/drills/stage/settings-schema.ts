@@ -55,6 +55,8 @@ const GATEWAY = z.strictObject({
   group: LINES.prefault({}),
   top: LINES.prefault({}),
   environment: z.record(z.string(), z.string()).default({}),
+  ownClock: z.boolean().default(false),
+  ownNames: z.boolean().default(false),
   nodeArguments: z.array(z.string()).max(20).default([]),
   restartAfterMs: wholeNumber(0, 60_000).optional(),
 });

@@ -73,6 +73,16 @@ interface StageGateway {
   readonly top: JsonObject;
   /** Environment variables, such as `LD_PRELOAD`. Default: none. */
   readonly environment: Readonly<Record<string, string>>;
+  /**
+   * True: its wall clock is one of its own, set by the file `${stage_dir}/gateway-clock`
+   * (libfaketime). Default false.
+   */
+  readonly ownClock: boolean;
+  /**
+   * True: stations have names instead of addresses, which are looked up until the file
+   * `${stage_dir}/name-server-away` exists. Default false.
+   */
+  readonly ownNames: boolean;
   /** Options of Node, such as `--max-old-space-size=64`. Default: none. */
   readonly nodeArguments: readonly string[];
   /**

@@ -15,6 +15,7 @@ import { Children } from "../../adapters/process/children.ts";
 import { freePorts } from "../../adapters/process/free-ports.ts";
 import { machineNowMs } from "../../adapters/process/machine-time.ts";
 import type { JsonObject } from "../experiment/experiment.ts";
+import { faketimeEnvironment, faketimeLibrary } from "../injectors/clock.ts";
 import {
   addressValues,
   gatewayConfiguration,
@@ -47,6 +48,11 @@ export interface StageSystemOptions {
 }
 
 const LOOK_EVERY_MS = 100;
+/** Loaded into the gateway's process; from source in a checkout, from what was built elsewhere. */
+const NAMES_PROGRAM = new URL(
+  import.meta.url.endsWith(".ts") ? "program-names.ts" : "program-names.js",
+  import.meta.url,
+).href;
 
 export class StageSystem implements ServedStage {
   readonly executors: Executors;
@@ -208,13 +214,13 @@ export class StageSystem implements ServedStage {
       });
       if (ports.relay !== undefined) this.#planRelay(name, ports.relay, at, secretFile);
     }
-    const { environment, nodeArguments, restartAfterMs } = settings.gateway;
+    const { nodeArguments, ownNames, restartAfterMs } = settings.gateway;
     this.#processes.plan("gateway", {
       arguments: ["run", "--json", "--config", this.#configFile],
       endsOnRequest: true,
       options: {
-        environment: settings.tls ? { NODE_EXTRA_CA_CERTS: this.#authorityFile, ...environment } : environment,
-        nodeArguments,
+        environment: this.#gatewayEnvironment(),
+        nodeArguments: [...(ownNames ? ["--import", NAMES_PROGRAM] : []), ...nodeArguments],
       },
       ready: (child) => child.line(/"ready":true/),
       restartAfterMs,
@@ -225,6 +231,19 @@ export class StageSystem implements ServedStage {
       onStarted: (child) => child.process.on("message", (report: LoadReport) => this.#noteLoad(report)),
     });
     if (at.proxy !== undefined) this.#planProxy(at, at.proxy);
+  }
+
+  #gatewayEnvironment(): Readonly<Record<string, string>> {
+    const { settings, directory } = this.#options;
+    const { environment, ownClock, ownNames } = settings.gateway;
+    const clockFile = join(directory, "gateway-clock");
+    if (ownClock) writeFileSync(clockFile, "+0");
+    return {
+      ...(settings.tls ? { NODE_EXTRA_CA_CERTS: this.#authorityFile } : {}),
+      ...(ownNames ? { GSF_NAMES_AWAY: join(directory, "name-server-away") } : {}),
+      ...(ownClock ? faketimeEnvironment(faketimeLibrary() ?? "", clockFile) : {}),
+      ...environment,
+    };
   }
 
   #planRelay(name: string, port: number, at: StageAddresses, secretFile: string): void {

@@ -14,6 +14,7 @@ import { PROGRAM } from "../../adapters/process/children.ts";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import { machineNowMs } from "../../adapters/process/machine-time.ts";
 import type { DrillExpectation, JsonObject } from "../experiment/experiment.ts";
+import { lacksLibrary } from "../injectors/clock.ts";
 import type { FaultWindow, Mark, Measured, Signals, Stage, StageContext, Stages } from "../run/hooks.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
 import type { Asked, StageMeasured } from "./measured.ts";
@@ -35,8 +36,11 @@ export const stages: Stages = {
     const read = readStageSettings(settings);
     return "problems" in read ? read.problems : [];
   },
-  missing() {
-    return Promise.resolve(process.platform === "win32" ? "a stage needs a POSIX system" : undefined);
+  async missing(settings) {
+    if (process.platform === "win32") return "a stage needs a POSIX system";
+    const read = readStageSettings(settings);
+    const needsClock = !("problems" in read) && read.value.gateway.ownClock;
+    return needsClock ? lacksLibrary() : undefined;
   },
   async start(settings, context) {
     const read = readStageSettings(settings);

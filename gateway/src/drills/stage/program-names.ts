@@ -1,6 +1,6 @@
 /**
  * A name server that can die, inside the process under test: loaded with `--import`, it answers for
- * `*.station.test` itself, and from the moment at which the file named in `GSF_BENCH_NAMES_DOWN`
+ * `*.station.test` itself, and from the moment at which the file named in `GSF_NAMES_AWAY`
  * exists every look-up fails as it does when no name server answers (EAI_AGAIN, after a wait). It
  * stands in for `dns.lookup`, which Node's sockets use, and for `dns.promises.lookup`; a gateway
  * that asked a name server by itself would go past it.
@@ -15,7 +15,7 @@ const HOST = "127.0.0.1";
  * check.
  */
 const FAILS_AFTER_MS = 200;
-const flag = process.env["GSF_BENCH_NAMES_DOWN"] ?? "";
+const flag = process.env["GSF_NAMES_AWAY"] ?? "";
 
 type Callback = (error: Error | null, address?: unknown, family?: number) => void;
 
