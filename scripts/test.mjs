@@ -21,7 +21,9 @@ const PATTERNS = ["resilience/src", "gateway/src", "scenarios", "test", "bench"]
 const UNIT = [
   "resilience/src/**/*.test.ts",
   "gateway/src/{fleet,config,calibrate}/**/*.test.ts",
-  "gateway/src/demo/{report,spacecraft,sums,timeline,waiting}.test.ts",
+  "gateway/src/demo/{report,spacecraft,sums,timeline}.test.ts",
+  "gateway/src/adapters/process/waiting.test.ts",
+  "gateway/src/drills/stage/{addresses,detections,executors,measured,settings-schema}.test.ts",
   "scenarios/checks/**/*.test.ts",
   "scenarios/fleet/**/*.test.ts",
   "scenarios/run/report-text.test.ts",
@@ -56,6 +58,7 @@ const FIRST = [
   "scenarios/sample.test.ts",
   ENGINES_TEST,
   "test/process/*.test.ts",
+  "gateway/src/drills/stage/stage.test.ts",
   "scenarios/mutants/found.test.ts",
   "gateway/src/adapters/**/*.test.ts",
   "scenarios/run/cli.test.ts",

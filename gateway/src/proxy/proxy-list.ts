@@ -3,7 +3,9 @@
  * one proxy are made one after another; those of different proxies do not wait for each other, and
  * no change waits for a peer.
  */
+
 import { isIP } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { type Clock, type Random, seededRandom } from "ground-station-failover";
 import { isHost } from "../adapters/process/addresses.ts";
 import type { EventLog } from "./event-log.ts";
@@ -212,8 +214,10 @@ export class ProxyList {
   async #makeOrReplace(wanted: NewProxy): Promise<ManagedProxy> {
     const existing = this.#proxies.get(wanted.name);
     if (existing === undefined) return this.#make(wanted);
-    if (existing.protocol === wanted.protocol && !(await existing.differs(wanted.listen, wanted.upstream)))
-      return existing;
+    // A client that knows nothing of TLS leaves it as it is.
+    const isOtherTls = wanted.tls !== undefined && !isDeepStrictEqual(wanted.tls, existing.tls);
+    const isOther = isOtherTls || existing.protocol !== wanted.protocol;
+    if (!isOther && !(await existing.differs(wanted.listen, wanted.upstream))) return existing;
     await existing.stop();
     const made = await this.#make(wanted);
     await existing.remove();

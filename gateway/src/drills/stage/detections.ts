@@ -2,8 +2,8 @@
  * Which events of a gateway are a detection, and of what kind. A detection is a decision or a
  * finding that a program or a person on call could act on. What the gateway only remarks (missing
  * heartbeats below suspicion, a capacity that it has learned) is not one by default: it may be
- * wrong more often, so it would make every quiet run a false alarm. Neither is `gateway-away`, which
- * the stage itself finds, as a monitoring system would. A drill may name its own kinds.
+ * wrong more often, so it would make every quiet run a false alarm. Neither is `gateway-away`,
+ * which the stage itself finds, as a monitoring system would. A drill may name its own kinds.
  */
 
 /** Every kind of detection. */

@@ -41,7 +41,8 @@ export class LoadSource {
   readonly #startedMs: number;
   readonly #inFlight: Set<Promise<void>> = new Set();
   readonly #timers: Set<Disposable> = new Set();
-  readonly #leaving: AbortController = new AbortController();
+  /** One for each open command. */
+  readonly #exchanges: Set<AbortController> = new Set();
   #due = 0;
   #sent = 0;
   #stopped = false;
@@ -72,7 +73,9 @@ export class LoadSource {
     this.#stopped = true;
     for (const timer of this.#timers) timer[Symbol.dispose]();
     const { clock } = this.#options;
-    const timer = clock.at(clock.nowMs() + drainMs, () => this.#leaving.abort());
+    const timer = clock.at(clock.nowMs() + drainMs, () => {
+      for (const exchange of this.#exchanges) exchange.abort();
+    });
     await Promise.all(this.#inFlight);
     timer[Symbol.dispose]();
     await Promise.all(this.#pools.map((pool) => pool.destroy()));
@@ -118,14 +121,19 @@ export class LoadSource {
     const { clock, settings, machineNowMs, onSent, onEnded, prefix } = this.#options;
     const call: OpenCall = { source: settings.name, command: `${prefix}-${place}`, sentMs: machineNowMs() };
     onSent(call);
-    const late = new AbortController();
-    const timer = clock.at(clock.nowMs() + settings.patienceMs, () => late.abort());
-    const signal = AbortSignal.any([late.signal, this.#leaving.signal]);
-    const answer = await this.#exchange(call.command, place, signal).catch(
+    const exchange = new AbortController();
+    this.#exchanges.add(exchange);
+    let isLate = false;
+    const timer = clock.at(clock.nowMs() + settings.patienceMs, () => {
+      isLate = true;
+      exchange.abort();
+    });
+    const answer = await this.#exchange(call.command, place, exchange.signal).catch(
       (error: Error): Answer => ({
-        error: late.signal.aborted ? "gave-up" : this.#leaving.signal.aborted ? "ended-early" : codeOf(error),
+        error: isLate ? "gave-up" : exchange.signal.aborted ? "ended-early" : codeOf(error),
       }),
     );
+    this.#exchanges.delete(exchange);
     timer[Symbol.dispose]();
     onEnded({ ...call, endedMs: machineNowMs(), ...answer });
   }

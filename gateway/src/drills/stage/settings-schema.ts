@@ -113,7 +113,7 @@ const STAGE = z.strictObject({
     .array(z.enum(DETECTIONS))
     .min(1)
     .default([...DEFAULT_DETECTIONS]),
-  startWithinMs: wholeNumber(1_000, 120_000).default(20_000),
+  startWithinMs: wholeNumber(1_000, 120_000).default(30_000),
 });
 
 /** What was read, or every mistake in it. */

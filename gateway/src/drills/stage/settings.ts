@@ -202,7 +202,7 @@ export interface StageSettings {
   readonly detect: readonly DetectionKind[];
   /**
    * How long the start may take until the steady state holds, in ms, 1,000 to 120,000. Default
-   * 20,000.
+   * 30,000: on a machine that is busy with other things, a start takes ten times the usual time.
    */
   readonly startWithinMs: number;
 }

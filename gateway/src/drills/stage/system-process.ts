@@ -11,7 +11,7 @@ import type { Asked, StageMeasured } from "./measured.ts";
 import type { StageSettings } from "./settings.ts";
 import { StageSystem } from "./stage-system.ts";
 
-export interface SystemProcessOptions {
+interface SystemProcessOptions {
   readonly settings: StageSettings;
   readonly seed: number;
   /** Removed at the end. */
