@@ -1,12 +1,13 @@
 /**
- * What the library exports, door by door, read off its sources: the names that callers may import,
- * and nothing else. Run as a program (`npm run doors`) it writes them to `test/doors.json`, where a
- * change of them shows in review.
+ * What the library and the gateway export, door by door, read off their sources: the names that
+ * callers may import, and nothing else. Run as a program (`npm run doors`) it writes them to
+ * `test/doors.json` and `test/gateway-doors.json`, where a change of them shows in review.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const SNAPSHOT: string = fileURLToPath(new URL("doors.json", import.meta.url));
+export const GATEWAY_SNAPSHOT: string = fileURLToPath(new URL("gateway-doors.json", import.meta.url));
 
 /** The names of a door, in alphabetical order. */
 export interface Door {
@@ -15,7 +16,7 @@ export interface Door {
 }
 
 interface Manifest {
-  readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
 
 /**
@@ -23,9 +24,21 @@ interface Manifest {
  * nothing else.
  */
 export function doorsNow(): Record<string, Door> {
-  const manifest = JSON.parse(readFileSync(inLibrary("package.json"), "utf8")) as Manifest;
+  return doorsIn("resilience");
+}
+
+/** The same of `gateway/package.json`. */
+export function gatewayDoorsNow(): Record<string, Door> {
+  return doorsIn("gateway");
+}
+
+function doorsIn(workspace: string): Record<string, Door> {
+  const at = (path: string): string => fileURLToPath(new URL(`../${workspace}/${path}`, import.meta.url));
+  const manifest = JSON.parse(readFileSync(at("package.json"), "utf8")) as Manifest;
   return Object.fromEntries(
-    Object.entries(manifest.exports).map(([door, paths]) => [door, doorOf(inLibrary(paths["@gsf/source"] as string))]),
+    Object.entries(manifest.exports).flatMap(([door, paths]) =>
+      typeof paths === "string" ? [] : [[door, doorOf(at(paths["@gsf/source"] as string))]],
+    ),
   );
 }
 
@@ -39,8 +52,7 @@ function doorOf(path: string): Door {
   return { values: values.sort(), types: types.sort() };
 }
 
-function inLibrary(path: string): string {
-  return fileURLToPath(new URL(`../resilience/${path}`, import.meta.url));
+if (import.meta.main) {
+  writeFileSync(SNAPSHOT, `${JSON.stringify(doorsNow(), null, 2)}\n`);
+  writeFileSync(GATEWAY_SNAPSHOT, `${JSON.stringify(gatewayDoorsNow(), null, 2)}\n`);
 }
-
-if (import.meta.main) writeFileSync(SNAPSHOT, `${JSON.stringify(doorsNow(), null, 2)}\n`);

@@ -1,5 +1,5 @@
 /**
- * The `@example` blocks of the library's docstrings: which declarations have one, and the programs
+ * The `@example` blocks of docstrings: which declarations have one, and the programs
  * in them. What an example prints is said beside each `console.log`, as a comment at the end of the
  * line; the lines are printed in the order in which they stand.
  */
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fencedPrograms, type Program } from "./programs.ts";
 import { root } from "./tracked.ts";
 
-/** A class, function or constant that a file of the library exports, with its examples. */
+/** A class, function or constant that a file exports, with its examples. */
 export interface Declared {
   readonly name: string;
   readonly kind: "class" | "function" | "const";
@@ -19,9 +19,14 @@ export interface Declared {
 /** A docstring, if there is one, and the declaration behind it. */
 const DECLARATION = /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?^export (?:abstract |async )?(class|function|const)\*? (\w+)/gm;
 
-/** All that the library's sources export, with their docstrings' examples. */
-export function declaredInLibrary(): Declared[] {
-  const files = globSync("resilience/src/**/*.ts", { cwd: root }).filter((file) => !file.endsWith(".test.ts"));
+/**
+ * All that the sources of the library, and of the gateway's door, export, with their docstrings'
+ * examples.
+ */
+export function declaredAtDoors(): Declared[] {
+  const files = globSync(["resilience/src/**/*.ts", "gateway/src/proxy/*.ts"], { cwd: root }).filter(
+    (file) => !file.endsWith(".test.ts"),
+  );
   return files.sort().flatMap((file) =>
     [...readFileSync(join(root, file), "utf8").matchAll(DECLARATION)].map(([, docstring = "", kind, name = ""]) => ({
       name,

@@ -6,10 +6,14 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { doorsNow } from "./doors.ts";
+import { doorsNow, gatewayDoorsNow } from "./doors.ts";
 
-const atDoors = new Set(Object.values(doorsNow()).flatMap(({ types }) => types));
-const sources = fileURLToPath(new URL("../resilience/src/**/*.ts", import.meta.url));
+const atDoors = new Set(
+  [...Object.values(doorsNow()), ...Object.values(gatewayDoorsNow())].flatMap(({ types }) => types),
+);
+const sources = ["../resilience/src/**/*.ts", "../gateway/src/proxy/*.ts"].map((glob) =>
+  fileURLToPath(new URL(glob, import.meta.url)),
+);
 
 interface Option {
   readonly name: string;

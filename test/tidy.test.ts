@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "gateway/demo": ["gateway/fleet", "gateway/adapters", "gateway/station"],
   "gateway/calibrate": ["gateway/fleet", "gateway/adapters"],
   "gateway/proxy": ["gateway/fleet", "gateway/adapters"],
-  "gateway/drills": ["gateway/fleet", "gateway/adapters"],
+  "gateway/drills": ["gateway/fleet", "gateway/adapters", "gateway/demo"],
   "gateway/config": ["gateway/fleet", "gateway/adapters"],
   "gateway/compose": ["gateway/fleet"],
   gateway: [

@@ -27,8 +27,11 @@ export async function runCommandLine(args: readonly string[], begun?: Begun): Pr
   }
 }
 
-/** Commands that serve until they are stopped, even if standard output fails. */
-const SERVING = new Set(["run", "station"]);
+/**
+ * Commands that go on even if standard output fails: they serve until they are stopped, or have a
+ * fault to lift.
+ */
+const SERVING = new Set(["run", "station", "drill", "gameday"]);
 
 /** Called when standard output cannot be written. */
 function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): void {
@@ -55,6 +58,10 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
   [["drill", "chaos", "gameday"], async () => (await import("./drills/cli.ts")).registerDrillCommands],
   [["chaos-watchdog"], async () => (await import("./drills/guardrails/watchdog-command.ts")).registerWatchdogCommand],
+  [
+    ["drill-stage", "drill-service", "drill-load"],
+    async () => (await import("./drills/stage/roles.ts")).registerStageRoles,
+  ],
   [["demo", "demo-spacecraft", "demo-load"], async () => (await import("./demo/cli.ts")).registerDemoCommands],
 ];
 

@@ -53,8 +53,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
         replace: "    return nowMs < this.#finishedAtMs;",
       },
       {
-        find: "    this.#rests = 0;\n    this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
-        replace: "    this.#rests = 0;\n",
+        find: "      this.#rests = 0;\n      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;\n",
+        replace: "      this.#rests = 0;\n",
       },
       { find: "nowMs + Math.min(forMs, MAX_PAUSE_MS)", replace: "nowMs + Math.max(forMs, MAX_PAUSE_MS)" },
     ],

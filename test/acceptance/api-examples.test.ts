@@ -1,5 +1,5 @@
 /**
- * Every class and function that the library exports shows its ordinary use in its docstring, in a
+ * Every class and function that a door exports shows its ordinary use in its docstring, in a
  * whole program that a reader can paste: it has no errors of types, runs to its end, and prints
  * what it says it prints. Constants need no example, and are checked where they have one.
  */
@@ -8,11 +8,11 @@ import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Door, SNAPSHOT } from "../doors.ts";
-import { declaredInLibrary, expectedOutput } from "../examples.ts";
+import { type Door, GATEWAY_SNAPSHOT, SNAPSHOT } from "../doors.ts";
+import { declaredAtDoors, expectedOutput } from "../examples.ts";
 import { ended, inFolder, type Program, Services, typeErrors, workplace } from "../programs.ts";
 
-const declared = declaredInLibrary();
+const declared = declaredAtDoors();
 const examples = declared.flatMap((declaration) => declaration.examples);
 /** Processes that run examples side by side, each one example after another. */
 const PROCESSES = 2;
@@ -50,16 +50,17 @@ interface Ran {
 }
 
 test("every exported class and function has an example", () => {
-  const doors = JSON.parse(readFileSync(SNAPSHOT, "utf8")) as Record<string, Door>;
-  const missing = Object.entries(doors).flatMap(([door, { values }]) =>
-    values
-      .filter((name) => {
-        const found = declared.filter((declaration) => declaration.name === name);
-        assert.equal(found.length, 1, `${name} of door ${door} is declared once`);
-        return found[0]?.kind !== "const" && found[0]?.examples.length === 0;
-      })
-      .map((name) => `${door}: ${name}`),
-  );
+  const missing = [SNAPSHOT, GATEWAY_SNAPSHOT]
+    .flatMap((path) => Object.entries(JSON.parse(readFileSync(path, "utf8")) as Record<string, Door>))
+    .flatMap(([door, { values }]) =>
+      values
+        .filter((name) => {
+          const found = declared.filter((declaration) => declaration.name === name);
+          assert.equal(found.length, 1, `${name} of door ${door} is declared once`);
+          return found[0]?.kind !== "const" && found[0]?.examples.length === 0;
+        })
+        .map((name) => `${door}: ${name}`),
+    );
   assert.deepEqual(missing, []);
 });
 

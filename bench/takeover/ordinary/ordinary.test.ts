@@ -57,8 +57,13 @@ test("name server: answers for stations, then fails as a dead one does", () => {
   try {
     const script =
       "require('node:dns').lookup('primary.station.test', { all: true }, (e, a) => console.log(e?.code, a?.[0]?.address))";
-    const args = ["--import", new URL("names.ts", import.meta.url).href, "-e", script];
-    const env = { ...process.env, GSF_BENCH_NAMES_DOWN: join(folder, "down") };
+    const args = [
+      "--import",
+      new URL("../../../gateway/src/drills/stage/program-names.ts", import.meta.url).href,
+      "-e",
+      script,
+    ];
+    const env = { ...process.env, GSF_NAMES_AWAY: join(folder, "down") };
     const said = (): string => spawnSync(process.execPath, args, { env, encoding: "utf8" }).stdout.trim();
     assert.equal(said(), "undefined 127.0.0.1");
     writeFileSync(join(folder, "down"), "");

@@ -32,7 +32,7 @@ interface Status {
 }
 
 const SERVICE = fileURLToPath(new URL("service.ts", import.meta.url));
-const NAMES = new URL("names.ts", import.meta.url).href;
+const NAMES = new URL("../../../gateway/src/drills/stage/program-names.ts", import.meta.url).href;
 const GROUP = "uplink";
 /** Time for first heartbeats and for what a gateway does at its start. */
 const SETTLE_MS = 1_500;
@@ -149,7 +149,7 @@ async function startGateway(
   const preload = options.hasNames === true ? ["--import", NAMES] : [];
   const args = [...preload, join(options.gateway, "gateway/bin/gsf.js"), "run", "--config", file, "--json"];
   const log = openSync(join(folder, "gateway.log"), "w");
-  const env = { ...process.env, GSF_BENCH_NAMES_DOWN: join(folder, "names-down") };
+  const env = { ...process.env, GSF_NAMES_AWAY: join(folder, "names-down") };
   // `ulimit` is the shell's word for it; the shell then becomes the gateway.
   const limited = `ulimit -n ${options.descriptorLimit ?? "$(ulimit -n)"} && exec "$@"`;
   const command = ["-c", limited, "sh", process.execPath, ...args];

@@ -5,17 +5,17 @@
  */
 import { type Command, Option } from "commander";
 import { systemClock } from "ground-station-failover";
+import { ChildFailure } from "../adapters/process/children.ts";
 import { EXIT } from "../adapters/process/exit-codes.ts";
-import { ChildFailure } from "./children.ts";
+import { machineNowMs } from "../adapters/process/machine-time.ts";
+import { Interrupted, PhaseFailure, type Wait, waitingOn } from "../adapters/process/waiting.ts";
 import { DEMO_FAULTS, type DemoFault } from "./faults.ts";
 import { FleetProcesses } from "./fleet-processes.ts";
-import { machineNowMs } from "./machine-time.ts";
 import { type Outcome, Play } from "./play.ts";
 import { type DemoReport, isKept, reportOf, tellOutcome } from "./report.ts";
 import { registerDemoRoles, wholeNumber } from "./roles.ts";
 import { type Stage, setStage } from "./stage.ts";
 import { Timeline } from "./timeline.ts";
-import { Interrupted, PhaseFailure, type Wait, waitingOn } from "./waiting.ts";
 
 interface DemoFlags {
   readonly fault: DemoFault;

@@ -3,8 +3,8 @@
  * power cut. A hang is a process that keeps its sockets but answers nothing. The others break its
  * commands while its heartbeats continue: a detector of silence alone never notices these.
  */
-import type { Child } from "./children.ts";
-import type { Wait } from "./waiting.ts";
+import type { Child } from "../adapters/process/children.ts";
+import type { Wait } from "../adapters/process/waiting.ts";
 
 export const DEMO_FAULTS = ["kill", "hang", "errors", "lying-200", "slow", "flap"] as const;
 export type DemoFault = (typeof DEMO_FAULTS)[number];

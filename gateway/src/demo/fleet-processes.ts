@@ -2,28 +2,22 @@
  * The processes of the demo: a spacecraft, two stations that relay to it, the gateway in front of
  * them, and a source of commands. Each is a process of its own on loopback. Where possible, a
  * process takes any free port (0) and reports it. Only the stations' ports are chosen here, because
- * the gateway must know them while a station is dead. They are below the range that the operating
- * system uses for port 0, so that nothing else takes them meanwhile, and they depend on the demo's
- * process id, so that two demos do not collide.
+ * the gateway must know them while a station is dead.
  */
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { type Child, Children } from "./children.ts";
+import { type Child, Children } from "../adapters/process/children.ts";
+import type { Wait } from "../adapters/process/waiting.ts";
 import type { LoadMessage } from "./roles.ts";
 import type { CommandRecord } from "./sums.ts";
-import type { Wait } from "./waiting.ts";
 
 export const GROUP = "uplink";
 export const PRIMARY = "north";
 export const BACKUP = "south";
 
-/** Linux assigns ports for port 0 from 32,768 up, other systems from 49,152 (IANA). */
-const STATION_PORTS_FROM = 20_000;
-const STATION_PORT_PAIRS = 6_000;
 /** Five processes start on a machine that may be busy. */
 const START_LIMIT_MS = 20_000;
 const DRAIN_LIMIT_MS = 15_000;
@@ -129,25 +123,6 @@ export class FleetProcesses {
     });
     return this.#wait.until(`${child.name} (pid ${child.pid}) to be ready`, START_LIMIT_MS, () => said);
   }
-}
-
-/** Two free ports for stations, as addresses. */
-export async function stationUrls(): Promise<[primary: string, backup: string]> {
-  const pair = process.pid % STATION_PORT_PAIRS;
-  for (let place = pair; ; place = randomInt(STATION_PORT_PAIRS)) {
-    const port = STATION_PORTS_FROM + 2 * place;
-    if ((await isFree(port)) && (await isFree(port + 1))) {
-      return [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
-    }
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 /**

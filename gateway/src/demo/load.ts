@@ -120,7 +120,7 @@ export function dueAfterMs(place: number, ratePerSecond: number): number {
 }
 
 /** Why an answer is an error for the caller; undefined if it is not. */
-function errorIn(status: number, text: string): string | undefined {
+export function errorIn(status: number, text: string): string | undefined {
   const shown = text.slice(0, 200).trim();
   if (status < 200 || status > 299) return `status ${status}: ${shown}`;
   return reportsError(parsed(text)) ? `status ${status} with an error in the body: ${shown}` : undefined;

@@ -3,7 +3,7 @@
  * tells each of it once: rising suspicion, declarations, the promotion and its evidence, the first
  * command served by another station, the rising limit.
  */
-import type { EventView, GroupView } from "./gateway-view.ts";
+import type { EventView, GroupView } from "../adapters/control/gateway-view.ts";
 import { type CommandRecord, type FaultMark, isTakeover } from "./sums.ts";
 import type { Timeline } from "./timeline.ts";
 

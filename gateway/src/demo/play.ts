@@ -6,16 +6,16 @@
  * observes, and at the end requests the switchover back, as an operator would.
  */
 import { request } from "undici";
+import type { GroupView } from "../adapters/control/gateway-view.ts";
+import { machineNowMs } from "../adapters/process/machine-time.ts";
+import type { Wait } from "../adapters/process/waiting.ts";
 import { type DemoFault, FAULT_IN_WORDS, FaultInjector } from "./faults.ts";
 import { type FleetProcesses, PRIMARY, type Station } from "./fleet-processes.ts";
-import type { GroupView } from "./gateway-view.ts";
-import { machineNowMs } from "./machine-time.ts";
 import { Narrator } from "./narrator.ts";
 import type { Ledger } from "./spacecraft.ts";
 import type { Stage } from "./stage.ts";
 import { type CommandRecord, type FaultMark, type Sums, sumUp } from "./sums.ts";
 import type { Timeline } from "./timeline.ts";
-import type { Wait } from "./waiting.ts";
 
 export interface PlayOptions {
   readonly fault: DemoFault;

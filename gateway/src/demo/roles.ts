@@ -5,9 +5,9 @@
 import type { AddressInfo } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
 import { systemClock } from "ground-station-failover";
-import { endWithParent } from "./children.ts";
+import { endWithParent } from "../adapters/process/children.ts";
+import { machineNowMs } from "../adapters/process/machine-time.ts";
 import { CommandLoad } from "./load.ts";
-import { machineNowMs } from "./machine-time.ts";
 import { Spacecraft } from "./spacecraft.ts";
 import { spacecraftServer } from "./spacecraft-server.ts";
 import type { CommandRecord } from "./sums.ts";

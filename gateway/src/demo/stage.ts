@@ -2,19 +2,21 @@
  * Everything that runs before the incident begins: five processes, started in the order in which
  * they need each other, and a view of the gateway as an operator has it.
  */
-import type { Child } from "./children.ts";
+
+import { GatewayView } from "../adapters/control/gateway-view.ts";
+import type { Child } from "../adapters/process/children.ts";
+import { freePorts } from "../adapters/process/free-ports.ts";
+import type { Wait } from "../adapters/process/waiting.ts";
 import {
   BACKUP,
   type FleetProcesses,
   type GatewayAddresses,
+  GROUP,
   type Load,
   PRIMARY,
   type Station,
-  stationUrls,
 } from "./fleet-processes.ts";
-import { GatewayView } from "./gateway-view.ts";
 import type { Timeline } from "./timeline.ts";
-import type { Wait } from "./waiting.ts";
 
 export interface Stage {
   readonly spacecraft: { readonly child: Child; readonly url: string };
@@ -35,7 +37,8 @@ export async function setStage(
   ratePerSecond: number,
 ): Promise<Stage> {
   timeline.title("Starting five processes");
-  const urls = await stationUrls();
+  const ports = await freePorts(2);
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`) as [primary: string, backup: string];
   const [spacecraft, gateway] = await Promise.all([fleet.startSpacecraft(), fleet.startGateway(urls)]);
   timeline.event(`spacecraft     pid ${spacecraft.child.pid}  ${spacecraft.url}`);
   timeline.event(`gateway        pid ${gateway.child.pid}  ${gateway.addresses.listener}`);
@@ -47,7 +50,7 @@ export async function setStage(
   for (const { name, child, url } of [primary, backup]) {
     timeline.event(`station ${name.padEnd(7)}pid ${child.pid}  ${url}`);
   }
-  const view = new GatewayView(control);
+  const view = new GatewayView(control, GROUP);
   await wait.until("heartbeats of both stations to be accepted", HEARTBEATS_LIMIT_MS, async () => {
     const { stations } = await view.status();
     return stations.every((station) => station.liveness === "alive") || undefined;

@@ -25,7 +25,10 @@ export type Inverse =
       readonly signal: string;
     }
   | {
-      /** Puts the bytes of a file back, from a copy; `copy` absent: deletes the file. */
+      /**
+       * Puts the bytes of a file back, from a copy; `copy` absent: deletes the file. A copy that is
+       * named and does not exist: the file was not changed yet, so nothing is to be done.
+       */
       readonly kind: "file";
       readonly path: string;
       readonly copy?: string;

@@ -38,6 +38,11 @@ export function obeyLater(before: Begun): void {
   begun = before;
 }
 
+/** The signals that came while the program was loading, for a command that obeys them itself. */
+export function heldSignals(): readonly string[] {
+  return begun?.signals ?? [];
+}
+
 /** Resolves when this process is asked to stop. A second signal ends it at once. */
 export function stopAsked(log: Log): Promise<StopAsker> {
   const { promise, resolve } = Promise.withResolvers<StopAsker>();
@@ -61,7 +66,13 @@ export function stopAsked(log: Log): Promise<StopAsker> {
     process.on(signal, obey);
     if (held.includes(signal)) obey();
   }
-  if (process.send !== undefined) process.once("disconnect", () => resolve("parent"));
+  if (process.send !== undefined) {
+    process.once("disconnect", () => resolve("parent"));
+    // To listen would keep the process running after it has stopped serving.
+    process.channel?.unref();
+    // The parent ended while this process was loading: that event was before the line above.
+    if (!process.connected) resolve("parent");
+  }
   if (process.env["npm_command"] === "exec") followParent(() => resolve("parent"));
   return promise;
 }

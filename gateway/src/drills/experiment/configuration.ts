@@ -11,7 +11,7 @@ import { readActivity } from "./read-activity.ts";
 import { convertedTo, NO_OVERRIDES, type Overrides } from "./variables.ts";
 
 /** An entry of the configuration whose value a probe finds out. */
-export interface DynamicEntry {
+interface DynamicEntry {
   readonly name: string;
   readonly probe: Activity;
 }

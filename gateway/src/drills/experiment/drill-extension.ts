@@ -8,6 +8,19 @@ import { z } from "zod";
 import { CATEGORIES, type DrillExtension, type Json, type JsonObject } from "./experiment.ts";
 import { guess, type Path, type ProblemList, shown } from "./problem.ts";
 
+/**
+ * Guardrails of a drill that starts its own system, for what it does not say itself. The stage
+ * knows which stations are healthy. It was steady before the run begins, so one window of its
+ * steady state is baseline enough. Nothing but the drill is lost with it, but a lost command is
+ * evidence that should not be washed away by what follows.
+ */
+const STAGE_GUARDRAILS: JsonObject = {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a value that the run fills in.
+  stations: { url: "${stations_url}", jsonpath: "$.healthy[*]" },
+  baselineMs: 3_000,
+  stop: ["acked_loss > 0"],
+};
+
 /** The name under `extensions`. */
 export const DRILL_EXTENSION = "gsf";
 
@@ -74,7 +87,7 @@ export function readDrillExtension(
   return {
     ...rest,
     stage: stage as JsonObject | undefined,
-    guardrails: guardrails as JsonObject,
+    guardrails: { ...(stage === undefined ? {} : STAGE_GUARDRAILS), ...(guardrails as JsonObject) },
     expect: {
       ...(detectWithinMs === undefined ? {} : { detectWithinMs }),
       ...(recoverWithinMs === undefined ? {} : { recoverWithinMs }),

@@ -37,7 +37,8 @@ export class Fields {
   text(name: string): string | undefined {
     const given = this.get(name);
     if (typeof given === "string" && given.trim() !== "") return given;
-    this.#refuse(name, given, "a text that is not empty");
+    const hint = typeof given === "boolean" ? " (on, off, yes and no are none in YAML: put them in quotes)" : "";
+    this.#refuse(name, given, `a text that is not empty${hint}`);
     return undefined;
   }
 

@@ -5,10 +5,10 @@
  * search is bound in time and in the length of the text. Not translated: a group that took no part
  * and is referred to (`(a)?\1`) matches nothing in Python, and the empty text here.
  */
-import { createContext, Script } from "node:vm";
+import { inBoundedTime, TIMED_OUT } from "./time-bound.ts";
 
 /** Longest text that is searched, in UTF-16 units: the body of a large page. */
-export const MAX_SEARCHED = 4_194_304;
+const MAX_SEARCHED = 4_194_304;
 /** Most milliseconds of one search. A sound pattern needs a few for the longest text. */
 const MAX_SEARCH_MS = 2_000;
 /** Longest pattern, in characters. */
@@ -35,22 +35,13 @@ export function compiledPattern(pattern: string): CompiledPattern | { readonly p
   return { expression, isFound: (text) => search(expression, text) };
 }
 
-const SEARCH = new Script("expression.test(text)");
-const BOUNDS = createContext(Object.create(null));
-
-/** Only a script in a context can be ended in the middle of a search. */
 function search(expression: RegExp, text: string): boolean | { readonly problem: string } {
   if (text.length > MAX_SEARCHED)
     return { problem: `the output has ${text.length} characters; a pattern searches at most ${MAX_SEARCHED}` };
-  try {
-    return SEARCH.runInContext(Object.assign(BOUNDS, { expression, text }), { timeout: MAX_SEARCH_MS }) as boolean;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
-    const problem = `the pattern was searched for longer than ${MAX_SEARCH_MS} ms; a repetition inside of a repetition takes that long`;
-    return { problem };
-  } finally {
-    Object.assign(BOUNDS, { expression: undefined, text: undefined });
-  }
+  const found = inBoundedTime(() => expression.test(text), MAX_SEARCH_MS);
+  if (found !== TIMED_OUT) return found;
+  const reason = "a repetition inside of a repetition takes that long";
+  return { problem: `the pattern was searched for longer than ${MAX_SEARCH_MS} ms; ${reason}` };
 }
 
 interface Flags {

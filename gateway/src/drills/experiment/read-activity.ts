@@ -144,7 +144,10 @@ function readPython(fields: Fields): PythonProvider | undefined {
   const module = fields.text("module");
   const func = fields.text("func");
   const args = fields.optionalObject("arguments") ?? {};
-  const secrets = fields.list("secrets").filter((name): name is string => typeof name === "string");
+  const given = fields.get("secrets");
+  const secrets = (typeof given === "string" ? [given] : fields.list("secrets")).filter(
+    (name) => typeof name === "string",
+  );
   if (module === undefined || func === undefined) return undefined;
   const mapping = mappedPython(module, func);
   if (mapping === undefined) {

@@ -53,20 +53,27 @@ function checkObject(
   }
 }
 
-/** A probe as tolerance gets the output as its argument `value`: so its arguments are an object. */
+/**
+ * A probe as tolerance gets the output as its argument `value`: so its arguments are an object, and
+ * it is no Python function, of which none that is stood in for has such a parameter.
+ */
 function checkProbe(
   given: JsonObject,
   path: Path,
   problems: ProblemList,
   readProbe: (probe: JsonObject, path: Path) => unknown,
 ): void {
+  const isRead = readProbe(given, path) !== undefined;
   const provider = fieldOf(given, "provider");
-  if (!isObject(provider)) return void readProbe(given, path);
-  const args = fieldOf(provider, "arguments") ?? {};
-  if (!isObject(args)) {
+  if (!isRead || !isObject(provider)) return;
+  const at = [...path, "provider"];
+  if (fieldOf(provider, "type") === "python") {
+    const name = `${String(fieldOf(provider, "module"))}.${String(fieldOf(provider, "func"))}`;
+    problems.add([...at, "func"], `${name} cannot be a tolerance: it has no argument value, which gets the output`);
+  } else if (!isObject(fieldOf(provider, "arguments") ?? {})) {
     const message = "they have to be an object, because the output is passed as its field value";
-    problems.add([...path, "provider", "arguments"], message);
-  } else readProbe({ ...given, provider: { ...provider, arguments: { ...args, value: "" } } }, path);
+    problems.add([...at, "arguments"], message);
+  }
 }
 
 /** A text that is filled in only later (`${name}`) cannot be checked yet. */

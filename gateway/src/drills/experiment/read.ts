@@ -24,7 +24,7 @@ import { readSourceText } from "./source-text.ts";
 import { VARIABLE_TYPES } from "./variables.ts";
 
 /** Most activities of an experiment, with its hypothesis and its rollbacks. */
-const MAX_ACTIVITIES = 1_000;
+const MAX_ACTIVITIES = 500;
 
 const HYPOTHESIS_STRATEGIES: readonly HypothesisStrategy[] = [
   "default",
@@ -171,7 +171,10 @@ function readExtensions(fields: Fields, problems: ProblemList): readonly (readon
     const path: Path = ["extensions", index];
     const name = isObject(given) ? fieldOf(given, "name") : undefined;
     if (typeof name !== "string" || name.trim() === "") {
-      problems.add([...path, "name"], `${shown(name)} is not allowed; an extension is an object with a name`);
+      problems.add(
+        [...path, "name"],
+        `${name === undefined ? "it is missing" : `${shown(name)} is not allowed`}; an extension has a name`,
+      );
       return [];
     }
     return name === DRILL_EXTENSION ? [[given as JsonObject, path] as const] : [];

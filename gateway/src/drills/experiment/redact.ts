@@ -7,13 +7,13 @@
 import type { Json, JsonObject } from "./experiment.ts";
 
 /** What stands in the place of a secret. */
-export const REDACTED = "*****";
+const REDACTED = "*****";
 
 /**
  * Shorter secrets than this many characters are taken out only where a text is nothing else: to
  * look for `1` or `no` inside of texts would blank everything.
  */
-export const MIN_SEARCHED = 4;
+const MIN_SEARCHED = 4;
 /** Names of fields are redacted only for secrets of this length: `status` could be a secret. */
 const MIN_IN_NAMES = 8;
 /**

@@ -27,18 +27,22 @@ import type { Json } from "./experiment.ts";
 import { MAX_PROBLEMS, type Path, type Problem } from "./problem.ts";
 
 /** Most bytes of an experiment's text. The longest published ones have about 50 KB. */
-export const MAX_TEXT_BYTES = 1_048_576;
+export const MAX_TEXT_BYTES = 262_144;
 /** Most objects and lists that stand in each other. */
 export const MAX_NESTING = 64;
 /** Most aliases (`*name`) of a file. */
 const MAX_ALIASES = 1_000;
-/** Most values of a file; an alias counts as all that it stands for. */
-const MAX_VALUES = 200_000;
+/**
+ * Most values of a file; an alias counts as all that it stands for. 500 long activities have half.
+ */
+const MAX_VALUES = 20_000;
+/** Most words, marks and white space: what parsing takes its time for. */
+const MAX_TOKENS = 60_000;
 
 const TOO_DEEP = `objects and lists stand in each other more than ${MAX_NESTING} deep`;
 
 /** Data that were read, and where each of them stands. */
-export interface SourceText {
+interface SourceText {
   readonly data: Json;
   /** The line and column of a field, from 1; undefined if they are not known. */
   readonly positionOf: (path: Path) => Place | undefined;
@@ -61,6 +65,9 @@ export function readSourceText(text: string, name: string): Reading {
     return refused(`it has ${bytes} bytes; at most ${MAX_TEXT_BYTES} are allowed in one file`);
   const content = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   if (content.trim() === "") return refused("it is empty; an experiment has a title, a description and a method");
+  let tokens = 0;
+  for (const _token of new Lexer().lex(content))
+    if (++tokens > MAX_TOKENS) return refused(`it has more than ${MAX_TOKENS} words and marks`);
   return isJson(content, name) ? readJson(content) : readYaml(content);
 }
 
@@ -204,7 +211,8 @@ class Weighing {
 
   #add(node: unknown, message: string): void {
     if (this.#problems.length >= MAX_PROBLEMS) return;
-    const { line, col } = this.#lines.linePos((node as Node | null)?.range?.[0] ?? 0);
+    const placed = (isPair(node) ? node.key : node) as Node | null;
+    const { line, col } = this.#lines.linePos(placed?.range?.[0] ?? 0);
     this.#problems.push(problemAt({ line, column: col }, message));
   }
 

@@ -5,6 +5,7 @@
  * is written. Names of fields are never filled in, and a value that was filled in is not looked at
  * again, so nothing can refer to itself. Source: chaoslib's `substitute`.
  */
+import { UserError } from "../../adapters/process/exit-codes.ts";
 import type { Json, JsonObject, Values } from "./experiment.ts";
 
 /**
@@ -14,9 +15,16 @@ const PATTERN = /\$(?:(\$)|([_a-zA-Z][_a-zA-Z0-9]*)|\{([_a-zA-Z][_a-zA-Z0-9]*)\}
 const WHOLE = /^\$\{([_a-zA-Z][_a-zA-Z0-9]*)\}$/;
 
 /**
+ * Longest text that filling in may make, in UTF-16 units: a long value many times would fill the
+ * memory.
+ */
+const MAX_TEXT = 4_194_304;
+
+/**
  * `value` with all values filled in; the value given is not changed. A text that is only one
  * `${name}` becomes the value with its type; inside of a longer text a value is written as Python
- * writes it (`True`, `None`), lists and objects as JSON.
+ * writes it (`True`, `None`), lists and objects as JSON. Throws a `UserError` if a text becomes
+ * longer than 4 Mi characters.
  */
 export function substituted(value: Json, values: Values): Json {
   if (typeof value === "string") return inText(value, values);
@@ -43,10 +51,17 @@ function inText(text: string, values: Values): Json {
   const only = WHOLE.exec(text)?.[1];
   const whole = only === undefined ? undefined : lookedUp(only, values);
   if (whole !== undefined) return whole;
+  let length = text.length;
   return text.replaceAll(PATTERN, (written, dollar?: string, plain?: string, braced?: string) => {
     if (dollar !== undefined) return "$";
-    const value = lookedUp((plain ?? braced) as string, values);
-    return value === undefined ? written : writtenIn(value);
+    const name = (plain ?? braced) as string;
+    const value = lookedUp(name, values);
+    if (value === undefined) return written;
+    const filled = writtenIn(value);
+    length += filled.length;
+    if (length > MAX_TEXT)
+      throw new UserError("configuration", `a text with the value of ${name} has more than ${MAX_TEXT} characters`);
+    return filled;
   });
 }
 

@@ -32,15 +32,17 @@ export function meetsTolerance(tolerance: Json, output: Json, runProbe?: RunProb
   if (typeof tolerance === "number") return output === tolerance || statusOf(output) === tolerance;
   if (isList(tolerance)) return meetsList(tolerance, output);
   if (!isObject(tolerance)) return false;
-  switch (fieldOf(tolerance, "type")) {
+  const type = fieldOf(tolerance, "type");
+  if (type === "probe") return meetsProbe(tolerance, output, runProbe);
+  const value = targetOf(tolerance, output);
+  if (value === undefined) return false;
+  switch (type) {
     case "regex":
-      return meetsRegex(tolerance, targetOf(tolerance, output));
+      return meetsRegex(tolerance, value);
     case "jsonpath":
-      return meetsJsonPath(tolerance, targetOf(tolerance, output));
+      return meetsJsonPath(tolerance, value);
     case "range":
-      return meetsRange(tolerance, targetOf(tolerance, output));
-    case "probe":
-      return meetsProbe(tolerance, output, runProbe);
+      return meetsRange(tolerance, value);
     default:
       return false;
   }
@@ -62,11 +64,16 @@ function meetsList(tolerance: readonly Json[], output: Json): boolean {
   return false;
 }
 
-/** The field of the output that `target` names; the output itself if there is no such field. */
-function targetOf(tolerance: JsonObject, output: Json): Json {
+/**
+ * The field of the output that `target` names; the output itself if it has no such field. Undefined
+ * if it can have no fields: that is an error in Python, so the tolerance is not met.
+ */
+function targetOf(tolerance: JsonObject, output: Json): Json | undefined {
   const target = fieldOf(tolerance, "target");
-  if (typeof target !== "string" || !isObject(output)) return output;
-  return fieldOf(output, target) ?? (Object.hasOwn(output, target) ? null : output);
+  if (typeof target !== "string" || target === "") return output;
+  if (!isObject(output)) return undefined;
+  const field = fieldOf(output, target);
+  return field === undefined ? output : field;
 }
 
 function meetsRegex(tolerance: JsonObject, value: Json): boolean {
@@ -84,6 +91,7 @@ function meetsJsonPath(tolerance: JsonObject, value: Json): boolean {
   const compiled = compiledPath(typeof path === "string" ? path : String(path));
   if ("problem" in compiled) throw new UndecidedTolerance(compiled.problem);
   const found = compiled.find(parsedIfText(value));
+  if ("problem" in found) throw new UndecidedTolerance(found.problem);
   const expected = fieldOf(tolerance, "expect");
   if (expected !== undefined) return isSame(found, isList(expected) ? expected : [expected]);
   const count = fieldOf(tolerance, "count") ?? null;

@@ -7,7 +7,7 @@
 import { parseEnv } from "node:util";
 import type { Json, JsonObject } from "./experiment.ts";
 import { fieldOf, guess, isObject, MAX_PROBLEMS, type Problem, shown } from "./problem.ts";
-import { readSourceText } from "./source-text.ts";
+import { MAX_TEXT_BYTES, readSourceText } from "./source-text.ts";
 
 /** Values that take the place of an experiment's own. */
 export interface Overrides {
@@ -85,6 +85,8 @@ function variableIn(argument: string): { readonly name: string; readonly value: 
 }
 
 function overridesIn(file: VariableFile): Partial<Overrides> | { readonly problems: readonly Problem[] } {
+  if (Buffer.byteLength(file.text) > MAX_TEXT_BYTES)
+    return { problems: [{ where: file.name, message: `it has more than ${MAX_TEXT_BYTES} bytes` }] };
   if (!/\.(?:json|ya?ml)$/i.test(file.name))
     return { environment: parseEnv(file.text) as Readonly<Record<string, string>> };
   const source = readSourceText(file.text, file.name);

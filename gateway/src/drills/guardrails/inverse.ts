@@ -153,6 +153,8 @@ function playFile({ path, copy }: Of<"file">): string {
     }
     return `${path}: deleted`;
   }
+  // The copy is on the disk before the file is changed, so without one nothing was changed.
+  if (statSync(copy, { throwIfNoEntry: false }) === undefined) return `${path}: not changed; there is no copy ${copy}`;
   try {
     // A link stays one: the file that it leads to is replaced.
     const place = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? realpathSync(path) : path;

@@ -667,7 +667,7 @@ export class Dispatcher {
     this.#noteTook(attempt, nowMs);
     station.evidence.noteServed(attempt.startedMs, nowMs);
     if (station.evidence.awaitsOvertaking) this.#noteOvertaking(attempt, nowMs);
-    admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs);
+    admission.noteFinished(this.#usual.ms(station), nowMs, station.crowding, answerTimes.meanMs, attempt.startedMs);
     if (breaker !== undefined) {
       const isSlow = nowMs - attempt.judgedFromMs > station.slowMs && this.#isTimed(nowMs);
       if (permit === undefined) breaker.bypassed(attempt.startedMs, false, nowMs, isSlow);
@@ -897,7 +897,7 @@ export class Dispatcher {
     const wasServed = evidence.noteOverloaded(source, source.hasBeenServedBy(station.number), startedMs);
     if (!evidence.isRefusingForLoad && !source.isServedBy(station.number, nowMs)) return;
     const before = admission.limit;
-    this.#noteLoad(station, "overloaded", nowMs);
+    this.#noteLoad(station, "overloaded", nowMs, startedMs);
     if (admission.limit < before && !wasServed) admission.noteMistakable();
     // A station that serves other calls meanwhile does not need a pause.
     if (hintMs !== undefined && !admission.isFinishing(nowMs)) admission.pause(hintMs, nowMs);
@@ -1948,10 +1948,10 @@ export class Dispatcher {
     call.charged = undefined;
   }
 
-  #noteLoad(station: Station, sign: Exclude<LoadSign, "finished">, nowMs: number): void {
+  #noteLoad(station: Station, sign: Exclude<LoadSign, "finished">, nowMs: number, sentMs: number = nowMs): void {
     const { admission } = station;
     const before = admission.limit;
-    admission.note(sign, this.#usual.ms(station), nowMs, station.crowding);
+    admission.note(sign, this.#usual.ms(station), nowMs, station.crowding, sentMs);
     if (admission.limit < before) this.#event(this.#reports.capacity(station, nowMs));
   }
 

@@ -22,8 +22,14 @@ function fill(admission: Admission, nowMs: number, most = 10_000): number {
   return sent;
 }
 
-function finish(admission: Admission, nowMs: number, sign: LoadSign = "finished", usualMs = USUAL_MS): void {
-  admission.note(sign, usualMs, nowMs);
+function finish(
+  admission: Admission,
+  nowMs: number,
+  sign: LoadSign = "finished",
+  usualMs = USUAL_MS,
+  sentMs = nowMs,
+): void {
+  admission.note(sign, usualMs, nowMs, undefined, sentMs);
   admission.leave();
 }
 
@@ -177,7 +183,7 @@ function serve(
     tokens = Math.min(burst, tokens + perSecond / 1_000);
     while (ends.length > 0 && (ends[0] as number) <= nowMs) {
       ends.shift();
-      finish(admission, nowMs, "finished", tookMs);
+      finish(admission, nowMs, "finished", tookMs, nowMs - tookMs);
       finished[second] = (finished[second] as number) + 1;
     }
     for (let most = 1_000; most > 0 && admission.admits(nowMs); most--) {
@@ -213,7 +219,9 @@ for (const perSecond of [5, 40, 200, 1_000]) {
 
 for (const [perSecond, tookMs] of [
   [10, 34],
+  [10, 300],
   [20, 100],
+  [20, 240],
   [40, 34],
   [200, 100],
   [1_000, 30],

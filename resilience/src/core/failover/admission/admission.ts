@@ -140,19 +140,21 @@ const BOUND_WINDOW_MS = 2_000;
 const MIN_MEASURED = 8;
 /**
  * A station has to work for its refusals too: one that is given slightly more than it can do may
- * end up accepting nothing. It is exhausted after this many refusals in a round trip, if they are
- * more than twice the calls finished, or if it has finished nothing for some round trips, …
+ * end up accepting nothing. It is exhausted after this many refusals in a row, in the order in
+ * which the calls were sent, or after this many in a round trip if they are more than twice the
+ * calls finished. A station that is given a little too much refuses single calls.
  */
 const EXHAUSTED_AFTER = 4;
 const EXHAUSTED_RATIO = 2;
-const EXHAUSTED_ROUNDS = 3;
-/** … and for at least this long. */
+/** Refusals that come within this time count as one sign. */
 const MIN_EXHAUSTED_MS = 100;
 /**
- * First rest of an exhausted station. Each call that it still refuses doubles the next rest, up to
- * `MAX_DOUBLINGS` times.
+ * First rest of an exhausted station: the time in which `REST_CALLS` calls would be sent, and at
+ * least `MIN_REST_MS`. A station that takes five calls a second regains nothing in 100 ms. Each
+ * call that it still refuses doubles the next rest, up to `MAX_DOUBLINGS` times.
  */
-const FIRST_REST_MS = 100;
+const REST_CALLS = 1.6;
+const MIN_REST_MS = 100;
 const MAX_DOUBLINGS = 3;
 /** After a rest the station is given this share of what it was given before. */
 const AFTER_EXHAUSTION = 0.85;
@@ -304,6 +306,8 @@ export class Admission {
   #finishedAtMs: number = Number.NEGATIVE_INFINITY;
   /** Refusals since a call was finished, and rests since then. */
   #refusedInRow = 0;
+  /** When the first call of that row was sent. */
+  #refusedFromMs: number = Number.NEGATIVE_INFINITY;
   #rests = 0;
   /**
    * True if the station has been exhausted since it began to serve, or was given more than was of
@@ -553,12 +557,13 @@ export class Admission {
 
   /**
    * Takes a sign of load from a call. `lastMs`: the station's usual answer time by its last few
-   * answers. `crowd`: what its answer times show.
+   * answers. `crowd`: what its answer times show. `sentMs`: when the call was sent.
    */
-  note(sign: LoadSign, lastMs: number, nowMs: number, crowd: Crowd = UNKNOWN): void {
-    if (sign === "finished") return this.noteFinished(lastMs, nowMs, crowd);
+  note(sign: LoadSign, lastMs: number, nowMs: number, crowd: Crowd = UNKNOWN, sentMs: number = nowMs): void {
+    if (sign === "finished") return this.noteFinished(lastMs, nowMs, crowd, lastMs, sentMs);
     const usualMs = this.#roundTripMs(lastMs);
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
+    if (sign === "overloaded" && this.#refusedInRow++ === 0) this.#refusedFromMs = sentMs;
     this.#noteUnfinished(sign, usualMs, nowMs, crowd);
   }
 
@@ -570,7 +575,7 @@ export class Admission {
    * As {@link note}, for a call that the station finished. `meanMs`: the station's mean answer
    * time.
    */
-  noteFinished(lastMs: number, nowMs: number, crowd: Crowd, meanMs: number = lastMs): void {
+  noteFinished(lastMs: number, nowMs: number, crowd: Crowd, meanMs: number = lastMs, sentMs: number = nowMs): void {
     this.#meanMs = meanMs;
     const usualMs = this.#roundTripMs(lastMs);
     if (nowMs >= this.#roundFromMs + MIN_ROUND_MS) this.#lookAtRound(usualMs, nowMs, crowd);
@@ -579,9 +584,12 @@ export class Admission {
     this.#finished++;
     this.#worth?.noteFinished();
     this.#finishedAtMs = nowMs;
-    this.#refusedInRow = 0;
-    this.#rests = 0;
-    this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
+    // A call that was accepted before the refusals says nothing about them.
+    if (this.#refusedInRow === 0 || sentMs >= this.#refusedFromMs) {
+      this.#refusedInRow = 0;
+      this.#rests = 0;
+      this.#pausedUntilMs = Number.NEGATIVE_INFINITY;
+    }
     if (this.#isBySilence) this.#mayAnswerAgain(usualMs, crowd);
   }
 
@@ -597,7 +605,6 @@ export class Admission {
   #noteUnfinished(sign: Exclude<LoadSign, "finished">, usualMs: number, nowMs: number, crowd: Crowd): void {
     this.#isBySilence = sign === "unanswered";
     if (sign === "overloaded") {
-      this.#refusedInRow++;
       const isTolerated = !this.#refusals.noteRefused(this.#limit < ENDLESS, nowMs);
       // A call that is refused for a reason other than load has been handled, too.
       this.#measure(isTolerated ? 1 : REFUSAL_COST, usualMs, nowMs);
@@ -640,13 +647,13 @@ export class Admission {
     return Math.min(ofLoad, done);
   }
 
-  /** Has the station refused everything for some round trips? */
+  /** Has the station refused everything that it was sent lately? */
   #refusesAll(usualMs: number, nowMs: number): boolean {
     // In an experiment, chance has to be told apart from load.
     const least = this.#refusals.isExperimenting ? 2 * EXHAUSTED_AFTER : EXHAUSTED_AFTER;
     if (this.#limit === ENDLESS || this.#refusedInRow < least) return false;
-    const forMs = nowMs - Math.max(this.#finishedAtMs, this.#begunAtMs);
-    return forMs >= Math.max(MIN_EXHAUSTED_MS, EXHAUSTED_ROUNDS * usualMs);
+    // A call that was sent after the first refusal, and taken, would have been finished by now.
+    return nowMs - Math.max(this.#refusedFromMs, this.#begunAtMs) >= Math.max(MIN_EXHAUSTED_MS, usualMs);
   }
 
   /**
@@ -669,7 +676,8 @@ export class Admission {
       if (nowMs > this.#loweredAtMs) this.#lower(this.#limit * AFTER_EXHAUSTION, usualMs, nowMs);
       this.#measureAnew(usualMs, nowMs);
     }
-    this.pause(FIRST_REST_MS * 2 ** Math.min(this.#rests++, MAX_DOUBLINGS), nowMs);
+    const restMs = Math.max(MIN_REST_MS, (REST_CALLS * 1_000) / this.#learned.ratePerSecond);
+    this.pause(restMs * 2 ** Math.min(this.#rests++, MAX_DOUBLINGS), nowMs);
     this.#beginRound(nowMs);
   }
 
