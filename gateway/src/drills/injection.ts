@@ -12,8 +12,8 @@ import type { Category, InjectorName, Json, JsonObject, Values } from "./experim
 export type Inverse =
   | {
       /**
-       * An HTTP request; a 2xx or 404 answer is success, and so is nothing that listens on loopback:
-       * the process that held the fault is gone.
+       * An HTTP request; a 2xx or 404 answer is success, and so is nothing that listens on
+       * loopback: the process that held the fault is gone.
        */
       readonly kind: "http";
       readonly method: string;
