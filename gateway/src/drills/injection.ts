@@ -11,7 +11,10 @@ import type { Category, InjectorName, Json, JsonObject, Values } from "./experim
  */
 export type Inverse =
   | {
-      /** An HTTP request; a 2xx or 404 answer is success. */
+      /**
+       * An HTTP request; a 2xx or 404 answer is success, and so is nothing that listens on
+       * loopback: the process that held the fault is gone.
+       */
       readonly kind: "http";
       readonly method: string;
       readonly url: string;
@@ -56,7 +59,7 @@ export interface PreparedInjection {
   readonly targets: readonly Target[];
   /** One line that a person reads in a dry run: the command, as exact as possible. */
   readonly shown: string;
-  /** Empty: nothing stays behind (a load that ends by itself). */
+  /** Played in this order. Empty: nothing stays behind (a load that ends by itself). */
   readonly inverses: readonly Inverse[];
   /** The dead-man's switch: the watchdog lifts the fault after this time, in any case. */
   readonly expiresAfterMs: number;
