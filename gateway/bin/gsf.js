@@ -15,7 +15,7 @@ const begun = { signals: [], hasTerminal: isatty(0) || isatty(2) };
 const hold = (signal) => {
   if (begun.signals.length < MAX_HELD) begun.signals.push(signal);
 };
-const serves = ["run", "station"].includes(process.argv[2]);
+const serves = ["run", "station", "proxy"].includes(process.argv[2]);
 for (const signal of serves ? ["SIGHUP", "SIGUSR1", "SIGUSR2"] : ["SIGUSR1"]) process.on(signal, hold);
 // One that came before the line above opens it all the same, now or in a moment, and once more after it was closed.
 const isInspected = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((text) => text.includes("--inspect"));

@@ -31,7 +31,7 @@ export async function runCommandLine(args: readonly string[], begun?: Begun): Pr
  * Commands that go on even if standard output fails: they serve until they are stopped, or have a
  * fault to lift.
  */
-const SERVING = new Set(["run", "station", "drill", "gameday"]);
+const SERVING = new Set(["run", "station", "proxy", "drill", "gameday"]);
 
 /** Called when standard output cannot be written. */
 function outputFailed(error: NodeJS.ErrnoException, args: readonly string[]): void {

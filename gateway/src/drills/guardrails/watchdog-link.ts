@@ -18,8 +18,11 @@ import {
 const PROGRAM = fileURLToPath(new URL("../../../bin/gsf.js", import.meta.url));
 /** Most ms until a watchdog watches, on a machine that is busy. */
 const READY_WITHIN_MS = 20_000;
-/** Most ms without a sign of life; the runner notices a watchdog that was killed at once. */
-const SILENT_AFTER_MS = 5_000;
+/**
+ * Most ms without a sign of life; the runner notices a watchdog that was killed at once. Ten
+ * seconds, because a watchdog on a busy machine stood still for five, and its run was lost.
+ */
+const SILENT_AFTER_MS = 10_000;
 /** Most ms until a watchdog that was asked to end has ended. */
 const END_WITHIN_MS = 5_000;
 
