@@ -55,6 +55,7 @@ export class StageService {
   readonly counts: ServiceCounts = { commands: 0, spoiled: 0, health: 0, inWork: 0, maxInWork: 0 };
   readonly #options: ServiceOptions;
   readonly #waiting: Array<() => void> = [];
+  #namesGiven = 0;
   #mode: ServiceMode;
   #expiry: Disposable | undefined;
 
@@ -123,25 +124,30 @@ export class StageService {
       request.resume();
       return refuse(response, mode);
     }
-    const body = await read(request);
+    await read(request);
     if (delayMs > 0) await clock.sleepUntil(clock.nowMs() + delayMs);
-    const outcome = isSpoiled && !mode.executes ? undefined : await this.#execute(request, body);
+    const outcome = isSpoiled && !mode.executes ? undefined : await this.#execute(request);
     if (isSpoiled) return this.#spoil(mode, response);
     reply(response, outcome, this.#options.name);
   }
 
   /** Has it executed, unless it only reads. */
-  async #execute(request: IncomingMessage, body: string): Promise<StageOutcome | undefined> {
+  async #execute(request: IncomingMessage): Promise<StageOutcome | undefined> {
     if (request.method === "GET" || request.method === "HEAD") return undefined;
     const key = headerOf(request, "idempotency-key");
     const epoch = headerOf(request, EPOCH_HEADER);
-    const command = headerOf(request, COMMAND_HEADER) ?? key ?? commandIn(body) ?? "unnamed";
+    const command = headerOf(request, COMMAND_HEADER) ?? key ?? this.#unnamed();
     return this.#options.backend.execute({
       command,
       station: this.#options.name,
       idempotencyKey: key,
       epoch: epoch === undefined ? undefined : Number(epoch),
     });
+  }
+
+  /** Two requests without a name are two commands, whatever is in them. */
+  #unnamed(): string {
+    return `unnamed-${this.#options.name}-${++this.#namesGiven}`;
   }
 
   #spoil(mode: ServiceMode, response: ServerResponse): void {
@@ -225,25 +231,8 @@ function json(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
 }
 
-/** The beginning of a body, which is read to its end. */
-async function read(request: IncomingMessage): Promise<string> {
-  const kept: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes <= 4_096) kept.push(chunk);
-  }
-  return Buffer.concat(kept).toString("utf8");
-}
-
-function commandIn(body: string): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    const named = typeof parsed === "object" && parsed !== null && "command" in parsed ? parsed.command : undefined;
-    return typeof named === "string" && named !== "" ? named.slice(0, 256) : undefined;
-  } catch {
-    return undefined;
-  }
+async function read(request: IncomingMessage): Promise<void> {
+  for await (const _chunk of request);
 }
 
 function headerOf(request: IncomingMessage, name: string): string | undefined {
