@@ -71,7 +71,7 @@ function errorIn({ status, text, headers, json }: Answer): string {
 const create = (name: string, more: object = {}): Promise<Answer> =>
   ask("POST", "/proxies", { name, upstream, listen: "127.0.0.1:0", ...more });
 
-test("GET /version → JSON with a charset, and a line's end", async () => {
+test("[X1] GET /version → JSON with a charset, and a line's end", async () => {
   const { status, text, headers } = await ask("GET", "/version");
   assert.deepEqual([status, headers.get("content-type")], [200, "application/json;charset=utf-8"]);
   assert.match(text, /^\{"version": "\d+\.\d+\.\d+"\}\n$/);

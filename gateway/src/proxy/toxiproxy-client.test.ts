@@ -37,7 +37,7 @@ async function echoed(proxy: ClientProxy): Promise<string> {
   return text;
 }
 
-test("getVersion → a version in JSON", async () => {
+test("[X1] getVersion → a version in JSON", async () => {
   assert.equal(typeof JSON.parse(await toxiproxy.getVersion()).version, "string");
 });
 

@@ -53,7 +53,7 @@ function published(name: string): string {
   return readFileSync(new URL(name, folder), "utf8");
 }
 
-test("every published experiment has an expected reading", () => {
+test("[X2] every published experiment has an expected reading", () => {
   assert.deepEqual(readdirSync(folder).sort(), Object.keys(PUBLISHED).sort());
 });
 

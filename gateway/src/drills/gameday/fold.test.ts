@@ -67,7 +67,7 @@ function finding(id: string, due: string, more: Partial<Finding> = {}): Finding 
   };
 }
 
-test("marks of people and of the system → each step timed from the fault, kept apart", () => {
+test("[X5] marks of people and of the system → each step timed from the fault, kept apart", () => {
   const [run] = day([
     PLANNED,
     STARTED,

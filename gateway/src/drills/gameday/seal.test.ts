@@ -25,7 +25,7 @@ function written(events: readonly GameDayEvent[]): Written {
   return { text: lines.join(""), lines, head };
 }
 
-test("events written one after the other → read as they were, nothing to report", () => {
+test("[X5] events written one after the other → read as they were, nothing to report", () => {
   const { text, head } = written([note("a"), note('b\n"quoted" \u001b \ud800'), note("c")]);
   const chain = readChain("day", text, head);
   assert.deepEqual(chain.problems, []);

@@ -326,7 +326,7 @@ function describeAttacks(): void {
   after(() => server.close());
   const attack = { skip: process.platform === "linux" ? false : "looks processes up in /proc" };
 
-  describe("the dead-man's switch under attack", attack, () => {
+  describe("[X3] the dead-man's switch under attack", attack, () => {
     test("runner killed in mid-fault → child runs again, toxic gone, journal removed", async (context) => {
       await using run = new AttackedRun("mid-fault", await server.url());
       await run.reached("all in force");

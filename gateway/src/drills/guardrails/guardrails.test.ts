@@ -103,7 +103,7 @@ async function inject(of: GuardrailSession, { planned }: Fault): Promise<string 
   return undefined;
 }
 
-describe("before the drill", () => {
+describe("[X3] before the drill", () => {
   test("nothing against it → begins, and leaves nothing behind at its end", async () => {
     const store = newStore();
     assert.deepEqual(await rulesOf({ store, faults: [fault(store, "a")] }), []);

@@ -34,7 +34,7 @@ function network({ categories }: Scorecard): CategoryScore {
   return categories.find(({ category }) => category === "network") as CategoryScore;
 }
 
-test("held, held but late, deviated, not run → the sum, and the coverage beside it", () => {
+test("[X4] held, held but late, deviated, not run → the sum, and the coverage beside it", () => {
   const card = cardOf(
     [drill("held", 3), drill("late", 2), drill("deviated", 5), drill("absent", 10)],
     [

@@ -58,7 +58,7 @@ async function page(): Promise<{ readonly port: number } & AsyncDisposable> {
   };
 }
 
-describe("experiments published by others", () => {
+describe("[X2] experiments published by others", () => {
   test("a latency toxic of Toxiproxy → in force during the method, deleted by the rollback, held", async () => {
     await using site = await page();
     await using proxies = await FaultProxies.start({ api: {} });

@@ -26,7 +26,7 @@ rollbacks:
 ${more}`;
 }
 
-describe("the hypothesis", () => {
+describe("[X2] the hypothesis", () => {
   const orders: ReadonlyArray<readonly [HypothesisStrategy, readonly string[]]> = [
     ["default", ["look", "one", "two", "look", "back"]],
     ["before-method-only", ["look", "one", "two", "back"]],

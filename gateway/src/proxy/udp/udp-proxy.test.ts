@@ -115,7 +115,7 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("datagrams through the proxy", () => {
+describe("[X1] datagrams through the proxy", () => {
   test("two clients → each has its own session, and its replies from the port that listens", async () => {
     await using server = await endpoint({ echoes: true });
     await using at = await opened(server.port);
