@@ -44,7 +44,11 @@ const writeSchema = z
     message: "allowed is at most one of pid, pidFile and pidUrl",
   });
 
-const checkSchema = z.strictObject({ ...COMMON, path: text("the path of a configuration file", 4_096) });
+const checkSchema = z.strictObject({
+  ...COMMON,
+  path: text("the path of a configuration file", 4_096),
+  expectStatus: whole(0, 255).optional(),
+});
 
 const secondSchema = z.strictObject({
   ...COMMON,
@@ -140,7 +144,8 @@ async function prepareCheck(args: z.output<typeof checkSchema>, context: Injecti
     async inject() {
       const end = await runProgram(process.execPath, program, { signal: context.signal });
       context.signal.throwIfAborted();
-      proof = `gsf check-config ended with ${end.status}`;
+      const isExpected = args.expectStatus === undefined || args.expectStatus === end.status;
+      proof = isExpected ? `gsf check-config ended with ${end.status}` : undefined;
       return { status: end.status, stdout: end.stdout, stderr: end.stderr };
     },
     felt: async () => proof,

@@ -35,10 +35,13 @@ export function stageSettings(drill: DrillExtension, values: Values): JsonObject
   return substituted(drill.stage ?? {}, values) as JsonObject;
 }
 
-/** "root", the name of a platform, or a program in PATH. */
+/** "root", the name of a platform, "env:" and the name of a variable, or a program in PATH. */
 function unmetRequirement(required: string): string | undefined {
   if (required === "root") return process.getuid?.() === 0 ? undefined : "it needs root";
   if (PLATFORMS.has(required))
     return platform() === required ? undefined : `it needs ${required}; this is ${platform()}`;
+  const variable = /^env:(\w+)$/.exec(required)?.[1];
+  if (variable !== undefined)
+    return process.env[variable] ? undefined : `it is played only if the environment variable ${variable} is set`;
   return programIn(required) === undefined ? `it needs the program ${required}, which is not in PATH` : undefined;
 }
