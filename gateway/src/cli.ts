@@ -88,7 +88,8 @@ Examples:
   $ gsf proxy                             a fault proxy, for tests and drills
 
 Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wrong configuration,
-4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.\n`gsf drill` has its own: 0 held, 1 deviated or dirty, 2 invalid, 3 aborted by a guardrail, 4 interrupted.`,
+4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.
+gsf drill run has its own: 0 held, 1 deviated or dirty, 2 invalid, 3 aborted by a guardrail, 4 interrupted.`,
     );
   const asked = MODULES.filter(([commands]) => commands.includes(first));
   for (const [, load] of asked.length > 0 ? asked : MODULES) (await load())(program);
