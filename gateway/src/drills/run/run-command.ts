@@ -124,7 +124,7 @@ const HELP = `
 Examples:
   $ gsf drill run experiment.yaml
   $ gsf drill run --all --category network
-  $ gsf drill run --dry-run drills/network/blackhole.yaml
+  $ gsf drill run --dry-run drills/blackhole.yaml
 
 SIGINT and SIGTERM interrupt a run; SIGUSR1 leaves it with its rollbacks, SIGUSR2 without. What our own injectors put in
 force is always lifted.
