@@ -84,7 +84,7 @@ function opening({ card, runs, catalogue, directory }: ScorecardReportInput): Bl
     ...(leftOut > 0 ? [`${leftOut} older journals were not read.`] : []),
   ];
   return [
-    { kind: "text", text: `Score ${shareText(overall)}.` },
+    { kind: "text", text: `${overall.score === null ? "There is" : "Score"} ${shareText(overall)}.` },
     {
       kind: "list",
       items: [
