@@ -17,13 +17,29 @@ export function firstJson(text: string): unknown {
   }
 }
 
-/** Where the first object or array ends, if it does. */
+/** Where the first object or array ends, if it does. Every character is looked at once. */
 function endOfValue(text: string): number | undefined {
   let depth = 0;
-  for (const { 0: sign, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (sign === "{" || sign === "[") depth++;
-    else if (sign === "}" || sign === "]") depth--;
-    if (depth <= 0) return sign.startsWith('"') ? undefined : index + 1;
+  for (let place = 0; place < text.length; place++) {
+    const sign = text[place];
+    if (sign === '"') {
+      const end = endOfString(text, place);
+      if (end === undefined || depth === 0) return undefined;
+      place = end;
+    } else if (sign === "{" || sign === "[") depth++;
+    else if (sign === "}" || sign === "]") {
+      depth--;
+      if (depth <= 0) return place + 1;
+    }
+  }
+  return undefined;
+}
+
+/** The place of the quote that closes the one at `start`. */
+function endOfString(text: string, start: number): number | undefined {
+  for (let place = start + 1; place < text.length; place++) {
+    if (text[place] === "\\") place++;
+    else if (text[place] === '"') return place;
   }
   return undefined;
 }
