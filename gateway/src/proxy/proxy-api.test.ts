@@ -599,6 +599,28 @@ test("[ours] GET /events → what was done to which connection, as JSON lines", 
   assert.equal((await ask("GET", "/events?after=x")).status, 400);
 });
 
+test("an attribute that no error could show → refused with 400 and a short text", async () => {
+  await create("unshowable");
+  for (const value of [`${"[".repeat(50_000)}${"]".repeat(50_000)}`, JSON.stringify("x".repeat(1_000_000)), "1e999"]) {
+    const refused = await ask(
+      "POST",
+      "/proxies/unshowable/toxics",
+      `{"type":"latency","attributes":{"latency":${value}}}`,
+    );
+    assert.equal(refused.status, 400);
+    assert.ok(refused.text.length < 300);
+    assert.ok(!refused.json.error.includes("is null"));
+  }
+});
+
+test("a name with half a surrogate pair → U+FFFD in its place, so that a URL can name it", async () => {
+  const made = await create("half\ud800");
+  assert.deepEqual([made.status, made.json.name], [201, "half\ufffd"]);
+  await ask("POST", "/proxies/half%EF%BF%BD/toxics", { type: "noop", name: "\udc00" });
+  assert.equal((await ask("DELETE", "/proxies/half%EF%BF%BD/toxics/%EF%BF%BD")).status, 204);
+  assert.equal((await ask("DELETE", "/proxies/half%EF%BF%BD")).status, 204);
+});
+
 test("[ours] expiresAfter over HTTP → the toxic is gone by itself", async () => {
   await create("dead-man");
   await ask("POST", "/proxies/dead-man/toxics", { type: "refuse", expiresAfter: 50 });

@@ -33,6 +33,14 @@ test("nothing, or half a value → refused", () => {
     assert.throws(() => firstJson(text), isBadBody, text);
 });
 
+test("a text of many quotes that never ends → refused at once: the traffic of all proxies waits meanwhile", () => {
+  const text = `{"${'\\"'.repeat(60_000)}`;
+  const beganAtMs = performance.now();
+  assert.throws(() => firstJson(text), isBadBody);
+  // Looked through anew from each quote, it takes half a minute.
+  assert.ok(performance.now() - beganAtMs < 5_000);
+});
+
 test("names → whatever their letter case; the last one counts", () => {
   const fields = new Fields("proxy", { NAME: "a", name: "b", EXPIRESAFTER: 5 });
   assert.equal(fields.text("name"), "b");

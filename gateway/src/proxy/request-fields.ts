@@ -17,13 +17,29 @@ export function firstJson(text: string): unknown {
   }
 }
 
-/** Where the first object or array ends, if it does. */
+/** Where the first object or array ends, if it does. Every character is looked at once. */
 function endOfValue(text: string): number | undefined {
   let depth = 0;
-  for (const { 0: sign, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (sign === "{" || sign === "[") depth++;
-    else if (sign === "}" || sign === "]") depth--;
-    if (depth <= 0) return sign.startsWith('"') ? undefined : index + 1;
+  for (let place = 0; place < text.length; place++) {
+    const sign = text[place];
+    if (sign === '"') {
+      const end = endOfString(text, place);
+      if (end === undefined || depth === 0) return undefined;
+      place = end;
+    } else if (sign === "{" || sign === "[") depth++;
+    else if (sign === "}" || sign === "]") {
+      depth--;
+      if (depth <= 0) return place + 1;
+    }
+  }
+  return undefined;
+}
+
+/** The place of the quote that closes the one at `start`. */
+function endOfString(text: string, start: number): number | undefined {
+  for (let place = start + 1; place < text.length; place++) {
+    if (text[place] === "\\") place++;
+    else if (text[place] === '"') return place;
   }
   return undefined;
 }
@@ -35,14 +51,17 @@ export class Fields {
 
   constructor(what: string, given: unknown) {
     if (given !== null && (typeof given !== "object" || Array.isArray(given)))
-      throw badBody(`${what} is ${kindOf(given)}; send an object`);
+      throw badBody(`${what} is ${shownValue(given)}; send an object`);
     this.#what = what;
     this.#values = new Map(Object.entries(given ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  /** Undefined: absent. */
+  /**
+   * Undefined: absent. Half a surrogate pair becomes U+FFFD, as in Go: in a name, no URL could say
+   * it.
+   */
   text(name: string): string | undefined {
-    return this.#typed(name, "string", "a text") as string | undefined;
+    return (this.#typed(name, "string", "a text") as string | undefined)?.toWellFormed();
   }
 
   boolean(name: string): boolean | undefined {
@@ -102,14 +121,16 @@ export class Fields {
   }
 
   #wrong(name: string, value: unknown, allowed: string): Error {
-    return badBody(`${this.#what}.${name} is ${kindOf(value)}; send ${allowed}`);
+    return badBody(`${this.#what}.${name} is ${shownValue(value)}; send ${allowed}`);
   }
 }
 
-function kindOf(value: unknown): string {
+/** A value as an error shows it: short, and whatever it is. */
+export function shownValue(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "an object";
-  const shown = JSON.stringify(value) ?? String(value);
+  // JSON has no number without end: it would be called null.
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
   return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
 }

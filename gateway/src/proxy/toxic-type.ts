@@ -4,6 +4,7 @@
  * first), an unknown one is left out, a fraction where a whole number is meant is refused. Values
  * that would stop the reference (a negative rate) are refused too.
  */
+import { shownValue } from "./request-fields.ts";
 import type { Toxic } from "./toxic.ts";
 
 export type AttributeRule =
@@ -71,12 +72,12 @@ export function mergedAttributes(
 export function checkedAttribute(name: string, rule: AttributeRule, value: unknown): number | string {
   if (rule.kind === "word") {
     if (typeof value === "string" && rule.words.includes(value)) return value;
-    throw new AttributeError(`${name} is ${JSON.stringify(value)}; allowed is one of ${rule.words.join(", ")}`);
+    throw new AttributeError(`${name} is ${shownValue(value)}; allowed is one of ${rule.words.join(", ")}`);
   }
   const isRight = typeof value === "number" && (rule.kind === "number" || Number.isInteger(value));
   if (isRight && value >= rule.min && value <= rule.max) return value;
   const kind = rule.kind === "whole" ? "a whole number" : "a number";
-  throw new AttributeError(`${name} is ${JSON.stringify(value)}; allowed is ${kind} from ${rule.min} to ${rule.max}`);
+  throw new AttributeError(`${name} is ${shownValue(value)}; allowed is ${kind} from ${rule.min} to ${rule.max}`);
 }
 
 /** The attributes as clients are shown them. */
