@@ -85,6 +85,7 @@ export async function played(
       values = { ...values, configuration: { ...values.configuration, ...names } };
     },
     now: () => new Date().toISOString(),
+    guarded: (_inverse, send) => send(),
     inject: inject ?? (async () => null),
     tell: (line) => void lines.push(line),
   };

@@ -31,12 +31,23 @@ test("a drill with everything → as written", () => {
     requires: ["linux", "prlimit"],
     stage: { stations: 2 },
     expect: { detectWithinMs: "never", recoverWithinMs: 0.5, recoverFrom: "lift" },
-    guardrails: { never: ["lease-store"] },
+    guardrails: { stations: { url: "http://127.0.0.1:1", jsonpath: "$" }, baselineMs: 0, stop: [] },
   };
   const result = read(drill);
   assert.ok("experiment" in result, JSON.stringify(result));
   const { name: _name, ...expected } = drill;
   assert.deepEqual(result.experiment.drill, expected);
+});
+
+test("a drill with a stage → guardrails that fit the stage, for what the file leaves out", () => {
+  const guardrailsOf = (more: JsonObject): JsonObject | undefined => {
+    const result = read({ ...SMALLEST, ...more });
+    return "experiment" in result ? result.experiment.drill?.guardrails : undefined;
+  };
+  assert.deepEqual(guardrailsOf({}), {});
+  const staged = guardrailsOf({ stage: {}, guardrails: { baselineMs: 5_000 } });
+  assert.deepEqual(Object.keys(staged ?? {}).sort(), ["baselineMs", "stations", "stop"]);
+  assert.equal(staged?.["baselineMs"], 5_000);
 });
 
 test("an experiment of somebody else → no drill", () => {

@@ -59,6 +59,16 @@ test("something left of a dead run → status and recover say so, until it is li
   assert.equal((await gsf("chaos", "status")).code, 0);
 });
 
+test("a file where the store has a directory → said with exit code 1, no stack trace", async () => {
+  const broken = join(store, "broken");
+  mkdirSync(broken);
+  writeFileSync(join(broken, STORE.undo), "");
+  for (const command of ["status", "recover"]) {
+    const { code, text } = await gsf("chaos", command, "--store", broken);
+    assert.deepEqual([code, text.trim().split("\n").length], [1, 1], text);
+  }
+});
+
 test("the watchdog's command → not in the help, and refused when a person starts it", async () => {
   const { code, text } = await gsf("--help");
   assert.equal(code, 0);

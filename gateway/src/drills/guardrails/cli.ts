@@ -27,16 +27,16 @@ export function registerChaosCommands(program: Command): void {
     .requiredOption("--by <name>", "who halts; it is shown to whoever wants to start a drill")
     .option("--reason <text>", "why", "")
     .addHelpText("after", '\nExample:\n  $ gsf chaos halt --by "Ana Ruiz" --reason "real incident"')
-    .action(halt);
+    .action(saying(halt));
   withStore(chaos.command("release"))
     .description("let drills start again")
     .requiredOption("--by <name>", "who releases")
     .addHelpText("after", '\nExample:\n  $ gsf chaos release --by "Ana Ruiz"')
-    .action(release);
+    .action(saying(release));
   withStore(chaos.command("status"))
     .description("say whether drills are halted, which ones run, and what earlier ones left")
     .addHelpText("after", "\nExit code: 0 nothing is left and drills are not halted, 1 otherwise.")
-    .action(status);
+    .action(saying(status));
   withStore(chaos.command("recover"))
     .description("lift what a run left whose process died, from its undo journal")
     .option("--running", "lift the faults of runs that are under way as well", false)
@@ -46,7 +46,19 @@ export function registerChaosCommands(program: Command): void {
       "after",
       "\nExit code: 0 nothing is left, 1 something could not be lifted; it is tried again next time.",
     )
-    .action(recover);
+    .action(saying(recover));
+}
+
+/** What the system refuses (a full disk, a file in a directory's place) is no fault of ours. */
+function saying<Flags>(command: (flags: Flags) => void | Promise<void>): (flags: Flags) => Promise<void> {
+  return async (flags) => {
+    try {
+      await command(flags);
+    } catch (error) {
+      if (!(error instanceof Error && "syscall" in error)) throw error;
+      throw new UserError("promiseBroken", `the store cannot be used: ${error.message}`);
+    }
+  };
 }
 
 function withStore(command: Command): Command {

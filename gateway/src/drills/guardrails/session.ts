@@ -139,6 +139,8 @@ export class RunSession implements GuardrailSession {
     const { journal, locks } = this.#options;
     try {
       if (this.#begun.some(({ isGone }) => !isGone)) await this.#liftAll();
+      // The run came to its end: what its author left in force stays so.
+      for (const begun of this.#begun) if (this.#isLeftToRollbacks(begun)) this.#gone(begun);
       const isClean = this.#begun.every(({ isGone }) => isGone);
       await this.#link?.end(isClean);
       if (isClean) journal.remove();
@@ -185,6 +187,8 @@ export class RunSession implements GuardrailSession {
   #breachOf(planned: PlannedInjection): Breach | undefined {
     const { plan, settings, locks } = this.#options;
     try {
+      // What a published experiment hits is its author's choice: it names no targets of ours.
+      if (planned.isOfExperiment === true) return leverBreach(plan.store)[0];
       const { targets } = planned.prepared;
       // Those of the plan, and this one as it is now: a name may have come to mean something else.
       const injections = [...plan.injections.filter(({ activity }) => activity !== planned.activity), planned];
@@ -241,7 +245,7 @@ export class RunSession implements GuardrailSession {
     await this.#waitForSettling();
     this.#noteLatency();
     return this.#begun.flatMap(({ planned, isGone, isSettled, failed }) => {
-      if (isGone) return [];
+      if (isGone || (failed.length === 0 && planned.isOfExperiment === true && isSettled)) return [];
       return failed.length > 0 || isSettled ? failed : [`${planned.activity}: it is still being put in force`];
     });
   }
@@ -250,12 +254,20 @@ export class RunSession implements GuardrailSession {
     const { step, isSettled, isGone, isUncertain } = begun;
     // An injection that was given up may still come into force, and then its lift is asked for.
     if (step === undefined || (isGone && !isUncertain)) return;
+    if (this.#isLeftToRollbacks(begun)) return;
     begun.wasLifted = true;
     const { failed } = await liftStep(step);
     begun.failed = failed;
     if (failed.length > 0) return;
     // Settled before the inverse was played: nothing can come behind it.
     if (isSettled && (!isUncertain || this.#isOver)) this.#gone(begun);
+  }
+
+  /** A fault of the experiment itself, in a run that nothing has stopped. */
+  #isLeftToRollbacks({ planned, isSettled, isUncertain }: Begun): boolean {
+    const { plan } = this.#options;
+    const isStopped = plan.isStopped?.() ?? plan.signal.aborted;
+    return planned.isOfExperiment === true && isSettled && !isUncertain && !isStopped && !this.#firstTrip;
   }
 
   /** Injections that are under way get a moment; what they put in force is lifted again. */

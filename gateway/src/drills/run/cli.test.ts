@@ -109,6 +109,48 @@ describe("[X2] experiments published by others", () => {
     assert.equal(journal.rollbacks[0]?.output, true);
   });
 
+  for (const signal of ["SIGTERM", "SIGKILL"] as const)
+    test(`${signal} while toxics of chaostoxi are in force → they are gone, those of others are not`, async () => {
+      await using site = await page();
+      await using proxies = await FaultProxies.start({ api: {} });
+      await proxies.create({ name: "cache", upstream: `127.0.0.1:${site.port}` });
+      const api = async (path: string, body?: object): Promise<unknown> => {
+        const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+        return await (await fetch(`${proxies.url}${path}`, init)).json();
+      };
+      await api("/proxies/cache/toxics", { name: "of-others", type: "latency" });
+      const toxics = async (): Promise<string[]> =>
+        ((await api("/proxies/cache/toxics")) as readonly { readonly name: string }[]).map(({ name }) => name);
+      const hurt = (func: string, args: object): object => ({
+        ...{ type: "action", name: func, pauses: { after: func === "disable_proxy" ? 600 : 0 } },
+        provider: {
+          ...{ type: "python", func, arguments: args },
+          module: func === "disable_proxy" ? "chaostoxi.proxy.actions" : "chaostoxi.toxic.actions",
+        },
+      });
+      using folder = new Folder();
+      const store = join(folder.path, "store");
+      const experiment = {
+        ...{ title: "t", description: "d", configuration: { toxiproxy_url: proxies.url } },
+        method: [
+          hurt("create_latency_toxic", { for_proxy: "cache", toxic_name: "of-others", latency: 5 }),
+          hurt("create_latency_toxic", { for_proxy: "cache", toxic_name: "late", latency: 5 }),
+          hurt("disable_proxy", { proxy_name: "cache" }),
+        ],
+      };
+      const file = folder.file("hurt.json", JSON.stringify(experiment));
+      const args = ["drill", "run", file, "--store", store, "--journal", join(folder.path, "j.json")];
+      await using run = new GsfProcess(args);
+      await run.saying(/pause of 600 s/);
+      assert.deepEqual((await toxics()).sort(), ["late", "of-others"]);
+      run.child.kill(signal);
+      await run.ended;
+      // After SIGKILL the watchdog lifts, and removes the undo journal when it is sure.
+      await until(() => readdirSync(join(store, "undo")).length === 0);
+      assert.deepEqual(await toxics(), ["of-others"]);
+      assert.equal(((await api("/proxies/cache")) as { readonly enabled: boolean }).enabled, true);
+    });
+
   test("a file that nobody writes again → deviated, exit code 1", async () => {
     using folder = new Folder();
     const file = folder.file(

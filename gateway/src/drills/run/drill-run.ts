@@ -156,7 +156,7 @@ class DrillRun {
       signals: stage === undefined ? undefined : () => stage.signals(),
       signalsUrl: stage?.signalsUrl,
       steadyStateHolds: async () => (await this.#quietLook())?.steady_state_met ?? true,
-      ...{ isDry: false, signal: stop.signal, tell: this.#tell },
+      ...{ isDry: false, signal: stop.signal, isStopped: () => stop.reason !== undefined, tell: this.#tell },
     });
     if (begun.kind === "refused") return this.#refused(begun);
     this.#session = begun;

@@ -13,6 +13,11 @@ export interface PlannedInjection {
   /** The name of the activity that holds it. */
   readonly activity: string;
   readonly prepared: PreparedInjection;
+  /**
+   * True: the fault is one of a published experiment, whose rollbacks take it away. It is lifted
+   * only if the run is stopped or dies. Default false.
+   */
+  readonly isOfExperiment?: boolean;
 }
 
 /** Everything that a run would do, before it does any of it. */
@@ -42,6 +47,8 @@ export interface Plan {
    * watchdog, nothing is written.
    */
   readonly isDry: boolean;
+  /** Whether something has asked the run to stop. Default: `signal` tells it. */
+  readonly isStopped?: () => boolean;
   /** Aborted when a person or a supervisor stops the run: `begin` should give up then. */
   readonly signal: AbortSignal;
   /** One line for the person who runs the drill, such as "baseline: 12 of 30 s". */

@@ -6,8 +6,9 @@
  */
 import type { Clock } from "ground-station-failover";
 import type { Activity, InjectorName, InjectorProvider, Json, Values } from "../experiment/experiment.ts";
-import type { Injector, PreparedInjection } from "../injection.ts";
+import type { Injector, Inverse, PreparedInjection } from "../injection.ts";
 import { ActivityFailed, ActivityInterrupted } from "./activity-failure.ts";
+import { foreignFault } from "./foreign-faults.ts";
 import type { FaultWindow, GuardrailSession, PlannedInjection } from "./hooks.ts";
 import type { RunStop } from "./run-stop.ts";
 
@@ -100,6 +101,32 @@ export class OwnInjections {
     } catch (error) {
       if (isOfMethod) this.#failed.push(name);
       throw error instanceof ActivityFailed ? error : new ActivityFailed((error as Error).message, { cause: error });
+    }
+  }
+
+  /**
+   * Sends a request of a published experiment, whose inverse is in the undo journal before. If the
+   * run was stopped meanwhile, what came into force is lifted.
+   */
+  async guarded<Answer>(inverse: Inverse, send: () => Promise<Answer>): Promise<Answer> {
+    const session = this.#session;
+    // A hypothesis is looked at before the guardrails are there.
+    if (session === undefined) return await send();
+    const { stop } = this.#options;
+    const planned = foreignFault(shownFault(inverse), inverse);
+    const trip = await session.beforeInjection(planned);
+    if (trip !== undefined) {
+      stop.request({ kind: "aborted", trip });
+      throw new ActivityFailed(`not allowed by the guardrail ${trip.rule}: ${trip.observed}`);
+    }
+    let isInForce = false;
+    try {
+      const answer = await send();
+      isInForce = true;
+      return answer;
+    } finally {
+      await session.afterInjection(planned, isInForce);
+      if (stop.reason !== undefined) await session.lift();
     }
   }
 
@@ -244,6 +271,11 @@ export class OwnInjections {
     if (!taken.has(name)) return name;
     for (let number = 2; ; number += 1) if (!taken.has(`${name} (${number})`)) return `${name} (${number})`;
   }
+}
+
+/** How the undo journal names a fault of the experiment. */
+function shownFault(inverse: Inverse): string {
+  return inverse.kind === "http" ? `fault at ${new URL(inverse.url).pathname}` : "fault";
 }
 
 /** True if one of our own injectors is to play `activity`. */

@@ -12,6 +12,7 @@ import type {
   JsonObject,
   Values,
 } from "../experiment/experiment.ts";
+import type { Inverse } from "../injection.ts";
 import type { RunStop } from "./run-stop.ts";
 
 export interface Play {
@@ -28,6 +29,8 @@ export interface Play {
   readonly stop: RunStop;
   /** Puts one of our own injections in force, through the guardrails. Resolves when it is. */
   readonly inject: (activity: Activity, provider: InjectorProvider, signal: AbortSignal) => Promise<Json>;
+  /** Sends a request of the experiment that puts a fault in force, known to the guardrails. */
+  readonly guarded: <Answer>(inverse: Inverse, send: () => Promise<Answer>) => Promise<Answer>;
   /** One line for a person; secrets are taken out on the way. */
   readonly tell: (line: string) => void;
 }

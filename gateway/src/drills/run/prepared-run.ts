@@ -62,7 +62,7 @@ export async function allValues(options: PrepareOptions, stage: Stage | undefine
       const output = await runProvider(
         provider,
         stop.signal,
-        { values, clock, environment, assign: () => undefined },
+        { values, clock, environment, assign: () => undefined, guarded: (_inverse, send) => send() },
         async () => null,
       );
       values = { ...values, configuration: { ...values.configuration, [name]: valueIn(output, provider.type) } };
@@ -102,6 +102,7 @@ export async function prepareRun(options: PrepareOptions, values: Values): Promi
     assign: (names) => {
       current = { ...current, configuration: { ...current.configuration, ...names } };
     },
+    guarded: (inverse, send) => injections.guarded(inverse, send),
     inject: (activity, provider, signal) => injections.inject(activity, provider, signal, ofMethod.has(activity)),
   };
   const planned = await injections.plan(

@@ -9,7 +9,9 @@ import type { Clock } from "ground-station-failover";
 import type { Json, JsonObject, PythonProvider, Values } from "../experiment/experiment.ts";
 import { mappedPython } from "../experiment/python-map.ts";
 import type { HttpAnswer, PythonOutcome, PythonPlan } from "../experiment/python-plan.ts";
+import type { Inverse } from "../injection.ts";
 import { ActivityFailed, ActivityInterrupted } from "./activity-failure.ts";
+import { inverseOf, placeOf } from "./foreign-faults.ts";
 import { runHttp } from "./http-activity.ts";
 
 /** What a Python activity needs of the run. */
@@ -20,6 +22,8 @@ export interface PythonPlay {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Adds names to the configuration, for the activities after this one. */
   assign(names: JsonObject): void;
+  /** Sends a request that puts a fault in force; its inverse is in the undo journal before. */
+  guarded<Answer>(inverse: Inverse, send: () => Promise<Answer>): Promise<Answer>;
 }
 
 /** How long the API of a fault proxy may take to answer, in seconds. */
@@ -34,7 +38,7 @@ export async function runPython(provider: PythonProvider, play: PythonPlay, sign
   if (signal.aborted) throw new ActivityInterrupted();
   switch (plan.kind) {
     case "http":
-      return outputOf(plan.outcome(await answerTo(plan, signal)), play);
+      return outputOf(plan.outcome(await guardedAnswer(plan, play, signal)), play);
     case "path-exists":
       return await isThere(plan.path, plan.what);
     case "remove-file":
@@ -57,8 +61,20 @@ function outputOf(outcome: PythonOutcome, play: PythonPlay): Json {
 
 type HttpPlan = Extract<PythonPlan, { readonly kind: "http" }>;
 
+/** The answer to a request that may put a fault in force. */
+async function guardedAnswer(plan: HttpPlan, play: PythonPlay, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+  const place = placeOf(plan);
+  if (place === undefined) return await answerTo(plan, signal);
+  const inverse = inverseOf(plan, await answerTo({ method: "GET", url: place }, signal));
+  const send = (): Promise<HttpAnswer | undefined> => answerTo(plan, signal);
+  return inverse === undefined ? await send() : await play.guarded(inverse, send);
+}
+
 /** The answer of the fault proxy's API; undefined: there was none. */
-async function answerTo(plan: HttpPlan, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+async function answerTo(
+  plan: Pick<HttpPlan, "method" | "url" | "body">,
+  signal: AbortSignal,
+): Promise<HttpAnswer | undefined> {
   const { method, url, body } = plan;
   try {
     const answer = await runHttp(
