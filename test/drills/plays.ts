@@ -123,6 +123,7 @@ export function permissive(
   return {
     begun,
     problems: () => [],
+    halted: () => undefined,
     begin: async () => ({
       kind: "session",
       stopRequested: new AbortController().signal,

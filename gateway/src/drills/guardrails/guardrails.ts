@@ -13,7 +13,7 @@ import type { GuardrailSession, Guardrails, Plan, PlannedInjection, Refusal } fr
 import { distinctTargets, shownTargets, targetsHash } from "./blast-radius.ts";
 import { signalsIn } from "./condition.ts";
 import { reasonOf } from "./inverse.ts";
-import { allPasses, brokenPreconditions, resolved } from "./preconditions.ts";
+import { allPasses, brokenPreconditions, leverBreach, resolved } from "./preconditions.ts";
 import { ownIdentity } from "./process-identity.ts";
 import { RunSession } from "./session.ts";
 import { type GuardrailSettings, readSettings } from "./settings.ts";
@@ -74,6 +74,11 @@ export class DrillGuardrails implements Guardrails {
 
   problems(settings: JsonObject): readonly string[] {
     return readSettings(settings).problems ?? [];
+  }
+
+  halted(store: string): Refusal | undefined {
+    const reasons = leverBreach(store);
+    return reasons.length === 0 ? undefined : { kind: "refused", reasons };
   }
 
   async begin(plan: Plan): Promise<Refusal | GuardrailSession> {

@@ -205,7 +205,7 @@ describe("a drill", () => {
     using diary = new Diary();
     const fault = new Fault();
     const guardrails = {
-      problems: () => [],
+      ...permissive(),
       begin: async () => ({ kind: "refused", reasons: [{ rule: "lever", observed: "halted by Ana" }] }) as const,
     };
     const { outcome, journal } = await run(drill(diary), { ...fault.parts(), guardrails });
@@ -216,6 +216,20 @@ describe("a drill", () => {
       ["lever"],
     );
     assert.deepEqual(diary.words, []);
+  });
+
+  test("that begins while the lever is engaged → aborted before anything is started", async () => {
+    using diary = new Diary();
+    const fault = new Fault();
+    const reasons = [{ rule: "lever", observed: "halted by Ana" }];
+    const guardrails = { ...permissive(), halted: () => ({ kind: "refused", reasons }) as const };
+    const { outcome, journal } = await run(drill(diary), { ...fault.parts(), guardrails });
+    assert.equal(outcome, "aborted");
+    assert.deepEqual(
+      journal.gsf?.trips.map(({ rule }) => rule),
+      ["lever"],
+    );
+    assert.deepEqual([diary.words, fault.asked, guardrails.begun], [[], [], []]);
   });
 
   test("that needs what is not here → skipped with the reason, nothing is played", async () => {

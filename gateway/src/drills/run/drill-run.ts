@@ -115,6 +115,8 @@ class DrillRun {
   async #verdict(): Promise<Verdict> {
     const missing = await missingFor(this.#experiment, this.#values, this.#options.parts);
     if (missing !== undefined) return { outcome: "skipped", reason: missing };
+    const halted = this.#options.parts.guardrails.halted(this.#options.store);
+    if (halted !== undefined) return this.#refused(halted);
     const problem = await this.#prepare();
     const { reason } = this.#options.stop;
     if (problem !== undefined) return reason === undefined ? problem : this.#judge();

@@ -71,6 +71,11 @@ export interface Guardrails {
    */
   problems(settings: JsonObject): readonly string[];
   /**
+   * Why no run of this store may begin now, whatever it would hit: the lever is engaged. Asked
+   * before a stage is started, so that a halted machine does not start one in vain.
+   */
+  halted(store: string): Refusal | undefined;
+  /**
    * Checks the preconditions, takes the locks and starts the watchdog. Called once per run, after
    * the stage is up and before the hypothesis. A refusal leaves nothing behind. Must not throw for
    * an operating condition.
