@@ -304,15 +304,24 @@ export class StageSystem implements ServedStage {
     for (const record of ended) this.#seen.noteEnded(record);
   }
 
-  /** Waits until every station is eligible and the steady state holds. */
+  /**
+   * Waits until every station is eligible and the steady state has held for as long as an answer
+   * may take: a command of the first moments that is late shows only then.
+   */
   async #steady(): Promise<void> {
     const { settings, clock, signal } = this.#options;
     const limitMs = clock.nowMs() + settings.startWithinMs;
+    const settleMs = Math.max(
+      0,
+      ...this.sources().map(({ isJudged, answerWithinMs }) => (isJudged ? answerWithinMs : 0)),
+    );
+    let missedMs = clock.nowMs();
     for (;;) {
       this.#children.refuseDeath();
       const state = this.steadyState();
       const eligible = this.#seen.samples.at(-1)?.eligible.length ?? 0;
-      if (state.met && eligible === settings.stations.length) return;
+      if (!state.met || eligible < settings.stations.length) missedMs = clock.nowMs();
+      else if (clock.nowMs() >= missedMs + settleMs) return;
       if (clock.nowMs() >= limitMs) {
         const why = [...state.reasons, `${eligible} of ${settings.stations.length} stations are eligible`].join("; ");
         throw new Error(`the stage was not steady after ${settings.startWithinMs} ms: ${why}`);
