@@ -2,7 +2,8 @@
  * The injector `chaos`: faults inside a process that has a page for them, such as the services of a
  * stage: errors, 200 with an error in the body, half answers, silence, slowness, too little
  * capacity. The page holds the mode as JSON: GET shows it, PUT sets it, DELETE brings back the one
- * of the start. The process forgets the mode by itself after `expiresAfterMs`.
+ * of the start. The process forgets the mode by itself after `expiresAfterMs`. The action `switch`
+ * is for a program that one request hurts and another one heals.
  */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -57,7 +58,7 @@ async function prepareSwitch(
   context: InjectionContext,
 ): Promise<PreparedInjection> {
   const { send, undo, felt: proof, expiresAfterMs, allowRemote } = args;
-  for (const [field, { url: page }] of Object.entries({ send, undo }))
+  for (const [field, { url: page }] of Object.entries({ send, undo, ...(proof === undefined ? {} : { felt: proof }) }))
     refuseOthers(field, new URL(page).hostname, allowRemote);
   const proofNow = async (): Promise<string> =>
     proof === undefined ? "" : JSON.stringify(memberOf((await exchange("GET", proof.url)).json, proof.member) ?? null);
