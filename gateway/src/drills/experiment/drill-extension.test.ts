@@ -31,7 +31,12 @@ test("a drill with everything → as written", () => {
     requires: ["linux", "prlimit"],
     stage: { stations: 2 },
     expect: { detectWithinMs: "never", recoverWithinMs: 0.5, recoverFrom: "lift" },
-    guardrails: { stations: { url: "http://127.0.0.1:1", jsonpath: "$" }, baselineMs: 0, stop: [] },
+    guardrails: {
+      stations: { url: "http://127.0.0.1:1", jsonpath: "$" },
+      baselineMs: 0,
+      baselineWithinMs: 0,
+      stop: [],
+    },
   };
   const result = read(drill);
   assert.ok("experiment" in result, JSON.stringify(result));
@@ -46,7 +51,7 @@ test("a drill with a stage → guardrails that fit the stage, for what the file 
   };
   assert.deepEqual(guardrailsOf({}), {});
   const staged = guardrailsOf({ stage: {}, guardrails: { baselineMs: 5_000 } });
-  assert.deepEqual(Object.keys(staged ?? {}).sort(), ["baselineMs", "stations", "stop"]);
+  assert.deepEqual(Object.keys(staged ?? {}).sort(), ["baselineMs", "baselineWithinMs", "stations", "stop"]);
   assert.equal(staged?.["baselineMs"], 5_000);
 });
 

@@ -11,13 +11,15 @@ import { guess, type Path, type ProblemList, shown } from "./problem.ts";
 /**
  * Guardrails of a drill that starts its own system, for what it does not say itself. The stage
  * knows which stations are healthy. It was steady before the run begins, so one window of its
- * steady state is baseline enough. Nothing but the drill is lost with it, but a lost command is
+ * steady state is baseline enough; it may begin anew, because the watchdog that starts meanwhile
+ * needs the same processors. Nothing but the drill is lost with it, but a lost command is
  * evidence that should not be washed away by what follows.
  */
 const STAGE_GUARDRAILS: JsonObject = {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a value that the run fills in.
   stations: { url: "${stations_url}", jsonpath: "$.healthy[*]" },
   baselineMs: 3_000,
+  baselineWithinMs: 20_000,
   stop: ["acked_loss > 0"],
 };
 

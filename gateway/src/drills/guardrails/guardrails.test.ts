@@ -225,6 +225,18 @@ describe("[X3] before the drill", () => {
     assert.deepEqual(await rulesOf({ store, faults, settings, more: { steadyStateHolds: hanging } }), ["lever"]);
   });
 
+  test("one miss, and time for another baseline → it begins anew; always missed → refused", async () => {
+    const store = newStore();
+    const faults = [fault(store, "a")];
+    const settings = { baselineMs: 1_000, baselineWithinMs: 4_000 };
+    let looks = 0;
+    const onceMissed = async (): Promise<boolean> => ++looks !== 1;
+    assert.deepEqual(await rulesOf({ store, faults, settings, more: { steadyStateHolds: onceMissed } }), []);
+    assert.ok(looks >= 2);
+    const never = async (): Promise<boolean> => false;
+    assert.deepEqual(await rulesOf({ store, faults, settings, more: { steadyStateHolds: never } }), ["baseline"]);
+  });
+
   test("run stopped by a person in the baseline → given up", async () => {
     const store = newStore();
     const stop = new AbortController();

@@ -62,6 +62,12 @@ export interface GuardrailSettings {
    * it.
    */
   readonly baselineMs: number;
+  /**
+   * A baseline that is missed begins anew as long as it can be over within this time from its first
+   * begin, in ms, from 0 to 3,600,000. Default 0: one miss refuses the drill, because a system that
+   * is not steady is not to be hurt.
+   */
+  readonly baselineWithinMs: number;
   readonly blastRadius: BlastRadius;
   /** Which stations are healthy. Default: not known, so a drill that hits a station is refused. */
   readonly stations: NameSource | undefined;
@@ -243,6 +249,7 @@ const guardrails = z.strictObject({
     .default({}),
   blindAfterMs: milliseconds(1_000, MINUTE_MS, 5_000),
   baselineMs: milliseconds(0, 60 * MINUTE_MS, 30_000),
+  baselineWithinMs: milliseconds(0, 60 * MINUTE_MS, 0),
   blastRadius: blastRadius.prefault({}),
   stations: z.strictObject({ url, jsonpath: path }).optional(),
   incident: oneShape<z.ZodType<IncidentSource>>({
