@@ -2,7 +2,7 @@
  * The control API over HTTP, as Toxiproxy's clients expect it: the same routes, status codes and
  * bodies, also where they are odd (errors are JSON called text/plain). `/events` and `/tls/ca` are
  * our own. Browsers are refused, since a page on the web could otherwise drive the proxies of
- * whoever reads it. There is no authentication: listen on the loopback, or behind something that
+ * its readers. There is no authentication: listen on the loopback, or behind something that
  * has it.
  */
 import { randomBytes } from "node:crypto";

@@ -2,7 +2,7 @@
  * What a stand-in for a Python function is: its parameters, what is to be done, and what the real
  * function returns; all of it data. The checks of arguments are those of a call in Python (missing,
  * unknown), and of types too, which Python leaves to the function. Nothing is sent or touched here;
- * whoever plays the plan does it.
+ * the runner does that when it plays the plan.
  */
 import type { Json, JsonObject } from "./experiment.ts";
 import { fieldOf, guess, isObject, shown } from "./problem.ts";

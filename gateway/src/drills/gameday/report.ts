@@ -147,7 +147,7 @@ function timelineSection(view: DayView): Section {
   const blocks = view.runs.flatMap((run): Block[] => {
     const { ended, marks, number, experiment } = run;
     const t0Ms = ended?.t0Ms ?? null;
-    const lane = (source: "system" | "human"): Array<{ atMs: number; shape: Shape; text: string }> =>
+    const rowOf = (source: "system" | "human"): Array<{ atMs: number; shape: Shape; text: string }> =>
       marks
         .filter((mark) => mark.source === source)
         .map(({ atMs, kind, text, by }) => ({
@@ -160,8 +160,8 @@ function timelineSection(view: DayView): Section {
       title: `Run ${number}, ${experiment}: the fault as a band, and what the system and people marked. The table below has the same.`,
       bands: t0Ms === null ? [] : [{ fromMs: t0Ms, toMs: ended?.t1Ms ?? null, text: "fault" }],
       lanes: [
-        { label: "system", marks: lane("system") },
-        { label: "people", marks: lane("human") },
+        { label: "system", marks: rowOf("system") },
+        { label: "people", marks: rowOf("human") },
       ],
     });
     const rows = marks.map(({ atMs, kind, source, by, text, writtenLaterMs }) => [

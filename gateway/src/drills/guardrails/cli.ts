@@ -24,7 +24,7 @@ export function registerChaosCommands(program: Command): void {
   const chaos = program.command("chaos").description("stop all drills, let them start again, lift what they left");
   withStore(chaos.command("halt"))
     .description("stop every drill that runs, lift their faults, and block new ones")
-    .requiredOption("--by <name>", "who halts; it is shown to whoever wants to start a drill")
+    .requiredOption("--by <name>", "who halts; it is shown when a person wants to start a drill")
     .option("--reason <text>", "why", "")
     .addHelpText("after", '\nExample:\n  $ gsf chaos halt --by "Ana Ruiz" --reason "real incident"')
     .action(saying(halt));

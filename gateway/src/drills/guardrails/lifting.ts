@@ -1,7 +1,7 @@
 /**
  * Lifts the faults of an undo journal: the last one that was put in force goes first, and the
- * inverses of one fault are played in their own order. What fails is told and tried again by
- * whoever asked; the others are lifted all the same.
+ * inverses of one fault are played in their own order. What fails is reported, and the
+ * caller tries it again; the others are lifted all the same.
  */
 import { playInverse, reasonOf } from "./inverse.ts";
 import type { UndoStep } from "./undo-journal.ts";

@@ -61,7 +61,7 @@ async function recoverOne(path: string, options: RecoverOptions): Promise<number
     record = readJournal(path) ?? record;
   }
   const { runId, runner } = record;
-  // A process of before the machine's restart is gone, whoever has its number now.
+  // A process of before the machine's restart is gone, even if another process has its number now.
   const isOfThisBoot = runner === undefined || isThisBoot(runner);
   const open = isOfThisBoot ? record.open : record.open.map(withoutSignals);
   const lifted = await liftSteps(open, ({ step, done, failed }) => {

@@ -73,7 +73,7 @@ export class TargetLocks {
     const path = join(this.#directory, name);
     if (this.#create(name)) return undefined;
     const found = lockIn(path);
-    // It was given back in this moment: whoever asks next may have it.
+    // It was given back in this moment, so the next process that asks may have it.
     if (found === "absent") return this.#create(name) ? undefined : "another drill has just taken it";
     if (found === "unreadable") return `${path} cannot be read; delete it if no drill runs`;
     if (isRunning(found.holder)) return `drill ${found.runId} (process ${found.holder.pid}) runs on it`;

@@ -72,14 +72,7 @@ async function prepareSwitch(
     ],
     expiresAfterMs,
     async inject() {
-      const answer = await exchange(send.method, send.url, send.body, context.signal);
-      if (answer.status < 200 || answer.status > 299) {
-        throw new UserError(
-          "promiseBroken",
-          `${send.method} ${send.url}: ${answer.status} ${answer.text.slice(0, 200)}`,
-        );
-      }
-      status = answer.status;
+      status = await obeyed(send, context.signal);
       return { status };
     },
     async felt() {
@@ -109,10 +102,7 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
     expiresAfterMs,
     async inject() {
       countedBefore = countIn((await exchange("GET", page, undefined, context.signal)).json, counters);
-      const answer = await exchange("PUT", page, { ...mode, expiresAfterMs }, context.signal);
-      if (answer.status < 200 || answer.status > 299) {
-        throw new UserError("promiseBroken", `PUT ${page}: ${answer.status} ${answer.text.slice(0, 200)}`);
-      }
+      await obeyed({ method: "PUT", url: page, body: { ...mode, expiresAfterMs } }, context.signal);
       isInForce = true;
       return { mode };
     },
@@ -130,6 +120,17 @@ async function prepareMode(args: z.output<typeof modeSchema>, context: Injection
         : [];
     },
   };
+}
+
+/** Sends a request and returns the status of its answer; throws `UserError` if that is not 2xx. */
+async function obeyed(
+  { method, url: page, body }: z.output<typeof requestSchema>,
+  signal: AbortSignal,
+): Promise<number> {
+  const { status, text: said } = await exchange(method, page, body, signal);
+  if (status < 200 || status > 299)
+    throw new UserError("promiseBroken", `${method} ${page}: ${status} ${said.slice(0, 200)}`);
+  return status;
 }
 
 /** The mode that the page shows; throws `UserError` if it shows none. */

@@ -1,7 +1,7 @@
 /**
  * Everything that has to be known before a run may begin: the values of all names, the stage, and
  * what each injection would hit. A dry run ends here; a run goes on from here. What was started is
- * stopped by whoever asked for it, with `stage.stop`.
+ * stopped by the caller, with `stage.stop`.
  */
 import type { Clock } from "ground-station-failover";
 import type { LoadedConfiguration } from "../experiment/configuration.ts";
