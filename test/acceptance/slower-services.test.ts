@@ -111,6 +111,27 @@ for (const both of [true, false]) {
   });
 }
 
+test("[F11] the active station becomes slower and slower, up to three seconds, and the backup does not → what one cannot take goes to the other", () => {
+  const slopes = [50, 200, 500, 1_000, 3_000].map((perSecondMs) => [20, perSecondMs] as const);
+  const quick = (random: Random): number => 20 + 5 * random.next();
+  const model = (draw: () => number): StationModel => ({ kind: "queue", workers: 1e6, workMs: 20, draw, drops: false });
+  judge(
+    [...cells(slopes, [5_000])].filter(({ shape }) => shape === "constant"),
+    { mean: 0.99, each: 0.95 },
+    ({ perSecond, patienceMs, toMs }, random) => {
+      let fromMs = Number.POSITIVE_INFINITY;
+      const growing = (): number =>
+        quick(random) + Math.min(3_000, (Math.max(0, world.nowMs - fromMs) * toMs) / 1_000 || 0);
+      const world: Crowded = new Crowded([model(growing), model(() => quick(random))], { isNew: true });
+      const load = { perSecond, patienceMs, random, terms: mixed };
+      world.offer({ forMs: 6_000, ...load });
+      fromMs = world.nowMs;
+      const { calls, left, refused } = world.offer({ forMs: 12_000, ...load });
+      return 1 - (left + refused.length) / calls;
+    },
+  );
+});
+
 test("[F6] the backup is ten to fifty times slower than the primary was, and takes any number → it is given what it needs", () => {
   const times = [
     [20, 200],

@@ -19,6 +19,8 @@
  * - of the last twenty commands that could be compared, at least five, and four in ten, failed at
  *   the active station and were served by another: it is failing, and is replaced as soon as the
  *   other one is heard, which may be one heartbeat later;
+ * - the active station takes fewer commands than usual, although no more come
+ *   (`spillover-begun` … `spillover-ended`): another one takes what it cannot;
  * - its gateway abstains after a stall of its own, and so keeps an active station that fails: the
  *   role waits, calls do not;
  * - a failback tries the station out (`handover-begun` … `promoted` or `handover-ended`).
@@ -58,6 +60,8 @@ const LEAST_OVERDUE_MS = 5;
 /** What the gateway reported about one group's active station since it became active. */
 class Active {
   doubted = false;
+  /** It takes fewer commands than usual, and another station takes the rest. */
+  spills = false;
   kept = false;
   /** Until when the gateway replaces no station, on its own clock. */
   abstainsUntilMs: number = Number.NEGATIVE_INFINITY;
@@ -129,6 +133,8 @@ export class WaysOfCalls {
     const active = this.#of(event.group);
     if (event.type === "doubted") active.doubted = true;
     else if (event.type === "trusted") active.doubted = false;
+    else if (event.type === "spillover-begun") active.spills = true;
+    else if (event.type === "spillover-ended") active.spills = false;
     else if (event.type === "no-eligible-station") active.kept = true;
     else if (event.type === "abstention" && event.reason === "observer-stall") active.abstainsUntilMs = event.untilMs;
     else if (event.type === "handover-begun") active.tried = event.station;
@@ -268,9 +274,10 @@ export class WaysOfCalls {
    * `station`.
    */
   #isSentAway(group: string, station: string, active: string, nowMs: number): boolean {
-    const { doubted, kept, tried, abstainsUntilMs } = this.#of(group);
+    const { doubted, spills, kept, tried, abstainsUntilMs } = this.#of(group);
     const { down, circuitOpen, rests } = this.#stations.of(group, active);
-    if (doubted || kept || tried === station || nowMs < abstainsUntilMs || down || circuitOpen || rests) return true;
+    if (doubted || spills || kept || tried === station || nowMs < abstainsUntilMs || down || circuitOpen || rests)
+      return true;
     return this.#isFailing(group, active);
   }
 

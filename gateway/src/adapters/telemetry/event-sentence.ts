@@ -24,6 +24,7 @@ export function severityOf(event: GroupEvent): Severity {
       // If no call waits and none was refused, the cause is that the callers leave.
       return event.waiting > 0 || event.refused > 0 ? "error" : "warn";
     case "doubted":
+    case "spillover-begun":
     case "local-shortage":
     case "capacity-learned":
     case "epoch-refused":
@@ -91,6 +92,9 @@ function told(event: GroupEvent): string {
       return `new commands avoid ${event.station} for the moment: ${event.reason}`;
     case "trusted":
       return `new commands go to ${event.station} again: ${event.reason}`;
+    case "spillover-begun":
+    case "spillover-ended":
+      return spilled(event);
     case "overload":
       return overloaded(event);
     case "overload-ended":
@@ -119,6 +123,12 @@ function told(event: GroupEvent): string {
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }
+}
+
+function spilled({ type, station }: Extract<GroupEvent, { type: "spillover-begun" | "spillover-ended" }>): string {
+  return type === "spillover-begun"
+    ? `${station} takes fewer commands than usual: another station takes the rest`
+    : `${station} is the only one to take new commands again`;
 }
 
 function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {

@@ -61,6 +61,7 @@ export function detectionIn(event: FeedEvent): DetectionKind | undefined {
 const BY_TYPE: ReadonlyMap<string, DetectionKind> = new Map<string, DetectionKind>(
   Object.entries({
     doubted: "set-aside",
+    "spillover-begun": "set-aside",
     promoted: "promotion",
     "no-eligible-station": "no-eligible-station",
     overload: "overload",

@@ -68,6 +68,8 @@ import type { SeenAs } from "./learned/source-at-station.ts";
 import { STRANGER_RATIO, UsualTimes } from "./learned/usual-times.ts";
 import { type CallOutcome, GoodputWatch } from "./overload/goodput.ts";
 import { Outlook } from "./overload/outlook.ts";
+import { Spillover } from "./overload/spillover.ts";
+import { UsualDemand } from "./overload/usual-demand.ts";
 import { Reports } from "./reports.ts";
 import type { Roles } from "./roles.ts";
 import { Router } from "./router.ts";
@@ -225,6 +227,8 @@ export class Dispatcher {
   readonly #queue: CallQueue = new CallQueue();
   readonly #out: AttemptsOut;
   readonly #usual: UsualTimes;
+  readonly #demand: UsualDemand = new UsualDemand();
+  readonly #spillover: Spillover = new Spillover(this.#demand);
   readonly #outlook: Outlook;
   readonly #due: DueHeap<Call> = new DueHeap();
   readonly #hedges: RetryBudgetMachine = new RetryBudgetMachine(HEDGES);
@@ -252,7 +256,7 @@ export class Dispatcher {
   constructor(options: DispatchOptions) {
     this.#options = options;
     this.roles = options.roles;
-    this.#router = new Router(options.roles);
+    this.#router = new Router(options.roles, this.#spillover);
     this.#out = new AttemptsOut(options.roles.stations.length);
     this.#usual = new UsualTimes(options.roles, this.patience);
     const { roles, patience } = this;
@@ -431,6 +435,7 @@ export class Dispatcher {
   #submit(call: Call, nowMs: number): Attempt | undefined {
     this.goodput.noteOffered();
     this.#outlook.noteOffered(nowMs);
+    if (this.#demand.noteOffered(nowMs)) this.#endDemandWindow(nowMs);
     this.#hedges.deposit(nowMs);
     const late = tooLate("the failover", call.terms.deadline, this.roles.active.parts.minTimeLeftMs, nowMs);
     if (late === undefined) {
@@ -439,6 +444,18 @@ export class Dispatcher {
       this.#letIn(call, nowMs);
     } else this.#settle(call, { error: late }, "expired", nowMs);
     return undefined;
+  }
+
+  #endDemandWindow(nowMs: number): void {
+    const { active } = this.roles;
+    this.#demand.endWindow(active.admission.limit === ENDLESS && !active.crowding.isSlow, nowMs);
+    this.#spillover.review(active);
+    this.#reportSpillover(nowMs);
+  }
+
+  #reportSpillover(nowMs: number): void {
+    const news = this.#spillover.news();
+    if (news !== undefined) this.#event({ ...news, atMs: nowMs });
   }
 
   /**
@@ -562,6 +579,7 @@ export class Dispatcher {
   #start(call: Call, station: Station, nowMs: number): Attempt {
     const { admission, crowding, parts } = station;
     const { breaker, budget, sharedSlots } = parts;
+    if (station !== this.roles.active) this.#reportSpillover(nowMs);
     if (call.attempts > 0) this.sent[reasonToSend(call, station)]++;
     else {
       if (budget !== undefined) budget.deposit(nowMs);

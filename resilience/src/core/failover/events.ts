@@ -93,6 +93,15 @@ export type FailoverEvent =
       readonly reason: string;
       readonly atMs: number;
     }
+  | {
+      /**
+       * The active station takes fewer calls than usual, although no more come: another station
+       * takes what it cannot, until `spillover-ended`.
+       */
+      readonly type: "spillover-begun" | "spillover-ended";
+      readonly station: string;
+      readonly atMs: number;
+    }
   | ({
       /**
        * Goodput is below half of the calls that end. While this lasts, it is reported at most every

@@ -6,12 +6,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dispatching, type DispatchingOptions } from "../../../../test/worlds/dispatching.ts";
 import { Failback } from "./failback.ts";
+import { Spillover } from "./overload/spillover.ts";
+import { UsualDemand } from "./overload/usual-demand.ts";
 import { Router } from "./router.ts";
 import type { Station } from "./station.ts";
 
 function begin(options: DispatchingOptions = {}): { readonly world: Dispatching; readonly router: Router } {
   const world = new Dispatching(options);
-  return { world, router: new Router(world.roles) };
+  return { world, router: new Router(world.roles, new Spillover(new UsualDemand())) };
 }
 
 const doubt = (one: Station): void => {

@@ -9,6 +9,7 @@
  * (`roles.ts`): routing reacts to three overdue attempts, and a role change needs proof.
  */
 import type { Call } from "./call.ts";
+import type { Spillover } from "./overload/spillover.ts";
 import type { Roles } from "./roles.ts";
 import type { Station } from "./station.ts";
 
@@ -40,10 +41,12 @@ const LEASE_RECHECK_MS = 10;
 
 export class Router {
   readonly #roles: Roles;
+  readonly #spillover: Spillover;
   #nextComparisonMs: number = Number.NEGATIVE_INFINITY;
 
-  constructor(roles: Roles) {
+  constructor(roles: Roles, spillover: Spillover) {
     this.#roles = roles;
+    this.#spillover = spillover;
   }
 
   /** The station that takes `call` now; undefined if the call has to wait. */
@@ -69,7 +72,7 @@ export class Router {
         if (active.admits(nowMs)) return active;
         // While the station serves nothing and has asked for a pause, other stations may take the
         // call.
-        if (nowMs >= active.admission.pausedUntilMs) return undefined;
+        if (nowMs >= active.admission.pausedUntilMs && !this.#spillover.allows(active, nowMs)) return undefined;
       }
       if (!roles.hasAlternative(active, nowMs)) return active.admits(nowMs) ? active : undefined;
       if (this.#isTrialDue(active, call, nowMs)) return active;

@@ -136,8 +136,12 @@ export class Station {
   admits(nowMs: number): boolean {
     const { sharedSlots } = this.parts;
     if (sharedSlots !== undefined && sharedSlots.running >= sharedSlots.maxConcurrent) return false;
-    if (this.lull.isOn(this.answerTimes.usualMs, nowMs)) return false;
-    return this.admission.admits(nowMs);
+    return !this.isInLull(nowMs) && this.admission.admits(nowMs);
+  }
+
+  /** Has the station answered nothing for a moment, while answers were due? */
+  isInLull(nowMs: number): boolean {
+    return this.lull.isOn(this.answerTimes.usualMs, nowMs);
   }
 
   /** When time alone could make {@link admits} true; `Infinity` if a call has to end first. */

@@ -7,6 +7,8 @@ import { CallerPatience } from "../learned/patience.ts";
 import { UsualTimes } from "../learned/usual-times.ts";
 import { Router } from "../router.ts";
 import { Outlook } from "./outlook.ts";
+import { Spillover } from "./spillover.ts";
+import { UsualDemand } from "./usual-demand.ts";
 
 /** North takes 100 ms, four at a time; `waiting` calls wait for it, each with ten seconds. */
 function queued(waiting: number, maxConcurrent = 4) {
@@ -15,7 +17,13 @@ function queued(waiting: number, maxConcurrent = 4) {
   const patience = new CallerPatience();
   const queue = new CallQueue();
   const usual = new UsualTimes(world.roles, patience);
-  const outlook = new Outlook({ roles: world.roles, router: new Router(world.roles), queue, usual, patience });
+  const outlook = new Outlook({
+    roles: world.roles,
+    router: new Router(world.roles, new Spillover(new UsualDemand())),
+    queue,
+    usual,
+    patience,
+  });
   outlook.noteQueued(true, world.nowMs);
   for (let call = 0; call < waiting; call++) {
     const own = world.call({ deadline: world.nowMs + 10_000 });
