@@ -89,12 +89,10 @@ function told(event: GroupEvent): string {
     case "epoch-adopted":
       return `a station has seen epoch ${event.epoch}; it is ours from now on`;
     case "doubted":
-      return `new commands avoid ${event.station} for the moment: ${event.reason}`;
     case "trusted":
-      return `new commands go to ${event.station} again: ${event.reason}`;
     case "spillover-begun":
     case "spillover-ended":
-      return spilled(event);
+      return rerouted(event);
     case "overload":
       return overloaded(event);
     case "overload-ended":
@@ -125,10 +123,19 @@ function told(event: GroupEvent): string {
   }
 }
 
-function spilled({ type, station }: Extract<GroupEvent, { type: "spillover-begun" | "spillover-ended" }>): string {
-  return type === "spillover-begun"
-    ? `${station} takes fewer commands than usual: another station takes the rest`
-    : `${station} is the only one to take new commands again`;
+type Rerouting = "doubted" | "trusted" | "spillover-begun" | "spillover-ended";
+
+function rerouted(event: Extract<GroupEvent, { type: Rerouting }>): string {
+  switch (event.type) {
+    case "doubted":
+      return `new commands avoid ${event.station} for the moment: ${event.reason}`;
+    case "trusted":
+      return `new commands go to ${event.station} again: ${event.reason}`;
+    case "spillover-begun":
+      return `${event.station} takes fewer commands than usual: another station takes the rest`;
+    case "spillover-ended":
+      return `${event.station} is the only one to take new commands again`;
+  }
 }
 
 function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {
