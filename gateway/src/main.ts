@@ -28,6 +28,7 @@ import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
 import { openAccessLog, type StandardStreams } from "./adapters/telemetry/open-access-log.ts";
 import { compose, type Gateway } from "./compose.ts";
 import { CallHistory } from "./fleet/call-history.ts";
+import { EventHistory } from "./fleet/event-history.ts";
 import { HeldMemory } from "./fleet/held-memory.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
 
@@ -101,6 +102,7 @@ class GatewayProcess implements RunningGateway {
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
   readonly #memory: HeldMemory;
+  readonly #history: EventHistory;
   readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
   readonly #names: NameCache = new NameCache({
@@ -131,8 +133,8 @@ class GatewayProcess implements RunningGateway {
     this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
-    const run = randomBytes(4).toString("hex");
-    this.#feed = new LiveFeed({ clock: systemClock, run, memory: this.#memory });
+    this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now() });
+    this.#feed = new LiveFeed({ clock: systemClock, history: this.#history, memory: this.#memory });
     this.#gateway = compose({
       settings,
       clock: systemClock,
@@ -177,6 +179,8 @@ class GatewayProcess implements RunningGateway {
     const log = this.#log;
     const { control, heartbeats } = this.#settings;
     const limits = this.#connectionLimits();
+    await this.#history.open();
+    this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
     this.#gateway.onEvent((event) => this.#note(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({
@@ -185,6 +189,7 @@ class GatewayProcess implements RunningGateway {
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
+        history: this.#history,
         beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,
         memory: this.#memory,
@@ -216,6 +221,7 @@ class GatewayProcess implements RunningGateway {
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
+    void this.#history.countStored();
   }
 
   announceStop(forMs: number): Promise<void> {
