@@ -7,12 +7,14 @@
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
 import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/callers/http-proxy.ts";
+import { RequestEnds } from "./adapters/callers/request-ends.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
 import { LiveFeed } from "./adapters/control/live-feed.ts";
 import { BeatStreams } from "./adapters/heartbeats/beat-streams.ts";
 import { challengesOf } from "./adapters/heartbeats/heartbeat-codec.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/heartbeats/udp-heartbeats.ts";
 import { LoopGuard } from "./adapters/http/loop-guard.ts";
+import { RequestIds } from "./adapters/http/request-id.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/process/descriptors.ts";
 import { listening } from "./adapters/process/listening.ts";
 import { memoryForCallers } from "./adapters/process/own-memory.ts";
@@ -23,7 +25,10 @@ import { NameLookup } from "./adapters/stations/name-lookup.ts";
 import { type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
 import type { Log } from "./adapters/telemetry/log.ts";
 import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
+import { openAccessLog, type StandardStreams } from "./adapters/telemetry/open-access-log.ts";
 import { compose, type Gateway } from "./compose.ts";
+import { CallHistory } from "./fleet/call-history.ts";
+import { EventHistory } from "./fleet/event-history.ts";
 import { HeldMemory } from "./fleet/held-memory.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
 
@@ -36,6 +41,8 @@ export interface GatewayOptions {
    * from this machine.
    */
   readonly controlToken?: string | undefined;
+  /** Where an access log to a standard stream goes. Default: there is none. */
+  readonly streams?: StandardStreams;
 }
 
 /** A gateway that is listening. */
@@ -89,9 +96,13 @@ class GatewayProcess implements RunningGateway {
   readonly #settings: GatewaySettings;
   readonly #log: Log;
   readonly #lostLogLines: () => number;
+  #lostAccessLines: () => number = () => 0;
+  readonly #streams: StandardStreams | undefined;
+  readonly #calls: CallHistory;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
   readonly #memory: HeldMemory;
+  readonly #history: EventHistory;
   readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
   readonly #names: NameCache = new NameCache({
@@ -112,16 +123,18 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: GatewaySettings, { log, lostLogLines = () => 0, controlToken }: GatewayOptions) {
+  constructor(settings: GatewaySettings, { log, lostLogLines = () => 0, controlToken, streams }: GatewayOptions) {
     this.#settings = settings;
     this.#log = log;
-    this.#lostLogLines = lostLogLines;
+    this.#lostLogLines = () => lostLogLines() + this.#lostAccessLines();
+    this.#streams = streams;
+    this.#calls = new CallHistory({ groups: settings.groups.length });
     this.#controlToken = controlToken;
     this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
-    const run = randomBytes(4).toString("hex");
-    this.#feed = new LiveFeed({ clock: systemClock, run, memory: this.#memory });
+    this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now() });
+    this.#feed = new LiveFeed({ clock: systemClock, history: this.#history, memory: this.#memory });
     this.#gateway = compose({
       settings,
       clock: systemClock,
@@ -142,7 +155,7 @@ class GatewayProcess implements RunningGateway {
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,
       lookups: () => this.#names.counts,
-      lostLogLines,
+      lostLogLines: this.#lostLogLines,
       listeners: () => this.#listeners(),
       memory: () => this.#memory.status,
     });
@@ -166,6 +179,8 @@ class GatewayProcess implements RunningGateway {
     const log = this.#log;
     const { control, heartbeats } = this.#settings;
     const limits = this.#connectionLimits();
+    await this.#history.open();
+    this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
     this.#gateway.onEvent((event) => this.#note(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({
@@ -174,6 +189,7 @@ class GatewayProcess implements RunningGateway {
         token: this.#controlToken,
         groups: this.#gateway.groups,
         feed: this.#feed,
+        history: this.#history,
         beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,
         memory: this.#memory,
@@ -193,7 +209,7 @@ class GatewayProcess implements RunningGateway {
     }
     const { maxConnections = limits.callers, addressRatio: callerRatio, ...uploads } = this.#settings.callers;
     const options = {
-      ...{ log, memory: this.#memory, callerRatio },
+      ...{ log, memory: this.#memory, callerRatio, ids: new RequestIds(), ends: await this.#openEnds() },
       maxConnections: Math.min(maxConnections, limits.callers),
       minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
       maxUploadPauseMs: uploads.maxUploadPauseMs,
@@ -205,6 +221,7 @@ class GatewayProcess implements RunningGateway {
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
+    void this.#history.countStored();
   }
 
   announceStop(forMs: number): Promise<void> {
@@ -250,6 +267,15 @@ class GatewayProcess implements RunningGateway {
     const part = await listening(what, at, open);
     this.#opened.push(part);
     return part;
+  }
+
+  async #openEnds(): Promise<RequestEnds> {
+    const random = seededRandom(randomBytes(16).toString("hex"));
+    const parts = { log: this.#log, random, nowMs: () => systemClock.nowMs() };
+    const opened = await openAccessLog(this.#settings.accessLog, this.#streams, parts);
+    this.#opened.push(opened);
+    this.#lostAccessLines = opened.lost;
+    return new RequestEnds({ calls: this.#calls, access: opened.access, timeOfDayMs: () => Date.now() });
   }
 
   #loopOf(group: string): LoopGuard {

@@ -67,7 +67,8 @@ The first line of fleet.yaml names it then:
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const { settings, controlToken, warnings, heartbeatSecrets } = loadConfiguration(config, process.env);
-  const { log, lost } = processLog(logLevel, json);
+  const { log, lost, output } = processLog(logLevel, json);
+  const stdout = LogOutput.standardOutput();
   for (const warning of warnings) log.warn(warning);
   // After an uncaught error the state is unknown: end the process, so that it can be restarted.
   process.on("uncaughtException", (error) => {
@@ -75,7 +76,12 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
     process.exit(EXIT.internal);
   });
   const asked = stopAsked(log);
-  const gateway = await runGateway(settings, { log, lostLogLines: lost, controlToken });
+  const gateway = await runGateway(settings, {
+    log,
+    lostLogLines: () => lost() + stdout.dropped,
+    controlToken,
+    streams: { stderr: output, stdout },
+  });
   watchSecretFiles(heartbeatSecrets.files, () => {
     try {
       gateway.useHeartbeatSecrets(heartbeatSecrets.read());
@@ -87,7 +93,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
       );
     }
   });
-  LogOutput.standardOutput().write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
+  stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
   const asker = await Promise.race([asked, gateway.stopped]);
   const { drainDelayMs, drainMs } = settings;
   // A person does not want to wait. If the parent is gone, its load balancer is gone, too.

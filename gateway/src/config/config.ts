@@ -9,7 +9,7 @@ import { dirname, resolve } from "node:path";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
-import type { GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
+import type { AccessLogSettings, GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
 import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
 import { reportHazards } from "./hazards.ts";
@@ -58,7 +58,13 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
     openTo: (name) => openTo(at(name)),
   });
   const files = read.heartbeatSecrets.files.map(at);
-  return { ...read, heartbeatSecrets: { ...read.heartbeatSecrets, files } };
+  const settings = { ...read.settings, accessLog: withPath(read.settings.accessLog, at) };
+  return { ...read, settings, heartbeatSecrets: { ...read.heartbeatSecrets, files } };
+}
+
+function withPath(accessLog: AccessLogSettings | undefined, at: (name: string) => string): AccessLogSettings {
+  const settings = accessLog as AccessLogSettings;
+  return settings.to.includes("/") ? { ...settings, to: at(settings.to) } : settings;
 }
 
 /** As {@link loadConfiguration}, but from the text of a file called `name`. */
@@ -118,6 +124,7 @@ function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): G
     control: written.control.listen,
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secrets },
     callers: written.callers,
+    accessLog: written.accessLog,
     drainDelayMs: written.drainDelay,
     drainMs: written.drain,
   };

@@ -7,12 +7,14 @@
 import type { z } from "zod";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
 import type {
+  AccessLogSettings,
   CallerBounds,
   GatewaySettings,
   GroupSettings,
   ListenSettings,
   StationSettings,
 } from "../fleet/settings.ts";
+import { accessLog } from "./access-log.ts";
 import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
@@ -49,6 +51,7 @@ export interface WrittenConfiguration {
   };
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
+  readonly accessLog: AccessLogSettings;
   readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
 }
@@ -299,6 +302,7 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
       description: "Where pushed heartbeats arrive, and what signs them",
     }),
     callers,
+    accessLog,
     drainDelay: duration(0, HOUR_MS)
       .prefault("5s")
       .meta({

@@ -91,6 +91,14 @@ export function text(what: string): z.ZodType<string> {
   );
 }
 
+/** Where a log goes. A path needs a slash, so that a misspelt word is not taken for a file. */
+export function logTarget(): z.ZodType<string> {
+  const allowed = "off, stderr, stdout, or the path of a file with a / in it, such as ./access.log";
+  return value(allowed, { ...FILLED, range: "`off`, `stderr`, `stdout`, or a path with a `/`" }, (given) =>
+    typeof given === "string" && /^(off|stderr|stdout|[^\0]*\/[^\0]*[^/\0])$/.test(given) ? given : undefined,
+  );
+}
+
 /** One text, or a list of at most `max` texts. */
 export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
   const allowed = `${what}, or a list of at most ${max}`;

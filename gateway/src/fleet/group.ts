@@ -180,6 +180,9 @@ export class Group {
     return this.settings.name;
   }
 
+  /** Reads the group's clock. */
+  readonly nowMs: () => number = () => this.#clock.nowMs();
+
   get activeStation(): string {
     return this.#failover.activeStation.name;
   }
@@ -201,6 +204,7 @@ export class Group {
   /** Sends `request` to the active station. `signal` is aborted when the caller hangs up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
+    request.trace?.noteSubmitted(nowMs);
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const onStream = (station: string, stream: ByteStream): void => {
       this.#streams.add(station, stream);
@@ -212,7 +216,11 @@ export class Group {
       queueMicrotask(() => reply.then(settled, unused));
     };
     const reply: Promise<CommandReply> = this.#failover.call(
-      (context) => context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed, onStream)),
+      (context) => {
+        const sent = context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed, onStream));
+        request.trace?.noteAttempt(context.station.name, context.epoch, sent, this.nowMs);
+        return sent;
+      },
       callOptionsOf(terms, signal, nowMs),
     );
     this.#tell(reply, nowMs);

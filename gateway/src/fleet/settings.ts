@@ -216,6 +216,16 @@ export interface CallerBounds {
   readonly maxUploadPauseMs: number;
 }
 
+/** What of requests is written to the access log, and where. */
+export interface AccessLogSettings {
+  /** `off`, `stderr`, `stdout`, or the path of a file. */
+  readonly to: string;
+  /** Share of all requests that are written, 0 to 1. */
+  readonly sample: number;
+  /** Requests that are answered later than this are always written, in ms. */
+  readonly slowAfterMs: number;
+}
+
 export interface GatewaySettings {
   readonly groups: readonly GroupSettings[];
   /** Address that serves status, switchover, events and metrics. */
@@ -224,6 +234,8 @@ export interface GatewaySettings {
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** What callers may use of this process. */
   readonly callers: CallerBounds;
+  /** Default: no access log. */
+  readonly accessLog?: AccessLogSettings;
   /**
    * How long a graceful stop still accepts commands, so that load balancers can see that the
    * gateway is stopping.

@@ -36,6 +36,16 @@ export interface CommandRequest {
   readonly timeLeftMs?: number;
   /** Account for the memory that its replies take. Default: not counted. */
   readonly room?: MemoryRoom;
+  /** Is told what happens to the command. Default: nobody is. */
+  readonly trace?: CommandObserver;
+}
+
+/** Is told what happens to a command on its way (see `command-trace.ts`). */
+export interface CommandObserver {
+  /** The group has taken the command, at `nowMs` of its clock. */
+  noteSubmitted(nowMs: number): void;
+  /** An attempt has been sent. `nowMs` reads the clock of the group. */
+  noteAttempt(station: string, epoch: number, reply: Promise<CommandReply>, nowMs: () => number): void;
 }
 
 /** A body that is read while it arrives. */

@@ -45,6 +45,8 @@ export class UploadPace {
   readonly #waiting: Set<UploadPace>;
   readonly #onTooSlow: () => void;
   #creditMs: number;
+  /** Bytes that have arrived. */
+  bytes = 0;
 
   constructor(options: UploadPaceOptions, waiting: Set<UploadPace>, onTooSlow: () => void) {
     this.#options = options;
@@ -61,6 +63,7 @@ export class UploadPace {
   /** `bytes` have arrived. No time is charged until {@link waits} is called again. */
   came(bytes: number): void {
     this.#waiting.delete(this);
+    this.bytes += bytes;
     const { minBytesPerSecond, maxPauseMs } = this.#options;
     if (bytes > 0) this.#creditMs = Math.min(maxPauseMs, this.#creditMs + (bytes * 1_000) / minBytesPerSecond);
   }

@@ -16,21 +16,24 @@ import { pipeline } from "node:stream/promises";
 import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
 import type { NoReply } from "../../fleet/answer.ts";
 import { answerTo, withoutReply } from "../../fleet/answer.ts";
+import { CommandTrace } from "../../fleet/command-trace.ts";
 import type { Group } from "../../fleet/group.ts";
-import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
+import { HeldMemory } from "../../fleet/held-memory.ts";
 import { INTERNAL, NoRoomError, RefusedRequest } from "../../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../../fleet/uplink.ts";
-import type { UploadPace } from "../../fleet/upload-pace.ts";
 import { callerOf } from "../http/caller-address.ts";
 import { flat, headerValue, pairs } from "../http/http-headers.ts";
 import { LoopGuard } from "../http/loop-guard.ts";
 import { problemAnswer, titleOf } from "../http/problem.ts";
 import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
+import { answerWithId, RequestIds } from "../http/request-id.ts";
 import { RequestServer, TOO_SLOW } from "../http/request-server.ts";
 import { TrustedProxies } from "../http/trusted-proxies.ts";
 import type { Log } from "../telemetry/log.ts";
 import { CallerConnections } from "./caller-connections.ts";
+import { Exchange } from "./exchange.ts";
 import { expectBody, requestBody, takeRoom } from "./request-body.ts";
+import type { RequestEnds } from "./request-ends.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 import { UploadTimer } from "./upload-timer.ts";
 
@@ -63,6 +66,10 @@ export interface ProxyListener extends ListenerFigures, AsyncDisposable {
 
 export interface ProxyOptions {
   readonly log: Log;
+  /** Makes ids of requests; shared by all listeners of a process. Default: its own. */
+  readonly ids?: RequestIds;
+  /** Is told how each request ended. Default: nobody is. */
+  readonly ends?: RequestEnds;
   /** Shared with all other requests that go to the group's stations. Default: its own. */
   readonly loop?: LoopGuard;
   /** Counts and bounds the memory held for callers. Default: no bound. */
@@ -125,6 +132,8 @@ class CommandProxy implements ProxyListener {
   readonly loop: LoopGuard;
   readonly #group: Group;
   readonly #way: RequestWay;
+  readonly #ids: RequestIds;
+  readonly #ends: RequestEnds | undefined;
   readonly #log: Log;
   readonly #answerIdleMs: number;
   readonly #memory: HeldMemory;
@@ -141,6 +150,7 @@ class CommandProxy implements ProxyListener {
     const {
       log,
       loop = new LoopGuard(),
+      ids = new RequestIds(),
       memory = new HeldMemory(),
       headersMs = 10_000,
       answerIdleMs = 30_000,
@@ -150,6 +160,8 @@ class CommandProxy implements ProxyListener {
     this.#group = group;
     this.loop = loop;
     this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
+    this.#ids = ids;
+    this.#ends = options.ends;
     this.#log = log;
     this.#memory = memory;
     this.#unserved = new UnservedConnections(group.name, log);
@@ -158,9 +170,12 @@ class CommandProxy implements ProxyListener {
     this.#requests = new RequestServer({
       serve: (message, response, waits) => void this.#serve(message, response, waits),
       takeRoom: (message) => this.#roomToWait(message),
-      onMalformed: ({ code }) => {
+      onMalformed: ({ code }, problem, socket) => {
         if (code === "ERR_HTTP_REQUEST_TIMEOUT") this.#tooSlow.head++;
-        this.#log.debug({ group: group.name, code }, "malformed request");
+        const requestId = this.#ids.next();
+        this.#log.debug({ group: group.name, requestId, code }, "malformed request");
+        this.#ends?.refused(group, requestId, problem, socket);
+        return { requestId, group: group.name };
       },
       headersMs,
       requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
@@ -227,7 +242,10 @@ class CommandProxy implements ProxyListener {
     const caller = new AbortController();
     const room = this.#memory.roomFor(callerOf(message.socket.remoteAddress));
     const pace = this.#uploads.begin(() => this.#endSlow(response, caller));
+    const trace = new CommandTrace(this.#ids.of(message.rawHeaders), this.#group.nowMs());
+    const exchange = new Exchange(caller, room, pace, trace, message.socket.remoteAddress);
     response.once("close", () => {
+      this.#ends?.ended(this.#group, message, response, exchange, this.#way.proxies);
       room.release();
       pace.end();
       if (!response.writableFinished)
@@ -235,12 +253,12 @@ class CommandProxy implements ProxyListener {
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
-      const request = await this.#received(message, response, waits, { caller, room, pace });
+      const request = await this.#received(message, response, waits, exchange);
       const answer = await answerTo(this.#group, request, caller.signal);
-      if (answer.type === "reply") await this.#passBack(message, response, answer.reply);
-      else this.#tell(message, response, answer);
+      if (answer.type === "reply") await this.#passBack(message, response, answer.reply, exchange);
+      else this.#tell(message, response, answer, exchange);
     } catch (error) {
-      this.#tell(message, response, withoutReply(error));
+      this.#tell(message, response, withoutReply(error), exchange);
     }
   }
 
@@ -263,10 +281,10 @@ class CommandProxy implements ProxyListener {
     message: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
-    { caller, room, pace }: Exchange,
+    { caller, room, pace, trace }: Exchange,
   ): Promise<CommandRequest> {
     this.#requests.refuseTooMuch(message);
-    const head = requestHead(message, this.#way);
+    const head = requestHead(message, this.#way, trace.requestId);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
     const terms = { limits, room, isKeyed: headerValue(head.headers, "idempotency-key") !== undefined };
@@ -277,8 +295,8 @@ class CommandProxy implements ProxyListener {
     // Computed only now, because reading the body took time. The wall clock is read here and
     // nowhere later.
     return deadlineMs === undefined
-      ? { ...head, body, room }
-      : { ...head, body, room, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
+      ? { ...head, body, room, trace }
+      : { ...head, body, room, trace, timeLeftMs: Math.max(0, deadlineMs - Date.now()) };
   }
 
   /** The body of a request arrives too slowly. Ends the request; no station is to blame. */
@@ -289,17 +307,24 @@ class CommandProxy implements ProxyListener {
     caller.abort(new RefusedRequest(TOO_SLOW));
   }
 
-  async #passBack(message: IncomingMessage, response: ServerResponse, reply: CommandReply): Promise<void> {
+  async #passBack(
+    message: IncomingMessage,
+    response: ServerResponse,
+    reply: CommandReply,
+    exchange: Exchange,
+  ): Promise<void> {
     const { body } = reply;
-    if (body.kind === "bytes") return this.#answer(message, response, { ...reply, body });
-    this.#begin(message, response, reply, flat(reply.headers));
+    if (body.kind === "bytes") return this.#answer(message, response, { ...reply, body }, exchange);
+    this.#begin(message, response, reply, flat(reply.headers), exchange);
     // Sends the head now, because an event stream may be silent for long.
     response.flushHeaders();
+    exchange.countFrom(message.socket);
     try {
       await pipeline(body.stream, response, { end: false });
     } catch (error) {
       // The head is sent. The only thing left is to prevent the caller from taking this for a
       // complete reply.
+      exchange.isCut = true;
       this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
       return cut(message.socket);
     }
@@ -307,13 +332,14 @@ class CommandProxy implements ProxyListener {
     this.#finish(message, response);
   }
 
-  #answer(message: IncomingMessage, response: ServerResponse, reply: WholeReply): void {
+  #answer(message: IncomingMessage, response: ServerResponse, reply: WholeReply, exchange: Exchange): void {
     const headers = flat(reply.headers);
     const { bytes } = reply.body;
     const bodiless = message.method === "HEAD" || reply.status === 204 || reply.status === 304;
     const framed = bodiless || reply.trailers.length > 0 || headerValue(reply.headers, "content-length") !== undefined;
     if (!framed) headers.push("content-length", String(bytes.length));
-    this.#begin(message, response, reply, headers);
+    this.#begin(message, response, reply, headers, exchange);
+    if (!bodiless) exchange.bytesOut = bytes.length;
     if (reply.trailers.length > 0) response.addTrailers(pairs(reply.trailers));
     this.#finish(message, response, bodiless ? undefined : bytes);
   }
@@ -322,7 +348,10 @@ class CommandProxy implements ProxyListener {
    * Starts the answer. The connection is not used again if the listener is stopping, or if the
    * answer comes before the request's end.
    */
-  #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[]): void {
+  #begin(message: IncomingMessage, response: ServerResponse, reply: Head, headers: string[], exchange: Exchange): void {
+    exchange.status = reply.status;
+    exchange.answeredMs = this.#group.nowMs();
+    answerWithId(headers, exchange.trace.requestId);
     const connection = this.#requests.connectionOf(message.socket);
     if (this.#retiring || !message.complete) connection.endWith(response);
     if (connection.isLast(response)) headers.push("connection", "close");
@@ -353,13 +382,15 @@ class CommandProxy implements ProxyListener {
   }
 
   /** Answers with a problem, if the caller is still connected. */
-  #tell(message: IncomingMessage, response: ServerResponse, noReply: NoReply): void {
+  #tell(message: IncomingMessage, response: ServerResponse, noReply: NoReply, exchange: Exchange): void {
     const { error } = noReply;
+    exchange.error = error;
     if (noReply.type === "caller-gone" || response.destroyed || message.socket.destroyed) {
       if (!(error instanceof CallAbortedError)) this.#log.debug({ err: error, group: this.#group.name }, "no answer");
       return;
     }
     const { problem } = noReply;
+    exchange.problem = problem;
     if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
     if (response.headersSent) return cut(message.socket);
@@ -367,11 +398,15 @@ class CommandProxy implements ProxyListener {
     // Without the query: it may contain secrets, which must not be logged.
     const path = url?.replace(/\?.*/s, "");
     const { code, detail } = problem;
-    this.#log.debug({ group: this.#group.name, method, path, code, detail, ...causeOf(error) }, "refused");
-    const { headers, body } = problemAnswer(problem);
+    const { requestId } = exchange.trace;
+    const group = this.#group.name;
+    this.#log.debug({ group, requestId, method, path, code, detail, ...causeOf(error) }, "refused");
+    const { headers, body } = problemAnswer(problem, { requestId, group });
     // The fault in this request may also cause the next one to be misread.
     if (error instanceof RefusedRequest) this.#requests.connectionOf(message.socket).endWith(response);
-    this.#begin(message, response, { status: problem.status, statusText: titleOf(problem.status) }, headers);
+    const head = { status: problem.status, statusText: titleOf(problem.status) };
+    this.#begin(message, response, head, headers, exchange);
+    exchange.bytesOut = method === "HEAD" ? 0 : body.length;
     this.#finish(message, response, method === "HEAD" ? undefined : body);
   }
 }
@@ -383,13 +418,6 @@ function causeOf(error: unknown): { readonly cause?: string } {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText">;
-
-/** Belongs to a request until its answer has been sent. */
-interface Exchange {
-  readonly caller: AbortController;
-  readonly room: MemoryRoom;
-  readonly pace: UploadPace;
-}
 
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };

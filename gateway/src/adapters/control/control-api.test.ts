@@ -10,6 +10,7 @@ import type { VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { probedPair } from "../../../../test/worlds/probed-pair.ts";
 import type { Gateway } from "../../compose.ts";
+import { EventHistory } from "../../fleet/event-history.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { BeatStreams } from "../heartbeats/beat-streams.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -53,7 +54,8 @@ async function controlOf(token?: string): Promise<Fixture> {
   const { gateway, clock, silent } = probedPair();
   const stop = new AbortController();
   const running = gateway.run(stop.signal);
-  const feed = new LiveFeed({ clock, run: "t1" });
+  const history = new EventHistory({ clock, timeOfDayMs: () => clock.nowMs() });
+  const feed = new LiveFeed({ clock, history });
   gateway.onEvent((event) => feed.publish(event, new Date(0)));
   await clock.advanceBy(5_000);
   const logged: string[] = [];
@@ -65,6 +67,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     token,
     groups: gateway.groups,
     feed,
+    history,
     beats: new BeatStreams({ clock }),
     memory,
     listeners: () => ({}),

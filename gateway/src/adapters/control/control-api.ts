@@ -19,6 +19,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
+import type { EventHistory } from "../../fleet/event-history.ts";
 import type { Group } from "../../fleet/group.ts";
 import type { HeldMemory } from "../../fleet/held-memory.ts";
 import type { ListenSettings } from "../../fleet/settings.ts";
@@ -30,6 +31,7 @@ import { PROBLEM_TYPE } from "../http/problem.ts";
 import { isLoopback } from "../process/addresses.ts";
 import type { Log } from "../telemetry/log.ts";
 import { ControlServer } from "./control-server.ts";
+import { asksForPage, eventPage } from "./history-api.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import { SharedAnswer } from "./shared-answer.ts";
 
@@ -44,6 +46,7 @@ export interface ControlOptions {
   readonly token: string | undefined;
   readonly groups: ReadonlyMap<string, Group>;
   readonly feed: LiveFeed;
+  readonly history: EventHistory;
   readonly beats: BeatStreams;
   /** Counts the memory of answers, and is shown in the status. */
   readonly memory: HeldMemory;
@@ -116,6 +119,7 @@ function controlApp(options: ControlOptions): Hono<Env> {
   app.get("/v1/events", (context) => {
     // Hono answers HEAD with the GET route, which would open a stream without a reader.
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
+    if (asksForPage(context)) return eventPage(context, options.history, Date.now());
     const { socket } = context.env.incoming;
     const caller = callerOf(socket.remoteAddress);
     const stream = feed.open(context.req.header("last-event-id"), caller, () => socket.destroy());

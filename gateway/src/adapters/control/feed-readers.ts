@@ -47,6 +47,11 @@ export class FeedReaders<Reader extends FeedReader> {
     return this.#readers;
   }
 
+  /** False once the reader is gone. */
+  has(reader: Reader): boolean {
+    return this.#readers.has(reader);
+  }
+
   /**
    * Opens a stream for one more reader, which `begin` creates when the stream starts. Undefined if
    * there are already too many readers.

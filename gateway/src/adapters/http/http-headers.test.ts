@@ -157,7 +157,7 @@ test("[G6] twins of our own fields, with `_` for `-`, go no further; others with
     "idempotency_key",
     "x_time_left_ms",
   ];
-  const others = ["x_request_id", "my_gsf_epoch", "forwarded_by"];
+  const others = ["x_customer_id", "my_gsf_epoch", "forwarded_by"];
   const kept = endToEnd([...names, ...others].flatMap((name) => [name, "1"]));
   assert.deepEqual(
     kept.map(([name]) => name),

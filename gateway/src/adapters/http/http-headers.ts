@@ -51,6 +51,7 @@ const OF_MESSAGE: ReadonlySet<string> = new Set([
     "via",
     "cdn-loop",
     "idempotency-key",
+    "x-request-id",
     "x-time-left-ms",
     "grpc-timeout",
   ],

@@ -6,6 +6,7 @@
 import type { Duplex } from "node:stream";
 import type { Problem } from "../../fleet/problem.ts";
 import { OUTCOME_HEADER } from "../../fleet/uplink.ts";
+import { REQUEST_ID_HEADER } from "./request-id.ts";
 
 /** Media type of a problem. */
 export const PROBLEM_TYPE = "application/problem+json";
@@ -30,10 +31,22 @@ export function titleOf(status: number): string {
   return TITLES[status] ?? "";
 }
 
-/** A problem as an answer: its fields (names and values alternating) and its body. */
-export function problemAnswer(problem: Problem): { headers: string[]; body: Buffer } {
+/** The request that a problem is the answer to. */
+export interface ProblemRequest {
+  readonly requestId: string;
+  readonly group: string;
+}
+
+/**
+ * A problem as an answer: its fields (names and values alternating) and its body. With `request`
+ * the body names the request, and the command that explains to an operator what happened to it.
+ */
+export function problemAnswer(problem: Problem, request?: ProblemRequest): { headers: string[]; body: Buffer } {
   const { status, code, detail, retryAfterMs, outcomeUnknown } = problem;
-  const body = Buffer.from(JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail }));
+  const told = request && { requestId: request.requestId, explain: explainCommand(request) };
+  const body = Buffer.from(
+    JSON.stringify({ type: "about:blank", title: titleOf(status), status, code, detail, ...told }),
+  );
   const headers = ["content-type", PROBLEM_TYPE, "content-length", String(body.length), "cache-control", "no-store"];
   if (retryAfterMs !== undefined) headers.push("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
   if (outcomeUnknown === true) headers.push(OUTCOME_HEADER, "unknown");
@@ -46,9 +59,20 @@ export function problemAnswer(problem: Problem): { headers: string[]; body: Buff
  */
 const LINGER_MS = 1_000;
 
-/** Answers on a connection that has no request to answer, and closes it. */
-export function answerRaw(socket: Duplex, problem: Problem): void {
-  const { headers, body } = problemAnswer(problem);
+/** The command that explains a request. An id is a caller's text, so it is quoted for a shell. */
+function explainCommand({ group, requestId }: ProblemRequest): string {
+  const isPlain = /^[A-Za-z0-9][\w.:@/+=-]*$/.test(requestId);
+  const shown = isPlain ? requestId : `-- '${requestId.replaceAll("'", "'\\''")}'`;
+  return `gsf explain ${group} ${shown}`;
+}
+
+/**
+ * Answers on a connection that has no request to answer, and closes it. `request`: the id under
+ * which the data that could not be read is known.
+ */
+export function answerRaw(socket: Duplex, problem: Problem, request?: ProblemRequest): void {
+  const { headers, body } = problemAnswer(problem, request);
+  if (request !== undefined) headers.push(REQUEST_ID_HEADER, request.requestId);
   let head = `HTTP/1.1 ${problem.status} ${titleOf(problem.status)}\r\nconnection: close\r\n`;
   for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   socket.on("error", () => undefined);

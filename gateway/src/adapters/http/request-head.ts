@@ -12,6 +12,7 @@ import { plainAddress } from "./caller-address.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
+import { setRequestId } from "./request-id.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 
 /** Expect is answered here. Trailer announces trailers, which are not passed on. */
@@ -55,14 +56,19 @@ export function soundHead(message: IncomingMessage): SoundHead {
   return { method, target: at.target, headers };
 }
 
-/** The head of `message` as the group takes it. Throws {@link RefusedRequest}. */
+/**
+ * The head of `message` as the group takes it, under the id `requestId`. Throws
+ * {@link RefusedRequest}.
+ */
 export function requestHead(
   message: IncomingMessage,
   { proxies, loop }: RequestWay,
+  requestId: string,
 ): Omit<CommandRequest, "body" | "timeLeftMs"> {
   const { method, target, headers } = soundHead(message);
   loop.refuseReturned(message.rawHeaders);
   const caller = plainAddress(message.socket.remoteAddress);
+  setRequestId(headers, requestId);
   headers.push([LOOP_HEADER, loop.name]);
   const origin = { caller, protocol: "http", isTrusted: proxies.has(caller) } as const;
   return { method, target, headers: withForwarded(headers, origin), caller };

@@ -19,7 +19,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
 import { CallerConnection } from "./caller-connection.ts";
-import { answerRaw } from "./problem.ts";
+import { answerRaw, type ProblemRequest } from "./problem.ts";
 
 export interface RequestServerOptions {
   /** Serves one request when its turn has come. `waits`: its sender waits for `100 Continue`. */
@@ -29,8 +29,11 @@ export interface RequestServerOptions {
    * there always is room.
    */
   readonly takeRoom?: (message: IncomingMessage) => Disposable | undefined;
-  /** Called once for each connection whose data could not be read. */
-  readonly onMalformed?: (error: NodeJS.ErrnoException) => void;
+  /**
+   * Called once for each connection whose data could not be read, and for a CONNECT. Returns the
+   * names under which the answer speaks of the request. Default: none.
+   */
+  readonly onMalformed?: (error: NodeJS.ErrnoException, problem: Problem, socket: Duplex) => ProblemRequest | undefined;
   /** Longest time for a header block to arrive, in ms. */
   readonly headersMs: number;
   /** Longest time for a whole request to arrive, in ms. */
@@ -173,7 +176,7 @@ export class RequestServer {
    * and then the connection ends.
    */
   #tunnelAsked(socket: Duplex): void {
-    if (!this.connectionOf(socket).endsUnread()) return answerRaw(socket, NO_TUNNELS);
+    if (!this.connectionOf(socket).endsUnread()) return this.#refuse(CONNECT_ASKED, NO_TUNNELS, socket);
     // The rest is read and discarded, so that a reset does not overtake the answers. The socket has
     // no other listener for errors at this point.
     socket.on("error", () => undefined).resume();
@@ -190,8 +193,11 @@ export class RequestServer {
     if (connection.endsUnread()) return;
     if (!connection.isAnswerable) return void socket.destroy();
     this.#refused.add(socket);
-    this.#options.onMalformed?.(error);
-    answerRaw(socket, this.#problemOf(error));
+    this.#refuse(error, this.#problemOf(error), socket);
+  }
+
+  #refuse(error: NodeJS.ErrnoException, problem: Problem, socket: Duplex): void {
+    answerRaw(socket, problem, this.#options.onMalformed?.(error, problem, socket));
   }
 
   #problemOf({ code = "", message }: NodeJS.ErrnoException): Problem {
@@ -203,6 +209,7 @@ export class RequestServer {
 
 export const TOO_SLOW: Problem = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");
 
+const CONNECT_ASKED: NodeJS.ErrnoException = { name: "Error", message: "CONNECT", code: "NOT_SUPPORTED" };
 const NO_TUNNELS: Problem = refusal(501, "NOT_SUPPORTED", "CONNECT is not supported: this is a reverse proxy");
 const PARSER_PROBLEMS: ReadonlyMap<string, Problem> = new Map([
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", refusal(413, "REQUEST_TOO_LARGE", "the chunk extensions are too long")],

@@ -18,6 +18,12 @@ export interface LogOutputOptions {
   readonly droppedLine?: (dropped: number) => string;
 }
 
+/** Data that is written together: one line or several. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly lines: number;
+}
+
 const MAX_BYTES = 1024 * 1024;
 /** Time between two tries, in ms, while the reader does not read. */
 const RETRY_MS = 50;
@@ -35,7 +41,7 @@ export class LogOutput {
   readonly #fd: number;
   readonly #maxBytes: number;
   readonly #droppedLine: ((dropped: number) => string) | undefined;
-  readonly #waiting: Buffer[] = [];
+  readonly #waiting: Piece[] = [];
   #waitingBytes = 0;
   #untold = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -62,10 +68,11 @@ export class LogOutput {
     return flushedAtExit(new LogOutput(neverBlocking(STANDARD_OUTPUT)));
   }
 
-  write(line: string): void {
+  /** Writes a line, or several at once: `lines` says how many `text` has. Default 1. */
+  write(text: string, lines = 1): void {
     if (this.#untold > 0 && this.#waiting.length === 0) this.#tellDropped();
-    if (this.#waiting.length > 0) this.#keep(Buffer.from(line));
-    else this.#send(Buffer.from(line));
+    if (this.#waiting.length > 0) this.#keep({ bytes: Buffer.from(text), lines });
+    else this.#send({ bytes: Buffer.from(text), lines });
   }
 
   /**
@@ -80,19 +87,20 @@ export class LogOutput {
     clearTimeout(this.#timer);
   }
 
-  #send(piece: Buffer): void {
+  #send(piece: Piece): void {
     const rest = this.#written(piece);
     if (rest !== undefined) this.#keep(rest, true);
   }
 
   /** The part of `piece` that could not be written yet; undefined if there is none. */
-  #written(piece: Buffer): Buffer | undefined {
+  #written(piece: Piece): Piece | undefined {
+    const { bytes, lines } = piece;
     try {
-      const written = writeSync(this.#fd, piece);
-      return written < piece.length ? piece.subarray(written) : undefined;
+      const written = writeSync(this.#fd, bytes);
+      return written < bytes.length ? { bytes: bytes.subarray(written), lines } : undefined;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EAGAIN") return piece;
-      this.#drop();
+      this.#drop(lines);
       return undefined;
     }
   }
@@ -101,10 +109,11 @@ export class LogOutput {
    * `isBegun`: part of it may have been written. It is then always kept, because half a line is
    * worse than none.
    */
-  #keep(piece: Buffer, isBegun = false): void {
-    if (!isBegun && this.#waitingBytes + piece.length > this.#maxBytes) return this.#drop();
+  #keep(piece: Piece, isBegun = false): void {
+    const { length } = piece.bytes;
+    if (!isBegun && this.#waitingBytes + length > this.#maxBytes) return this.#drop(piece.lines);
     this.#waiting.push(piece);
-    this.#waitingBytes += piece.length;
+    this.#waitingBytes += length;
     this.#retryLater();
   }
 
@@ -116,9 +125,9 @@ export class LogOutput {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#waiting.length > 0) {
-      const piece = this.#waiting[0] as Buffer;
+      const piece = this.#waiting[0] as Piece;
       const rest = this.#written(piece);
-      this.#waitingBytes -= piece.length - (rest?.length ?? 0);
+      this.#waitingBytes -= piece.bytes.length - (rest?.bytes.length ?? 0);
       if (rest === undefined) this.#waiting.shift();
       else {
         this.#waiting[0] = rest;
@@ -128,9 +137,9 @@ export class LogOutput {
     if (this.#untold > 0) this.#tellDropped();
   }
 
-  #drop(): void {
-    this.dropped++;
-    this.#untold++;
+  #drop(lines: number): void {
+    this.dropped += lines;
+    this.#untold += lines;
   }
 
   #tellDropped(): void {
@@ -138,7 +147,7 @@ export class LogOutput {
     this.#untold = 0;
     if (this.#droppedLine === undefined) return;
     const before = this.dropped;
-    this.#send(Buffer.from(this.#droppedLine(dropped)));
+    this.#send({ bytes: Buffer.from(this.#droppedLine(dropped)), lines: 1 });
     // The report itself was lost, so the next one reports all dropped lines.
     if (this.dropped > before) {
       this.dropped = before;

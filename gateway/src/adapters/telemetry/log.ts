@@ -28,6 +28,8 @@ export interface ProcessLog {
   readonly log: Log;
   /** Number of lines that were not read or could not be written, since the start. */
   readonly lost: () => number;
+  /** The output itself, for other lines that go the same way. */
+  readonly output: LogOutput;
 }
 
 /** `json`: write JSON even if standard error is a terminal. */
@@ -45,7 +47,7 @@ export function processLog(level: LogLevel = "info", json = false): ProcessLog {
       return isJson ? `${line}\n` : readable(line);
     },
   });
-  return { log: createLog({ level, json: isJson, to: output }), lost: () => output.dropped };
+  return { log: createLog({ level, json: isJson, to: output }), lost: () => output.dropped, output };
 }
 
 const LOST = "lines of this log were lost: nobody read them, or they could not be written";
