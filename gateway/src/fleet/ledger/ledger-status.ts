@@ -5,15 +5,11 @@
 import type { RecordStoreErrorCode } from "../record-store.ts";
 import type { NotKept } from "./kept-answer.ts";
 
-/** What requests with a key found, each counted once by how it ended. */
-export const KEY_USES = ["first", "replayed", "waited", "reused", "timedOut", "unreadable"] as const;
-export type KeyUseResult = (typeof KEY_USES)[number];
+/** What requests with a key found. */
+type KeyUseResult = "first" | "replayed" | "waited" | "reused" | "timedOut" | "unreadable";
 
 /** Why an answer was given without being durable. `slow`: it may become durable later. */
 export type NotRemembered = RecordStoreErrorCode | "slow";
-
-/** Why answers were not kept. */
-export const NOT_KEPT = ["not-final", "streamed", "too-large", "full", "busy", "failed", "closed", "slow"] as const;
 
 export interface LedgerCounts {
   readonly used: Record<KeyUseResult, number>;
