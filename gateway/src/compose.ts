@@ -10,6 +10,9 @@ import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
+import { IdempotencyLedger } from "./fleet/ledger/idempotency-ledger.ts";
+import type { Digest } from "./fleet/ledger/request-identity.ts";
+import type { RecordStore } from "./fleet/record-store.ts";
 import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";
 import type { Uplink } from "./fleet/uplink.ts";
 
@@ -27,6 +30,14 @@ export interface GatewayParts {
   readonly challengeOf: (subject: string) => string;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
+  /**
+   * What survives a restart. Default: nothing does, and no answers of idempotency keys are kept.
+   */
+  readonly records?: RecordStore | undefined;
+  /**
+   * Digests keys, callers and requests for the idempotency ledger. Default: no answers are kept.
+   */
+  readonly digest?: Digest | undefined;
 }
 
 /** An event of a group. */
@@ -48,7 +59,9 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function compose({ settings, clock, random, uplink, challengeOf, onCommand }: GatewayParts): Gateway {
+export function compose(parts: GatewayParts): Gateway {
+  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest } = parts;
+  const ledger = records && digest && new IdempotencyLedger({ records, clock, digest });
   const observer = new ObserverHealth();
   const groups = new Map(
     settings.groups.map((group) => [
@@ -60,10 +73,12 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
         observer,
         drainMs: settings.drainMs,
         uplinkOf: (station) => uplink(group, station),
+        ledger,
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),
     ]),
   );
+  ledger?.load();
   const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
@@ -91,7 +106,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
       };
     },
     async run(signal) {
-      await Promise.all([...groups.values()].map((group) => group.run(signal)));
+      await Promise.all([...[...groups.values()].map((group) => group.run(signal)), ledger?.run(signal)]);
     },
   };
 }

@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
 import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/callers/http-proxy.ts";
+import { requestDigest } from "./adapters/callers/request-digest.ts";
 import { RequestEnds } from "./adapters/callers/request-ends.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
 import { LiveFeed } from "./adapters/control/live-feed.ts";
@@ -140,6 +141,7 @@ class GatewayProcess implements RunningGateway {
       clock: systemClock,
       random: seededRandom(randomBytes(16).toString("hex")),
       challengeOf: challengesOf(randomBytes(32)),
+      digest: requestDigest,
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
         const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });

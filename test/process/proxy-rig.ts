@@ -14,7 +14,7 @@ import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/cal
 import { listenForCommands } from "../../gateway/src/adapters/callers/http-proxy.ts";
 import { httpUplink } from "../../gateway/src/adapters/stations/http-uplink.ts";
 import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
-import { compose } from "../../gateway/src/compose.ts";
+import { compose, type GatewayParts } from "../../gateway/src/compose.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
@@ -123,6 +123,7 @@ export async function rig(
   serve: RequestListener | readonly [RequestListener, RequestListener],
   changes: Changes = {},
   options: Partial<ProxyOptions> = {},
+  parts: Partial<GatewayParts> = {},
 ): Promise<Rig> {
   const [first, second] = typeof serve === "function" ? [serve, serve] : serve;
   await using started = new AsyncDisposableStack();
@@ -151,6 +152,7 @@ export async function rig(
     random: seededRandom(1),
     uplink: (group, station) => started.use(httpUplink(group, station)),
     challengeOf: () => "unused",
+    ...parts,
   });
   const group = gateway.groups.get("atlantic") as Group;
   for (const { name } of settings.stations) group.noteHeartbeat(name, { sequence: 1 }, 0);

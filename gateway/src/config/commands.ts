@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { GroupSettings, KeyStatusSettings } from "../fleet/settings.ts";
+import { idempotency } from "./idempotency.ts";
 import {
   duration,
   exactly,
@@ -160,6 +161,9 @@ export const commands: z.ZodType<GroupSettings["commands"]> = exactly(
       byDefault: "none: stations cannot be asked",
       description: "How a station is asked what became of a command that was out when the station was lost",
     }),
+    idempotency: idempotency
+      .prefault({})
+      .meta({ description: "Which answers are kept under their `Idempotency-Key`, and for how long" }),
   })
     .transform(({ timeout, deadline, maxWait, maxConcurrent, keepAlive, keyStatus: asked, ...rest }) => ({
       timeoutMs: timeout ?? deadline,

@@ -182,6 +182,14 @@ export function headerName(taken: ReadonlySet<string>): z.ZodType<string> {
   });
 }
 
+/** The name of any header field that a request may carry. */
+export function fieldName(): z.ZodType<string> {
+  const shape = { ...matching(HEADER_NAME), kind: "name of a header field" };
+  return value("the name of a header field, such as x-api-key", shape, (given) =>
+    typeof given === "string" && HEADER_NAME.test(given) ? given : undefined,
+  );
+}
+
 /** Header fields by name. Fields that frame a message or belong to a connection cannot be set. */
 export function headerFields(): z.ZodType<HeaderList> {
   const allowed = `a section of header fields and their values (ASCII), but none of ${[...FRAMING].join(", ")}`;

@@ -40,7 +40,10 @@ export async function answerTo(group: Group, request: CommandRequest, caller: Ab
     if (request.target === "*") return { type: "reply", reply: OURSELVES };
     const terms = termsOf(request);
     if ("field" in terms) throw new RefusedRequest(refusal(400, "BAD_HEADER", `${terms.field}: ${terms.detail}`));
-    return { type: "reply", reply: await group.handle(request, terms, caller) };
+    const { ledger } = group;
+    const reply =
+      ledger?.concerns(terms) === true ? ledger.answer(request, terms, caller) : group.handle(request, terms, caller);
+    return { type: "reply", reply: await reply };
   } catch (error) {
     return withoutReply(error);
   }

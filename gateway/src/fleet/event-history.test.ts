@@ -82,15 +82,15 @@ test("[G10] more than may be stored, or older → the oldest are removed, and th
 test("[G1] the store is full, then has room → events wait in memory and are stored; broken → memory only", async () => {
   const records = new MemoryRecords();
   const { history, clock } = await historyOf({ records });
-  records.trouble = "full";
+  records.commitError = "full";
   happen(history, "a");
   await clock.advanceBy(2_000);
   assert.equal(history.status.state, "full");
-  records.trouble = undefined;
+  records.commitError = undefined;
   await clock.advanceBy(6_000);
   assert.equal(history.status.state, "stored");
   assert.equal((await records.scan("events", { limit: 10 })).length, 1);
-  records.trouble = "failed";
+  records.commitError = "failed";
   happen(history, "b");
   await clock.advanceBy(2_000);
   assert.equal(history.status.state, "failed");

@@ -43,11 +43,20 @@ test("what an uplink is told of an attempt: within which it may begin is not all
   const streams: unknown[] = [];
   const onStream = (...stream: readonly unknown[]): unknown => streams.push(stream);
   const given = context as never as FailoverContext<LinkedStation>;
-  assert.equal(sendContextOf(given, keyed, false, onStream).isRepeatable, false);
-  assert.equal(sendContextOf(given, { ...keyed, idempotent: true }, false, onStream).isRepeatable, true);
-  const { noteUploading, noteStreaming, ...rest } = sendContextOf(given, keyed, true, onStream);
+  assert.equal(sendContextOf(given, keyed, { resendsKeyed: false, isKept: false }, onStream).isRepeatable, false);
+  assert.equal(
+    sendContextOf(given, { ...keyed, idempotent: true }, { resendsKeyed: false, isKept: false }, onStream).isRepeatable,
+    true,
+  );
+  const { noteUploading, noteStreaming, ...rest } = sendContextOf(
+    given,
+    keyed,
+    { resendsKeyed: true, isKept: true },
+    onStream,
+  );
   assert.deepEqual(rest, {
     isRepeatable: true,
+    isKept: true,
     epoch: 7,
     idempotencyKey: "k",
     timeLeftMs: 900,

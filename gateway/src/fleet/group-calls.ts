@@ -55,16 +55,17 @@ export function callOptionsOf(
 
 /**
  * The context that an uplink gets for its attempt. A keyed command may be sent again if
- * `resendsKeyed`.
+ * `resendsKeyed`; its reply is kept if `isKept`.
  */
 export function sendContextOf(
   context: FailoverContext<LinkedStation>,
   { idempotent, idempotencyKey }: CommandTerms,
-  resendsKeyed: boolean,
+  { resendsKeyed, isKept }: { readonly resendsKeyed: boolean; readonly isKept: boolean },
   onStream: (station: string, stream: ByteStream) => void,
 ): SendContext {
   return {
     isRepeatable: idempotent || (idempotencyKey !== undefined && resendsKeyed),
+    isKept,
     epoch: context.epoch,
     idempotencyKey: context.idempotencyKey,
     timeLeftMs: context.timeLeftMs(),

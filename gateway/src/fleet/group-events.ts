@@ -4,6 +4,7 @@
  */
 import type { FailoverEvent } from "ground-station-failover";
 import type { RoomFigures, RoomRefusal } from "./held-memory.ts";
+import type { LedgerTrouble } from "./ledger/ledger-status.ts";
 import type { LastProbe } from "./station-prober.ts";
 
 /**
@@ -72,4 +73,5 @@ export type GroupEvent =
   | ProbeChanged
   | NameConflictChanged
   | MemoryUsedUp
-  | StreamsCut;
+  | StreamsCut
+  | LedgerTrouble;

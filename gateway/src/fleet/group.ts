@@ -21,6 +21,9 @@ import { agoInWords } from "./failure-words.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
+import type { CommandHandler, GroupLedger } from "./ledger/group-ledger.ts";
+import type { IdempotencyLedger } from "./ledger/idempotency-ledger.ts";
+import type { LedgerStatus } from "./ledger/ledger-status.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { endingCodeOf, type NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
@@ -60,11 +63,15 @@ export interface GroupParts {
   readonly drainMs?: number;
   /** Default: none. */
   readonly onCommand?: CommandListener | undefined;
+  /** Keeps the answers of idempotency keys. Default: none are kept. */
+  readonly ledger?: IdempotencyLedger | undefined;
 }
 
 /** Status of the failover, with the number of replies that each station streams. */
 export type GroupStatus = Omit<FailoverStatus, "stations"> & {
   readonly stations: readonly (StationStatus & { readonly streams: number })[];
+  /** Undefined if the group keeps no answers of keys. */
+  readonly ledger?: LedgerStatus | undefined;
 };
 
 /** Events that could be frequent are raised at most once in this time, in ms. */
@@ -72,6 +79,8 @@ const TELL_AGAIN_MS = 10_000;
 
 export class Group {
   readonly settings: GroupSettings;
+  /** Undefined if the group keeps no answers of keys. */
+  readonly ledger: GroupLedger | undefined;
   readonly #clock: Clock;
   readonly #onCommand: CommandListener | undefined;
   readonly #detector: PhiAccrualDetector;
@@ -95,6 +104,8 @@ export class Group {
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
     this.#onCommand = onCommand;
+    const handle: CommandHandler = (request, terms, signal) => this.handle(request, terms, signal);
+    this.ledger = parts.ledger?.forGroup({ settings, clock, handle, onTrouble: (event) => this.#tellOwn(event) });
     const { model, windowSize, minDeviationMs, ceilingMs } = settings.detector;
     this.#detector = new PhiAccrualDetector({
       clock,
@@ -198,7 +209,7 @@ export class Group {
       const streams = this.#streams.countAt(station.name);
       return { ...station, inFlight: station.inFlight + streams, streams };
     });
-    return { ...status, stations };
+    return { ...status, stations, ...(this.ledger === undefined ? {} : { ledger: this.ledger.status }) };
   }
 
   /** Sends `request` to the active station. `signal` is aborted when the caller hangs up. */
@@ -206,6 +217,7 @@ export class Group {
     const nowMs = this.#clock.nowMs();
     request.trace?.noteSubmitted(nowMs);
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
+    const how = { resendsKeyed, isKept: this.ledger?.concerns(terms) === true };
     const onStream = (station: string, stream: ByteStream): void => {
       this.#streams.add(station, stream);
       // If another attempt's reply became the answer, this stream has no reader.
@@ -217,7 +229,7 @@ export class Group {
     };
     const reply: Promise<CommandReply> = this.#failover.call(
       (context) => {
-        const sent = context.station.uplink.send(request, sendContextOf(context, terms, resendsKeyed, onStream));
+        const sent = context.station.uplink.send(request, sendContextOf(context, terms, how, onStream));
         request.trace?.noteAttempt(context.station.name, context.epoch, sent, this.nowMs);
         return sent;
       },

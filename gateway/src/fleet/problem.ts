@@ -88,6 +88,17 @@ export class RefusedRequest extends Error {
   }
 }
 
+/** The command's idempotency key stands in the way; the request itself is sound. */
+export class KeyRefusedError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.name = "KeyRefusedError";
+    this.problem = problem;
+  }
+}
+
 function isCoded(error: unknown): boolean {
   return error instanceof Error && "code" in error;
 }
@@ -127,7 +138,7 @@ function noRoom(
 
 /** What to tell the caller about `error`; undefined if the caller has hung up. */
 export function problemOf(error: unknown): Problem | undefined {
-  if (error instanceof RefusedRequest) return error.problem;
+  if (error instanceof RefusedRequest || error instanceof KeyRefusedError) return error.problem;
   if (error instanceof CallAbortedError) {
     return error.cause instanceof RefusedRequest ? error.cause.problem : undefined;
   }

@@ -112,6 +112,8 @@ export interface GroupSettings {
     readonly keepAliveMs?: number | undefined;
     /** How a station is asked about the outcome of a key; undefined if it cannot be asked. */
     readonly keyStatus: KeyStatusSettings | undefined;
+    /** What is kept of answered idempotency keys. Default: nothing. */
+    readonly idempotency?: IdempotencySettings | undefined;
   };
   readonly retry: {
     readonly maxAttempts: number;
@@ -163,6 +165,20 @@ export interface KeyStatusSettings {
    * either.
    */
   readonly trustGet: boolean;
+}
+
+/** How answers are kept under their idempotency keys, so that they can be given again. */
+export interface IdempotencySettings {
+  /** How long a key is remembered. */
+  readonly retentionMs: number;
+  /** A longer answer is not kept. */
+  readonly maxAnswerBytes: number;
+  /** Most keys that are remembered; the oldest are forgotten for newer ones. */
+  readonly maxKeys: number;
+  /** Most bytes of all answers in the store; likewise. */
+  readonly maxBytes: number;
+  /** Names, in lower case, of the fields that tell callers apart: a key belongs to its caller. */
+  readonly callerFields: readonly string[];
 }
 
 export interface BodyLimits {

@@ -90,6 +90,11 @@ export interface SendContext {
   readonly beginWithinMs?: number;
   /** True if it may be sent again although it may have run. Default: false. */
   readonly isRepeatable?: boolean;
+  /**
+   * True if the reply is to be kept under its key: one of unknown length is read whole if it proves
+   * to be short. Default: false.
+   */
+  readonly isKept?: boolean;
   /** Aborted when the result of this attempt is no longer needed. */
   readonly signal: AbortSignal;
   /**

@@ -14,8 +14,10 @@ export const PROBLEM_TYPE = "application/problem+json";
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   408: "Request Timeout",
+  409: "Conflict",
   413: "Content Too Large",
   417: "Expectation Failed",
+  422: "Unprocessable Content",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",

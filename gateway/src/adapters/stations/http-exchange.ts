@@ -239,8 +239,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
 
   /**
    * Chooses between reading the reply whole and streaming it. A reply known to be short is read
-   * whole. So are JSON and errors of unknown length, as long as they stay short. All others are
-   * streamed.
+   * whole. So are JSON, errors and replies to be kept of unknown length, as long as they stay
+   * short. All others are streamed.
    */
   #chooseHow(status: number, headers: HeaderList): void {
     if (this.#method === "HEAD" || status === 204 || status === 304) return;
@@ -250,8 +250,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
       return;
     }
     const failure = status >= 500 || status === 408 || status === 429;
-    if (!failure && !isJson(headerValue(headers, "content-type"))) return this.#beginStream();
-    this.#patience = setTimeout(() => this.#beginStream(), this.#limits.wholeWithinMs);
+    const type = headerValue(headers, "content-type");
+    const { wholeWithinMs } = this.#limits;
+    const isKept = this.#context.isKept === true && !(type !== undefined && NEVER_ENDING.test(type));
+    if (!failure && !isKept && !isJson(type)) return this.#beginStream();
+    const withinMs = failure || isJson(type) ? wholeWithinMs : Math.min(KEPT_WITHIN_MS, wholeWithinMs);
+    this.#patience = setTimeout(() => this.#beginStream(), withinMs);
   }
 
   #beginStream(): void {
@@ -298,6 +302,15 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
     this.#context.signal.removeEventListener("abort", this);
   }
 }
+
+/** Media types that are made to be read while they arrive. */
+const NEVER_ENDING =
+  /^\s*(text\/event-stream|application\/(x-)?ndjson|application\/jsonl|application\/grpc|multipart\/)/i;
+/**
+ * A reply to be kept, of unknown length and no JSON, that is not complete after this time is
+ * streamed: a short one comes in one piece, and the reader of a long one must not wait for long.
+ */
+const KEPT_WITHIN_MS = 100;
 
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 

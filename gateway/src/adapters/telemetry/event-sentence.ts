@@ -4,6 +4,7 @@
  */
 import type { Evidence } from "ground-station-failover";
 import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
+import { ledgerSentence } from "./ledger-sentence.ts";
 import { visible } from "./visible.ts";
 
 /** An event of a group. */
@@ -29,6 +30,7 @@ export function severityOf(event: GroupEvent): Severity {
     case "capacity-learned":
     case "epoch-refused":
     case "memory-used-up":
+    case "ledger-trouble":
       return "warn";
     case "streams-cut":
       return event.reason === "down" ? "warn" : "info";
@@ -45,10 +47,10 @@ export function severityOf(event: GroupEvent): Severity {
 
 /** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: GroupEvent): string {
-  return visible(told(event));
+  return visible(event.type === "ledger-trouble" ? ledgerSentence(event) : told(event));
 }
 
-function told(event: GroupEvent): string {
+function told(event: Exclude<GroupEvent, { type: "ledger-trouble" }>): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;

@@ -10,6 +10,7 @@ import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
 import type { GroupEvent } from "./event-sentence.ts";
+import { LedgerSeries } from "./ledger-series.ts";
 import {
   BREAKER_STATES,
   CallerGauges,
@@ -59,6 +60,7 @@ export class GatewayMetrics {
   readonly #commands: CommandSeries;
   readonly #kept: KeptCounters;
   readonly #callers: CallerGauges;
+  readonly #ledger: LedgerSeries;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -71,6 +73,7 @@ export class GatewayMetrics {
     this.#commands = new CommandSeries(registers);
     this.#kept = new KeptCounters(registers);
     this.#callers = new CallerGauges(registers);
+    this.#ledger = new LedgerSeries(registers);
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -132,8 +135,10 @@ export class GatewayMetrics {
     logLines.inc(lostLogLines?.() ?? 0);
     calls.reset();
     attempts.reset();
+    this.#ledger.reset();
     for (const [group, status] of Object.entries(statusOf())) {
       this.#readGroup(group, status);
+      if (status.ledger !== undefined) this.#ledger.read(group, status.ledger);
       for (const [how, count] of Object.entries(status.ended)) calls.inc({ group, how }, count);
       for (const [why, count] of Object.entries(status.attempts)) attempts.inc({ group, why }, count);
       for (const station of status.stations) this.#readStation({ group, station: station.name }, station);
