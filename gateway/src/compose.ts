@@ -6,10 +6,12 @@
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
+import type { DurableEpochs } from "./fleet/durable-epochs.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
+import type { RecordStore } from "./fleet/record-store.ts";
 import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";
 import type { Uplink } from "./fleet/uplink.ts";
 
@@ -25,6 +27,10 @@ export interface GatewayParts {
    * heartbeats, see `HeartbeatSessions`.
    */
   readonly challengeOf: (subject: string) => string;
+  /** What outlives the process, opened. Default: nothing does. */
+  readonly records?: RecordStore | undefined;
+  /** Epochs of all groups, opened on the same store. Default: they begin at 1. */
+  readonly epochs?: DurableEpochs | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
 }
@@ -48,7 +54,7 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function compose({ settings, clock, random, uplink, challengeOf, onCommand }: GatewayParts): Gateway {
+export function compose({ settings, clock, random, uplink, challengeOf, epochs, onCommand }: GatewayParts): Gateway {
   const observer = new ObserverHealth();
   const groups = new Map(
     settings.groups.map((group) => [
@@ -59,6 +65,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
         random: random.fork(group.name),
         observer,
         drainMs: settings.drainMs,
+        epochs: epochs?.of(group.name),
         uplinkOf: (station) => uplink(group, station),
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),

@@ -20,6 +20,7 @@ import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
 import { httpUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
 import { NameLookup } from "./adapters/stations/name-lookup.ts";
+import { GatewayState, type StateEvent } from "./adapters/storage/gateway-state.ts";
 import { type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
 import type { Log } from "./adapters/telemetry/log.ts";
 import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
@@ -72,7 +73,8 @@ export interface RunningGateway extends AsyncDisposable {
  * nothing is then left open.
  */
 export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
-  const starting = new GatewayProcess(settings, options);
+  const state = await openedState(settings);
+  const starting = new GatewayProcess(settings, options, state);
   try {
     await starting.open();
   } catch (error) {
@@ -80,6 +82,13 @@ export async function runGateway(settings: GatewaySettings, options: GatewayOpti
     throw error;
   }
   return starting;
+}
+
+/** Opened before anything listens: a gateway whose state cannot be read must not serve. */
+async function openedState({ state, groups }: GatewaySettings): Promise<GatewayState | undefined> {
+  if (state === undefined) return undefined;
+  const names = groups.map(({ name }) => name);
+  return await GatewayState.open({ ...state, clock: systemClock }, names);
 }
 
 /** A limit below this is logged at the start: a busy hour has more callers. */
@@ -91,6 +100,7 @@ class GatewayProcess implements RunningGateway {
   readonly #lostLogLines: () => number;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
+  readonly #state: GatewayState | undefined;
   readonly #memory: HeldMemory;
   readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
@@ -112,7 +122,14 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: GatewaySettings, { log, lostLogLines = () => 0, controlToken }: GatewayOptions) {
+  constructor(
+    settings: GatewaySettings,
+    { log, lostLogLines = () => 0, controlToken }: GatewayOptions,
+    state: GatewayState | undefined,
+  ) {
+    this.#state = state;
+    // Closed last: until then something may be sent under an epoch.
+    if (state !== undefined) this.#opened.push(state);
     this.#settings = settings;
     this.#log = log;
     this.#lostLogLines = lostLogLines;
@@ -127,6 +144,8 @@ class GatewayProcess implements RunningGateway {
       clock: systemClock,
       random: seededRandom(randomBytes(16).toString("hex")),
       challengeOf: challengesOf(randomBytes(32)),
+      records: state?.records,
+      epochs: state?.epochs,
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
         const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });
@@ -145,6 +164,7 @@ class GatewayProcess implements RunningGateway {
       lostLogLines,
       listeners: () => this.#listeners(),
       memory: () => this.#memory.status,
+      state: state && (() => state.status),
     });
     // A user that only stops the gateway need not handle its failure.
     this.#stopped.promise.catch(() => undefined);
@@ -167,6 +187,7 @@ class GatewayProcess implements RunningGateway {
     const { control, heartbeats } = this.#settings;
     const limits = this.#connectionLimits();
     this.#gateway.onEvent((event) => this.#note(event));
+    this.#state?.serve((event) => this.#noteState(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({
         listen: control,
@@ -178,6 +199,7 @@ class GatewayProcess implements RunningGateway {
         metrics: this.#metrics,
         memory: this.#memory,
         listeners: () => this.#listeners(),
+        state: this.#state && (() => this.#state?.status ?? {}),
         heartbeats: () => this.#heartbeatCounts(),
         lostLogLines: this.#lostLogLines,
         ready: () => this.#ready,
@@ -262,6 +284,11 @@ class GatewayProcess implements RunningGateway {
     this.#metrics.noteEvent(event);
     this.#feed.publish(event, new Date());
     this.#log[severityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
+  }
+
+  #noteState(event: StateEvent): void {
+    this.#feed.publish(event, new Date());
+    this.#log[severityOf(event)]({ event: event.type }, sentenceOf(event));
   }
 
   /**

@@ -17,6 +17,7 @@ import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
+import { state, type WrittenState } from "./state.ts";
 import {
   addressRange,
   decimal,
@@ -49,6 +50,7 @@ export interface WrittenConfiguration {
   };
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
+  readonly state: WrittenState;
   readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
 }
@@ -299,6 +301,7 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
       description: "Where pushed heartbeats arrive, and what signs them",
     }),
     callers,
+    state,
     drainDelay: duration(0, HOUR_MS)
       .prefault("5s")
       .meta({

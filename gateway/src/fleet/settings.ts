@@ -224,6 +224,8 @@ export interface GatewaySettings {
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** What callers may use of this process. */
   readonly callers: CallerBounds;
+  /** Where durable records are kept. Default: nowhere. */
+  readonly state?: { readonly directory: string; readonly maxBytes: number } | undefined;
   /**
    * How long a graceful stop still accepts commands, so that load balancers can see that the
    * gateway is stopping.

@@ -8,7 +8,7 @@
  */
 import type { Clock } from "ground-station-failover";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
-import { type GroupEvent, sentenceOf, severityOf } from "../telemetry/event-sentence.ts";
+import { sentenceOf, severityOf, type ToldEvent } from "../telemetry/event-sentence.ts";
 import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface LiveFeedOptions {
@@ -77,7 +77,7 @@ export class LiveFeed {
   }
 
   /** Sends an event to all readers; `at` is the time of day. */
-  publish(event: GroupEvent, at: Date): void {
+  publish(event: ToldEvent, at: Date): void {
     const id = `${this.#run}-${this.#last + 1}`;
     const data = JSON.stringify({
       id,
