@@ -6,6 +6,7 @@
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
+import type { DurableEpochs } from "./fleet/durable-epochs.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
@@ -28,6 +29,8 @@ export interface GatewayParts {
    * heartbeats, see `HeartbeatSessions`.
    */
   readonly challengeOf: (subject: string) => string;
+  /** Epochs of all groups, opened on the same store. Default: they begin at 1. */
+  readonly epochs?: DurableEpochs | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
   /**
@@ -60,7 +63,7 @@ export interface Gateway {
 }
 
 export function compose(parts: GatewayParts): Gateway {
-  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest } = parts;
+  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest, epochs } = parts;
   const ledger = records && digest && new IdempotencyLedger({ records, clock, digest });
   const observer = new ObserverHealth();
   const groups = new Map(
@@ -72,6 +75,7 @@ export function compose(parts: GatewayParts): Gateway {
         random: random.fork(group.name),
         observer,
         drainMs: settings.drainMs,
+        epochs: epochs?.of(group.name),
         uplinkOf: (station) => uplink(group, station),
         ledger,
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),

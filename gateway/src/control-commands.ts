@@ -9,6 +9,7 @@ import type { FailoverStatus, StationStatus } from "ground-station-failover";
 import { Agent, request } from "undici";
 import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control/control-address.ts";
 import { UserError } from "./adapters/process/exit-codes.ts";
+import type { GatewayStateStatus } from "./adapters/storage/gateway-state.ts";
 import { visibleLines } from "./adapters/telemetry/visible.ts";
 import { agoInWords } from "./fleet/failure-words.ts";
 import type { HeldMemoryStatus } from "./fleet/held-memory.ts";
@@ -45,10 +46,18 @@ function withControl(command: Command): Command {
 async function status(options: ControlOptions): Promise<void> {
   const answer = await ask(options, "GET", "/v1/status");
   if (options.json) return print(JSON.stringify(answer));
-  const { groups, memory } = answer as { groups?: Record<string, GroupView>; memory?: HeldMemoryStatus };
+  const { groups, memory, state } = answer as StatusView;
   if (groups === undefined) throw strange(options.control);
   for (const [name, group] of Object.entries(groups)) print(...groupLines(name, group));
   if (memory !== undefined) print(memoryLine(memory));
+  if (state !== undefined) print(stateLine(state));
+}
+
+interface StatusView {
+  readonly groups?: Record<string, GroupView>;
+  readonly memory?: HeldMemoryStatus;
+  /** Null: nothing outlives the gateway's process. */
+  readonly state?: GatewayStateStatus | null;
 }
 
 async function switchover(
@@ -110,6 +119,17 @@ function memoryLine({ heldBytes, maxBytes, largest, refused }: HeldMemoryStatus)
     `memory: ${mebibytes(heldBytes)} of ${mebibytes(maxBytes)} MiB held`,
     ...(largest === undefined ? [] : [`${mebibytes(largest.heldBytes)} of it for ${largest.caller}`]),
     ...(times === 0 ? [] : [`refused ${times} times`]),
+  ];
+  return facts.join(", ");
+}
+
+/** `state: open, 0.1 of 1024.0 MiB in /var/lib/gsf`, and what is wrong with it. */
+function stateLine(state: GatewayStateStatus | null): string {
+  if (state === null) return "state: none is kept";
+  const facts = [
+    `state: ${state.state}, ${mebibytes(state.bytes)} of ${mebibytes(state.maxBytes)} MiB in ${state.directory}`,
+    ...(state.pendingCommits === 0 ? [] : [`${state.pendingCommits} commits wait for the disk`]),
+    ...(state.damagedRecords === 0 ? [] : [`${state.damagedRecords} damaged records set aside`]),
   ];
   return facts.join(", ");
 }

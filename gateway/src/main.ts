@@ -23,6 +23,7 @@ import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
 import { httpUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
 import { NameLookup } from "./adapters/stations/name-lookup.ts";
+import { GatewayState, type StateEvent } from "./adapters/storage/gateway-state.ts";
 import { type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
 import type { Log } from "./adapters/telemetry/log.ts";
 import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
@@ -80,7 +81,8 @@ export interface RunningGateway extends AsyncDisposable {
  * nothing is then left open.
  */
 export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
-  const starting = new GatewayProcess(settings, options);
+  const state = await openedState(settings);
+  const starting = new GatewayProcess(settings, options, state);
   try {
     await starting.open();
   } catch (error) {
@@ -88,6 +90,13 @@ export async function runGateway(settings: GatewaySettings, options: GatewayOpti
     throw error;
   }
   return starting;
+}
+
+/** Opened before anything listens: a gateway whose state cannot be read must not serve. */
+async function openedState({ state, groups }: GatewaySettings): Promise<GatewayState | undefined> {
+  if (state === undefined) return undefined;
+  const names = groups.map(({ name }) => name);
+  return await GatewayState.open({ ...state, clock: systemClock }, names);
 }
 
 /** A limit below this is logged at the start: a busy hour has more callers. */
@@ -102,6 +111,7 @@ class GatewayProcess implements RunningGateway {
   readonly #calls: CallHistory;
   readonly #controlToken: string | undefined;
   readonly #gateway: Gateway;
+  readonly #state: GatewayState | undefined;
   readonly #memory: HeldMemory;
   readonly #history: EventHistory;
   readonly #feed: LiveFeed;
@@ -124,7 +134,14 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: GatewaySettings, { log, lostLogLines = () => 0, controlToken, streams }: GatewayOptions) {
+  constructor(
+    settings: GatewaySettings,
+    { log, lostLogLines = () => 0, controlToken, streams }: GatewayOptions,
+    state: GatewayState | undefined,
+  ) {
+    this.#state = state;
+    // Closed last: until then something may be sent under an epoch.
+    if (state !== undefined) this.#opened.push(state);
     this.#settings = settings;
     this.#log = log;
     this.#lostLogLines = () => lostLogLines() + this.#lostAccessLines();
@@ -134,7 +151,7 @@ class GatewayProcess implements RunningGateway {
     this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
-    this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now() });
+    this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now(), records: state?.records });
     this.#feed = new LiveFeed({ clock: systemClock, history: this.#history, memory: this.#memory });
     this.#gateway = compose({
       settings,
@@ -142,6 +159,8 @@ class GatewayProcess implements RunningGateway {
       random: seededRandom(randomBytes(16).toString("hex")),
       challengeOf: challengesOf(randomBytes(32)),
       digest: requestDigest,
+      records: state?.records,
+      epochs: state?.epochs,
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
         const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });
@@ -160,6 +179,7 @@ class GatewayProcess implements RunningGateway {
       lostLogLines: this.#lostLogLines,
       listeners: () => this.#listeners(),
       memory: () => this.#memory.status,
+      state: state && (() => state.status),
     });
     // A user that only stops the gateway need not handle its failure.
     this.#stopped.promise.catch(() => undefined);
@@ -184,6 +204,7 @@ class GatewayProcess implements RunningGateway {
     await this.#history.open();
     this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
     this.#gateway.onEvent((event) => this.#note(event));
+    this.#state?.serve((event) => this.#noteState(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({
         listen: control,
@@ -196,6 +217,7 @@ class GatewayProcess implements RunningGateway {
         metrics: this.#metrics,
         memory: this.#memory,
         listeners: () => this.#listeners(),
+        state: this.#state && (() => this.#state?.status ?? {}),
         heartbeats: () => this.#heartbeatCounts(),
         lostLogLines: this.#lostLogLines,
         ready: () => this.#ready,
@@ -290,6 +312,11 @@ class GatewayProcess implements RunningGateway {
     this.#metrics.noteEvent(event);
     this.#feed.publish(event, new Date());
     this.#log[severityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
+  }
+
+  #noteState(event: StateEvent): void {
+    this.#feed.publish(event, new Date());
+    this.#log[severityOf(event)]({ event: event.type }, sentenceOf(event));
   }
 
   /**

@@ -23,6 +23,7 @@ import {
   reasonOf,
   type SecretSources,
 } from "./secrets.ts";
+import { stateOf, type WrittenState } from "./state.ts";
 import { MAX_PROBLEMS } from "./values.ts";
 import { readYaml } from "./yaml.ts";
 
@@ -54,6 +55,7 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
   const at = (name: string): string => resolve(directory, name);
   const read = parseConfiguration(source, path, {
     environment,
+    stateOf: (written) => stateOf(written, path, environment),
     readFile: (name) => readSecretFile(at(name)),
     openTo: (name) => openTo(at(name)),
   });
@@ -67,8 +69,14 @@ function withPath(accessLog: AccessLogSettings | undefined, at: (name: string) =
   return settings.to.includes("/") ? { ...settings, to: at(settings.to) } : settings;
 }
 
+/** What a configuration refers to. */
+interface ConfigurationSources extends SecretSources {
+  /** Where state is kept. Default: nowhere, because there is no place of the file. */
+  readonly stateOf?: (written: WrittenState) => GatewaySettings["state"];
+}
+
 /** As {@link loadConfiguration}, but from the text of a file called `name`. */
-export function parseConfiguration(source: string, name: string, secrets: SecretSources): Configuration {
+export function parseConfiguration(source: string, name: string, secrets: ConfigurationSources): Configuration {
   const { data, document, lines } = readYaml(source, name);
   const problems: ConfigurationProblem[] = [];
   let found = 0;
@@ -83,7 +91,7 @@ export function parseConfiguration(source: string, name: string, secrets: Secret
   const { tokenFile } = written.control;
   const openFiles = new Set(tokenFile === undefined ? files : [...files, tokenFile]);
   return {
-    settings: settingsOf(written, heartbeats),
+    settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
     warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },

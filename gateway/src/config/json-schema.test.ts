@@ -14,6 +14,7 @@ import {
   describedConfiguration,
   type JsonSchema,
 } from "./json-schema.ts";
+import { stateOf } from "./state.ts";
 
 const schema = configurationJsonSchema();
 
@@ -184,6 +185,7 @@ function reading(configuration: object): Configuration {
   return parseConfiguration(JSON.stringify(configuration), "fleet.json", {
     environment: { SECRET: "0123456789abcdef0123456789abcdef", OTHER: "fedcba9876543210fedcba9876543210" },
     readFile: () => "00112233445566778899aabbccddeeff",
+    stateOf: (written) => stateOf(written, "fleet.json", {}),
   });
 }
 

@@ -19,6 +19,7 @@ import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
+import { state, type WrittenState } from "./state.ts";
 import {
   addressRange,
   decimal,
@@ -52,6 +53,7 @@ export interface WrittenConfiguration {
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
   readonly accessLog: AccessLogSettings;
+  readonly state: WrittenState;
   readonly drainDelay: GatewaySettings["drainDelayMs"];
   readonly drain: GatewaySettings["drainMs"];
 }
@@ -303,6 +305,7 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
     }),
     callers,
     accessLog,
+    state,
     drainDelay: duration(0, HOUR_MS)
       .prefault("5s")
       .meta({

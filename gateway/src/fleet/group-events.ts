@@ -66,6 +66,17 @@ export interface StreamsCut {
   readonly atMs: number;
 }
 
+/**
+ * An epoch is used that could not be stored. If this process is killed now, its successor learns
+ * the epoch from the stations, or uses it again where none of them tells.
+ */
+interface EpochUnstored {
+  readonly type: "epoch-unstored";
+  readonly epoch: number;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
 export type GroupEvent =
   | FailoverEvent
@@ -74,4 +85,5 @@ export type GroupEvent =
   | NameConflictChanged
   | MemoryUsedUp
   | StreamsCut
-  | LedgerTrouble;
+  | LedgerTrouble
+  | EpochUnstored;

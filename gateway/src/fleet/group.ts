@@ -17,6 +17,7 @@ import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { DetectionQualityMachine } from "ground-station-failover/core";
 import type { CommandTerms } from "./command.ts";
 import { outcomeOf, replyClassifier } from "./command.ts";
+import type { GroupEpoch } from "./durable-epochs.ts";
 import { agoInWords } from "./failure-words.ts";
 import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
@@ -65,6 +66,8 @@ export interface GroupParts {
   readonly onCommand?: CommandListener | undefined;
   /** Keeps the answers of idempotency keys. Default: none are kept. */
   readonly ledger?: IdempotencyLedger | undefined;
+  /** Where epochs are stored. Default: nowhere; they begin at 1 and are learned (ADR 0007). */
+  readonly epochs?: GroupEpoch | undefined;
 }
 
 /** Status of the failover, with the number of replies that each station streams. */
@@ -100,6 +103,7 @@ export class Group {
 
   constructor(parts: GroupParts) {
     const { settings, uplinkOf, clock, random, observer = new ObserverHealth(), drainMs = 10_000, onCommand } = parts;
+    const { epochs } = parts;
     this.settings = settings;
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
@@ -148,6 +152,7 @@ export class Group {
           }),
       heartbeatNote: (name) => this.#heartbeatNote(name),
       ...keyStatusOptions(commands.keyStatus),
+      ...(epochs === undefined ? {} : { initialEpoch: epochs.first, lease: epochs.lease(() => this.epoch) }),
       ambiguousKeyed: commands.ambiguousKeyed,
       deadlineMs: commands.deadlineMs,
       maxWaitMs: commands.maxWaitMs,
@@ -178,6 +183,7 @@ export class Group {
       if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
         this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
       this.#streams.note(event, this.activeStation);
+      if (event.type === "promoted" || event.type === "epoch-adopted") epochs?.note(event.epoch, this.#unstored);
     });
   }
 
@@ -368,6 +374,9 @@ export class Group {
   #tellOwn(event: GroupEvent): void {
     for (const listener of this.#ownListeners) listener(event);
   }
+
+  readonly #unstored = (epoch: number, reason: string): void =>
+    this.#tellOwn({ type: "epoch-unstored", epoch, reason, atMs: this.#clock.nowMs() });
 
   /** A second watch on the detector, at the log threshold. It only raises events. */
   #watchForLog(): SuspicionWatch {

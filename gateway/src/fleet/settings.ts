@@ -252,6 +252,8 @@ export interface GatewaySettings {
   readonly callers: CallerBounds;
   /** Default: no access log. */
   readonly accessLog?: AccessLogSettings;
+  /** Where durable records are kept. Default: nowhere. */
+  readonly state?: { readonly directory: string; readonly maxBytes: number } | undefined;
   /**
    * How long a graceful stop still accepts commands, so that load balancers can see that the
    * gateway is stopping.

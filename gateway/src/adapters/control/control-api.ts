@@ -51,6 +51,8 @@ export interface ControlOptions {
   /** Counts the memory of answers, and is shown in the status. */
   readonly memory: HeldMemory;
   readonly listeners: () => Readonly<Record<string, ListenerFigures>>;
+  /** The durable state. Default: none is kept. */
+  readonly state?: (() => object) | undefined;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly heartbeats: () => Readonly<Record<string, number>>;
   readonly lostLogLines: () => number;
@@ -216,7 +218,16 @@ const maintenanceOrder = z.strictObject({
 });
 
 /** The answer to `GET /v1/status`. Infinite numbers appear as null. */
-function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs }: ControlOptions): object {
+function statusOf({
+  groups,
+  heartbeats,
+  lostLogLines,
+  memory,
+  state,
+  listeners,
+  ready,
+  nowMs,
+}: ControlOptions): object {
   const figures = listeners();
   return {
     ready: ready(),
@@ -224,6 +235,7 @@ function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, 
     heartbeats: heartbeats(),
     lostLogLines: lostLogLines(),
     memory: memory.status,
+    state: state?.() ?? null,
     groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, figures[name], nowMs())])),
   };
 }

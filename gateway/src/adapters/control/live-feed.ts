@@ -9,7 +9,7 @@
 import type { Clock } from "ground-station-failover";
 import { type EventHistory, isEventId } from "../../fleet/event-history.ts";
 import { HeldMemory, type MemoryRoom } from "../../fleet/held-memory.ts";
-import { type GroupEvent, sentenceOf, severityOf } from "../telemetry/event-sentence.ts";
+import { sentenceOf, severityOf, type ToldEvent } from "../telemetry/event-sentence.ts";
 import { type FeedReader, FeedReaders } from "./feed-readers.ts";
 
 export interface LiveFeedOptions {
@@ -91,7 +91,7 @@ export class LiveFeed {
   }
 
   /** Sends an event to all readers; `at` is the time of day. */
-  publish(event: GroupEvent, at: Date): void {
+  publish(event: ToldEvent, at: Date): void {
     const id = this.#history.nextId();
     const data = JSON.stringify({
       id,

@@ -4,18 +4,25 @@
  */
 import type { Evidence } from "ground-station-failover";
 import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
+import type { StateEvent } from "../storage/gateway-state.ts";
 import { ledgerSentence } from "./ledger-sentence.ts";
+import { isOfState, stateSentence } from "./state-sentence.ts";
 import { visible } from "./visible.ts";
 
 /** An event of a group. */
 export type GroupEvent = Happened & { readonly group: string };
 
+/** Also what happens to the whole gateway. */
+export type ToldEvent = GroupEvent | StateEvent;
+
 /** How urgent the event is for a person. */
 export type Severity = "info" | "warn" | "error";
 
-export function severityOf(event: GroupEvent): Severity {
+export function severityOf(event: ToldEvent): Severity {
   switch (event.type) {
     case "no-eligible-station":
+    case "state-full":
+    case "state-failed":
       return "error";
     case "promoted":
     case "abstention":
@@ -31,6 +38,7 @@ export function severityOf(event: GroupEvent): Severity {
     case "epoch-refused":
     case "memory-used-up":
     case "ledger-trouble":
+    case "epoch-unstored":
       return "warn";
     case "streams-cut":
       return event.reason === "down" ? "warn" : "info";
@@ -46,11 +54,12 @@ export function severityOf(event: GroupEvent): Severity {
 }
 
 /** Always one line, even if a reason or a station's answer contains line breaks. */
-export function sentenceOf(event: GroupEvent): string {
+export function sentenceOf(event: ToldEvent): string {
+  if (isOfState(event)) return visible(stateSentence(event));
   return visible(event.type === "ledger-trouble" ? ledgerSentence(event) : told(event));
 }
 
-function told(event: Exclude<GroupEvent, { type: "ledger-trouble" }>): string {
+function told(event: Exclude<ToldEvent, { type: StateEvent["type"] | "epoch-unstored" | "ledger-trouble" }>): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;

@@ -8,6 +8,7 @@ import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
+import type { RecordStoreStatus } from "../../fleet/record-store.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import { LedgerSeries } from "./ledger-series.ts";
@@ -25,6 +26,7 @@ import {
   type StationLabels,
   shortageLabel,
 } from "./metric-series.ts";
+import { StateGauges } from "./state-series.ts";
 
 export interface MetricsOptions {
   /**
@@ -48,6 +50,8 @@ export interface MetricsOptions {
   readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
   /** Memory held for callers. Default: none. */
   readonly memory?: () => HeldMemoryStatus;
+  /** The durable state. Default: none is kept. */
+  readonly state?: (() => RecordStoreStatus) | undefined;
 }
 
 export class GatewayMetrics {
@@ -61,6 +65,7 @@ export class GatewayMetrics {
   readonly #kept: KeptCounters;
   readonly #callers: CallerGauges;
   readonly #ledger: LedgerSeries;
+  readonly #state: StateGauges | undefined;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -74,6 +79,7 @@ export class GatewayMetrics {
     this.#kept = new KeptCounters(registers);
     this.#callers = new CallerGauges(registers);
     this.#ledger = new LedgerSeries(registers);
+    this.#state = options.state && new StateGauges(registers);
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -148,6 +154,7 @@ export class GatewayMetrics {
     readCounts(this.#kept.heartbeats, heartbeats());
     readCounts(this.#kept.lookups, lookups?.() ?? {});
     this.#readCallers();
+    if (this.#options.state !== undefined) this.#state?.read(this.#options.state());
     return this.#registry.metrics();
   }
 
