@@ -6,6 +6,7 @@
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
+import { AsyncCommands, type AsyncParts } from "./fleet/async/async-commands.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
@@ -25,6 +26,8 @@ export interface GatewayParts {
    * heartbeats, see `HeartbeatSessions`.
    */
   readonly challengeOf: (subject: string) => string;
+  /** For asynchronous commands. Default: none are accepted. */
+  readonly asyncParts?: AsyncParts | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
 }
@@ -35,6 +38,8 @@ export type GatewayEvent = GroupEvent & { readonly group: string };
 export interface Gateway {
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
+  /** By group; empty if there is no durable store. */
+  readonly asyncCommands: ReadonlyMap<string, AsyncCommands>;
   /**
    * Takes in a heartbeat whose signature has been verified, and returns what follows; undefined if
    * there is no such station. `from` is the sender's address, for people to read. Default: empty.
@@ -48,7 +53,8 @@ export interface Gateway {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function compose({ settings, clock, random, uplink, challengeOf, onCommand }: GatewayParts): Gateway {
+export function compose(parts: GatewayParts): Gateway {
+  const { settings, clock, random, uplink, challengeOf, onCommand } = parts;
   const observer = new ObserverHealth();
   const groups = new Map(
     settings.groups.map((group) => [
@@ -64,6 +70,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
       }),
     ]),
   );
+  const asyncCommands = asyncCommandsOf(parts, groups);
   const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
@@ -71,6 +78,7 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
   return {
     settings,
     groups,
+    asyncCommands,
     receiveBeat(beat, from) {
       const admission = sessions.admit(beat, clock.nowMs(), from);
       const group = groups.get(beat.group);
@@ -91,7 +99,34 @@ export function compose({ settings, clock, random, uplink, challengeOf, onComman
       };
     },
     async run(signal) {
-      await Promise.all([...groups.values()].map((group) => group.run(signal)));
+      await Promise.all([...groups.values(), ...asyncCommands.values()].map((part) => part.run(signal)));
     },
   };
+}
+
+function asyncCommandsOf(
+  { asyncParts, clock, random }: GatewayParts,
+  groups: ReadonlyMap<string, Group>,
+): ReadonlyMap<string, AsyncCommands> {
+  const made = new Map<string, AsyncCommands>();
+  if (asyncParts === undefined) return made;
+  for (const [name, group] of groups) {
+    const { settings } = group;
+    if (settings.asyncCommands === undefined) continue;
+    const commands = new AsyncCommands({
+      ...asyncParts,
+      settings,
+      async: settings.asyncCommands,
+      clock,
+      random: random.fork(`async/${name}`),
+      send: (request, terms, signal) => group.handle(request, terms, signal),
+      waiting: () => group.waiting,
+      onEvent: (event) => group.raise(event),
+    });
+    group.onEvent(({ type }) => {
+      if (type === "promoted") commands.notePromotion();
+    });
+    made.set(name, commands);
+  }
+  return made;
 }

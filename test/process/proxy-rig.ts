@@ -15,6 +15,7 @@ import { listenForCommands } from "../../gateway/src/adapters/callers/http-proxy
 import { httpUplink } from "../../gateway/src/adapters/stations/http-uplink.ts";
 import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
 import { compose } from "../../gateway/src/compose.ts";
+import type { AsyncParts } from "../../gateway/src/fleet/async/async-commands.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
@@ -122,7 +123,7 @@ export async function rigStation(serve: RequestListener): Promise<RigStation> {
 export async function rig(
   serve: RequestListener | readonly [RequestListener, RequestListener],
   changes: Changes = {},
-  options: Partial<ProxyOptions> = {},
+  { asyncParts, ...options }: Partial<ProxyOptions> & { readonly asyncParts?: AsyncParts } = {},
 ): Promise<Rig> {
   const [first, second] = typeof serve === "function" ? [serve, serve] : serve;
   await using started = new AsyncDisposableStack();
@@ -151,6 +152,7 @@ export async function rig(
     random: seededRandom(1),
     uplink: (group, station) => started.use(httpUplink(group, station)),
     challengeOf: () => "unused",
+    asyncParts,
   });
   const group = gateway.groups.get("atlantic") as Group;
   for (const { name } of settings.stations) group.noteHeartbeat(name, { sequence: 1 }, 0);
@@ -160,7 +162,8 @@ export async function rig(
     stop.abort();
     await running;
   });
-  const proxy = started.use(await listenForCommands(group, { log: silent, ...options }));
+  const asyncCommands = gateway.asyncCommands.get("atlantic");
+  const proxy = started.use(await listenForCommands(group, { log: silent, asyncCommands, ...options }));
   const all = started.move();
   return {
     group,

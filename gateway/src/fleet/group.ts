@@ -191,6 +191,11 @@ export class Group {
     return this.#failover.epoch;
   }
 
+  /** Commands that wait for a station. */
+  get waiting(): number {
+    return this.#failover.waiting;
+  }
+
   /** Commands in flight include those whose replies are still streaming. */
   get status(): GroupStatus {
     const status = this.#failover.status;
@@ -285,6 +290,11 @@ export class Group {
         this.#ownListeners.delete(listener);
       },
     };
+  }
+
+  /** Raises an event of a part that belongs to the group. */
+  raise(event: GroupEvent): void {
+    this.#tellOwn(event);
   }
 
   /** Notes a command refused for lack of memory. Raises at most one event in 10 s. */

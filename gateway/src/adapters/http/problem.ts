@@ -12,10 +12,16 @@ import { REQUEST_ID_HEADER } from "./request-id.ts";
 export const PROBLEM_TYPE = "application/problem+json";
 
 const TITLES: Readonly<Record<number, string>> = {
+  200: "OK",
+  202: "Accepted",
   400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
   408: "Request Timeout",
+  409: "Conflict",
   413: "Content Too Large",
   417: "Expectation Failed",
+  422: "Unprocessable Content",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",

@@ -3,7 +3,8 @@
  * and for the operator on call. Programs read the event itself, which is sent along with it.
  */
 import type { Evidence } from "ground-station-failover";
-import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
+import type { AsyncEvent, GroupEvent as Happened } from "../../fleet/group-events.ts";
+import { asyncSentenceOf, isAsyncEvent } from "./async-sentence.ts";
 import { visible } from "./visible.ts";
 
 /** An event of a group. */
@@ -29,6 +30,8 @@ export function severityOf(event: GroupEvent): Severity {
     case "capacity-learned":
     case "epoch-refused":
     case "memory-used-up":
+    case "async-refused":
+    case "async-expired":
       return "warn";
     case "streams-cut":
       return event.reason === "down" ? "warn" : "info";
@@ -45,10 +48,10 @@ export function severityOf(event: GroupEvent): Severity {
 
 /** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: GroupEvent): string {
-  return visible(told(event));
+  return visible(isAsyncEvent(event) ? asyncSentenceOf(event) : told(event));
 }
 
-function told(event: GroupEvent): string {
+function told(event: Exclude<GroupEvent, AsyncEvent>): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
