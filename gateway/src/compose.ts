@@ -11,6 +11,7 @@ import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
+import type { RecordStore } from "./fleet/record-store.ts";
 import type { GatewaySettings, GroupSettings, StationSettings } from "./fleet/settings.ts";
 import type { Uplink } from "./fleet/uplink.ts";
 
@@ -26,7 +27,9 @@ export interface GatewayParts {
    * heartbeats, see `HeartbeatSessions`.
    */
   readonly challengeOf: (subject: string) => string;
-  /** For asynchronous commands. Default: none are accepted. */
+  /** What outlives the process, opened. Default: nothing does. */
+  readonly records?: RecordStore | undefined;
+  /** For asynchronous commands, which need `records`, too. Default: none are accepted. */
   readonly asyncParts?: AsyncParts | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
@@ -105,16 +108,17 @@ export function compose(parts: GatewayParts): Gateway {
 }
 
 function asyncCommandsOf(
-  { asyncParts, clock, random }: GatewayParts,
+  { asyncParts, records, clock, random }: GatewayParts,
   groups: ReadonlyMap<string, Group>,
 ): ReadonlyMap<string, AsyncCommands> {
   const made = new Map<string, AsyncCommands>();
-  if (asyncParts === undefined) return made;
+  if (asyncParts === undefined || records === undefined) return made;
   for (const [name, group] of groups) {
     const { settings } = group;
     if (settings.asyncCommands === undefined) continue;
     const commands = new AsyncCommands({
       ...asyncParts,
+      records,
       settings,
       async: settings.asyncCommands,
       clock,

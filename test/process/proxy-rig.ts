@@ -12,10 +12,11 @@ import { seededRandom, systemClock } from "ground-station-failover";
 
 import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/callers/http-proxy.ts";
 import { listenForCommands } from "../../gateway/src/adapters/callers/http-proxy.ts";
+import { asyncIdentity } from "../../gateway/src/adapters/process/async-identity.ts";
 import { httpUplink } from "../../gateway/src/adapters/stations/http-uplink.ts";
 import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
-import { compose } from "../../gateway/src/compose.ts";
-import type { AsyncParts } from "../../gateway/src/fleet/async/async-commands.ts";
+import { compose, type GatewayParts } from "../../gateway/src/compose.ts";
+import type { AsyncCommands } from "../../gateway/src/fleet/async/async-commands.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
@@ -38,6 +39,7 @@ export interface RigStation {
 
 export interface Rig extends AsyncDisposable {
   readonly group: Group;
+  readonly asyncCommands: AsyncCommands | undefined;
   readonly proxy: ProxyListener;
   readonly port: number;
   /** In order of priority. */
@@ -123,7 +125,8 @@ export async function rigStation(serve: RequestListener): Promise<RigStation> {
 export async function rig(
   serve: RequestListener | readonly [RequestListener, RequestListener],
   changes: Changes = {},
-  { asyncParts, ...options }: Partial<ProxyOptions> & { readonly asyncParts?: AsyncParts } = {},
+  options: Partial<ProxyOptions> = {},
+  parts: Partial<GatewayParts> = {},
 ): Promise<Rig> {
   const [first, second] = typeof serve === "function" ? [serve, serve] : serve;
   await using started = new AsyncDisposableStack();
@@ -152,7 +155,8 @@ export async function rig(
     random: seededRandom(1),
     uplink: (group, station) => started.use(httpUplink(group, station)),
     challengeOf: () => "unused",
-    asyncParts,
+    asyncParts: asyncIdentity(),
+    ...parts,
   });
   const group = gateway.groups.get("atlantic") as Group;
   for (const { name } of settings.stations) group.noteHeartbeat(name, { sequence: 1 }, 0);
@@ -167,6 +171,7 @@ export async function rig(
   const all = started.move();
   return {
     group,
+    asyncCommands,
     proxy,
     port: proxy.address.port,
     stations,

@@ -17,24 +17,6 @@
  * | UNREADABLE_REPLY    | 502    | the station's answer is not HTTP, or its head is too long                 |
  * | STATION_UNREACHABLE | 502    | the station failed in another way                                         |
  * | INTERNAL_ERROR      | 500    | a fault of the gateway itself; its log says which                         |
- *
- * Of asynchronous commands (`async/`): nothing was accepted, except after STORE_FAILED, where that
- * is not known.
- *
- * | code                   | status | meaning                                                             |
- * | ---------------------- | ------ | ------------------------------------------------------------------- |
- * | ASYNC_UNAVAILABLE      | 501    | the gateway has no durable store                                    |
- * | ASYNC_QUEUE_FULL       | 503    | too many commands wait                                              |
- * | ASYNC_RESULTS_FULL     | 503    | too many results are kept that nobody has read                      |
- * | ASYNC_BYTES_FULL       | 503    | requests and results take all the room that they may                |
- * | STORE_FULL, STORE_BUSY | 503    | the store has no room, or too much is being written                 |
- * | STORE_FAILED           | 503    | the device of the store failed                                      |
- * | STORE_CLOSED           | 503    | the gateway stops                                                   |
- * | IDEMPOTENCY_KEY_REUSED | 422    | another command was accepted under this key                         |
- * | NO_SUCH_COMMAND        | 404    | no such command, or its result is not kept any more                 |
- * | COMMAND_PENDING        | 409    | there is no answer yet                                              |
- * | NO_ANSWER              | 409    | the command ended without an answer, or its answer was not kept     |
- * | TOO_LATE_TO_CANCEL     | 409    | the command may have reached a station, or has ended                |
  */
 import {
   CallAbortedError,

@@ -1,13 +1,11 @@
 /** Asynchronous commands as callers see them, over real sockets; the store is in memory. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "ground-station-failover";
 import { type Answer, ask, askRaw, type Changes, type Rig, rig } from "../../../../test/process/proxy-rig.ts";
-import { MemoryRecords } from "../../../../test/worlds/memory-records.ts";
-import { asyncIdentity } from "../process/async-identity.ts";
+import { CrashingRecords } from "../../../../test/worlds/crashing-records.ts";
 
 const SETTINGS = {
   ...{ maxQueued: 100, maxResults: 100, maxBytes: 10_000_000, keepResultMs: 60_000 },
@@ -22,7 +20,7 @@ interface Seen {
 }
 
 class Bench implements AsyncDisposable {
-  readonly records = new MemoryRecords({ clock: systemClock });
+  readonly records = new CrashingRecords({ clock: systemClock });
   readonly seen: Seen[] = [];
   answer: (response: ServerResponse, seen: Seen) => void = (response, { body }) =>
     response.writeHead(201, { "x-craft": "seven", "content-type": "text/plain" }).end(`did ${body}`);
@@ -37,11 +35,11 @@ class Bench implements AsyncDisposable {
       bench.seen.push(seen);
       bench.answer(response, seen);
     };
-    const asyncParts = { ...asyncIdentity(), records: bench.records };
     bench.rig = await rig(
       (message, response) => void serve(message, response),
       { asyncCommands: SETTINGS, ...changes },
-      withStore ? { asyncParts } : {},
+      {},
+      withStore ? { records: bench.records } : {},
     );
     return bench;
   }

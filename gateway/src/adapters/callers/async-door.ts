@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { AsyncCommands } from "../../fleet/async/async-commands.ts";
+import { ASYNC_UNAVAILABLE, NO_SUCH_COMMAND, STORE_UNREADABLE } from "../../fleet/async/async-problems.ts";
 import { type AsyncTerms, asyncTermsOf } from "../../fleet/async/async-terms.ts";
 import type { CommandView } from "../../fleet/async/command-view.ts";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
@@ -25,12 +26,6 @@ export interface DoorAnswer {
 
 const OWN_PATH = "/.gsf/commands/";
 const ALLOWED = { command: "GET, HEAD, DELETE", result: "GET, HEAD" } as const;
-const UNAVAILABLE = refusal(
-  501,
-  "ASYNC_UNAVAILABLE",
-  "asynchronous commands need a durable store (`state` in the configuration); send the command without respond-async",
-);
-const NO_SUCH = refusal(404, "NO_SUCH_COMMAND", "there is no such command, or its result is not kept any more");
 /** When to ask again for a command that has not ended. */
 const POLL_S = "1";
 
@@ -59,7 +54,7 @@ export class AsyncDoor {
     const terms = asyncTermsOf(method, listOf(rawHeaders));
     if (terms === undefined) return undefined;
     if ("field" in terms) throw new RefusedRequest(refusal(400, "BAD_HEADER", `${terms.field}: ${terms.detail}`));
-    if (this.#commands === undefined) throw new RefusedRequest(UNAVAILABLE);
+    if (this.#commands === undefined) throw new RefusedRequest(ASYNC_UNAVAILABLE);
     return terms;
   }
 
@@ -86,7 +81,7 @@ export class AsyncDoor {
     const commands = this.#commands as AsyncCommands;
     const { method, target } = soundHead(message);
     const parts = /^\/\.gsf\/commands\/([\w-]{1,64})(\/result)?$/.exec(target.split("?", 1)[0] as string);
-    if (parts === null) return problemReply(NO_SUCH);
+    if (parts === null) return problemReply(NO_SUCH_COMMAND);
     const [, id = "", result] = parts;
     const isRead = method === "GET" || method === "HEAD";
     if (!isRead && (method !== "DELETE" || result !== undefined)) {
@@ -97,11 +92,11 @@ export class AsyncDoor {
     try {
       if (method === "DELETE") return await cancelled(commands, id);
       const view = await commands.view(id);
-      if (view === undefined) return problemReply(NO_SUCH);
+      if (view === undefined) return problemReply(NO_SUCH_COMMAND);
       if (result === undefined) return jsonReply(200, view, await this.#document(view));
       return await resultOf(commands, view);
     } catch (error) {
-      if (error instanceof RecordStoreError) return problemReply(UNREADABLE);
+      if (error instanceof RecordStoreError) return problemReply(STORE_UNREADABLE);
       throw error;
     }
   }
@@ -140,16 +135,9 @@ export function describe(view: CommandView): Record<string, unknown> {
   };
 }
 
-const UNREADABLE: Problem = {
-  status: 503,
-  code: "STORE_FAILED",
-  detail: "the store of the gateway cannot be read",
-  retryAfterMs: 30_000,
-};
-
 async function cancelled(commands: AsyncCommands, id: string): Promise<DoorAnswer> {
   const cancellation = await commands.cancel(id);
-  if (cancellation === undefined) return problemReply(NO_SUCH);
+  if (cancellation === undefined) return problemReply(NO_SUCH_COMMAND);
   const { type, view } = cancellation;
   if (type === "cancelled") return jsonReply(200, view, describe(view));
   const why = view.endedAtMs === undefined ? "it may have reached a station" : `it has ended: ${view.state}`;

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { AsyncParts } from "../../fleet/async/async-commands.ts";
 
-export function asyncIdentity(): Omit<AsyncParts, "records"> {
+export function asyncIdentity(): AsyncParts {
   return {
     wallNowMs: () => Date.now(),
     newId: () => randomBytes(16).toString("base64url"),

@@ -6,9 +6,11 @@
  */
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { AsyncStatus } from "../../fleet/async/command-queue.ts";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
+import { AsyncSeries } from "./async-series.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import {
   BREAKER_STATES,
@@ -45,6 +47,8 @@ export interface MetricsOptions {
   readonly lostLogLines?: () => number;
   /** Counters of each group's listener. Default: no listeners. */
   readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
+  /** Asynchronous commands, by group. Default: none. */
+  readonly asyncCommands?: () => ReadonlyMap<string, { readonly status: AsyncStatus }>;
   /** Memory held for callers. Default: none. */
   readonly memory?: () => HeldMemoryStatus;
 }
@@ -59,6 +63,7 @@ export class GatewayMetrics {
   readonly #commands: CommandSeries;
   readonly #kept: KeptCounters;
   readonly #callers: CallerGauges;
+  readonly #async: AsyncSeries;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -71,6 +76,9 @@ export class GatewayMetrics {
     this.#commands = new CommandSeries(registers);
     this.#kept = new KeptCounters(registers);
     this.#callers = new CallerGauges(registers);
+    this.#async = new AsyncSeries(registers, () =>
+      [...(options.asyncCommands?.() ?? [])].map(([group, { status }]) => [group, status]),
+    );
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -143,6 +151,7 @@ export class GatewayMetrics {
     readCounts(this.#kept.heartbeats, heartbeats());
     readCounts(this.#kept.lookups, lookups?.() ?? {});
     this.#readCallers();
+    this.#async.read();
     return this.#registry.metrics();
   }
 

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { CallAbortedError, NoEligibleStationError, seededRandom } from "ground-station-failover";
 import { VirtualClock } from "ground-station-failover/sim";
 import { groupSettings } from "../../../../test/process/proxy-rig.ts";
-import { MemoryRecords } from "../../../../test/worlds/memory-records.ts";
+import { CrashingRecords } from "../../../../test/worlds/crashing-records.ts";
 import type { CommandTerms } from "../command.ts";
 import type { AsyncEvent } from "../group-events.ts";
 import type { AsyncSettings } from "../settings.ts";
@@ -51,7 +51,7 @@ class World {
   readonly ambiguousKeyed: "resend" | "report";
   answer: (sent: Sent, signal: AbortSignal) => Promise<CommandReply> = async () => reply(200, "done");
   waiting = 0;
-  store: MemoryRecords;
+  store: CrashingRecords;
   commands: AsyncCommands;
   #stop = new AbortController();
   #ids = 0;
@@ -59,7 +59,7 @@ class World {
   constructor(settings: Partial<AsyncSettings> = {}, ambiguousKeyed: "resend" | "report" = "resend") {
     this.settings = { ...SETTINGS, ...settings };
     this.ambiguousKeyed = ambiguousKeyed;
-    this.store = new MemoryRecords({ clock: this.clock });
+    this.store = new CrashingRecords({ clock: this.clock });
     this.commands = this.#process();
   }
 

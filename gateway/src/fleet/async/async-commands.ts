@@ -15,10 +15,11 @@ import type { CommandTerms } from "../command.ts";
 import { outcomeOf, termsOf } from "../command.ts";
 import type { AsyncEvent } from "../group-events.ts";
 import type { MemoryRoom } from "../held-memory.ts";
-import { INTERNAL, type Problem, problemOf, refusal } from "../problem.ts";
+import { type Problem, problemOf, refusal } from "../problem.ts";
 import { type RecordChange, type RecordStore, RecordStoreError } from "../record-store.ts";
 import type { AsyncSettings, GroupSettings } from "../settings.ts";
 import type { CommandReply, CommandRequest } from "../uplink.ts";
+import { DAMAGED, KEY_REUSED, NOT_SENT_IN_TIME, refusedFor, storeProblem } from "./async-problems.ts";
 import { AsyncReports } from "./async-reports.ts";
 import { type AsyncTerms, withoutAsyncPreferences } from "./async-terms.ts";
 import { type RoundEnd, verdictOn } from "./command-outcome.ts";
@@ -44,7 +45,6 @@ import { type WholeAnswer, wholeAnswer } from "./whole-answer.ts";
 
 /** What asynchronous commands need beside a group; made by the gateway's process. */
 export interface AsyncParts {
-  readonly records: RecordStore;
   /** The time of day, in ms since 1970. Read once: afterwards the group's clock counts. */
   readonly wallNowMs: () => number;
   /** Returns unguessable text of letters and digits, another one each time. */
@@ -58,6 +58,7 @@ export interface AsyncParts {
 }
 
 export interface AsyncCommandsOptions extends AsyncParts {
+  readonly records: RecordStore;
   readonly settings: GroupSettings;
   readonly async: AsyncSettings;
   readonly clock: Clock;
@@ -227,6 +228,14 @@ export class AsyncCommands {
       if (state === undefined || command.shownState === state) views.push(this.#viewOf(command));
     }
     return views;
+  }
+
+  /** The ids that begin with `start`; at most ten. */
+  async findByStart(start: string): Promise<readonly string[]> {
+    await this.#loaded;
+    const found: string[] = [];
+    for (const { id } of this.#queue.newestFirst()) if (id.startsWith(start) && found.push(id) === 10) break;
+    return found;
   }
 
   /** Another station serves now. */
@@ -508,15 +517,6 @@ export class AsyncCommands {
 
 const SHOWN_TARGET = 200;
 
-const KEY_REUSED: Problem = refusal(
-  422,
-  "IDEMPOTENCY_KEY_REUSED",
-  "another command was accepted under this Idempotency-Key; use a new key for another command",
-);
-/** Status 400: there is nothing to be sent again. */
-const DAMAGED: Problem = refusal(400, "RECORD_DAMAGED", "its request is missing in the store, or damaged");
-const NOT_SENT_IN_TIME: Problem = refusal(504, "DEADLINE_EXCEEDED", "it was not sent");
-
 function problemIs(problem: Problem): Acceptance {
   return { type: "problem", problem };
 }
@@ -557,40 +557,4 @@ function termsToSend(command: QueuedCommand, request: CommandRequest, timeLeftMs
 function retryAfterOf({ headers }: CommandReply): { readonly retryAfterMs?: number } {
   const value = headers.find(([name]) => name.toLowerCase() === "retry-after")?.[1].trim() ?? "";
   return /^\d{1,7}$/.test(value) ? { retryAfterMs: Number(value) * 1_000 } : {};
-}
-
-function storeProblem(error: unknown): Problem {
-  if (!(error instanceof RecordStoreError)) return INTERNAL;
-  const { code } = error;
-  if (code === "full" || code === "busy") {
-    const why = code === "full" ? "the store of the gateway is full" : "the store of the gateway is busy";
-    return { status: 503, code: `STORE_${code.toUpperCase()}`, detail: `not accepted: ${why}`, retryAfterMs: 5_000 };
-  }
-  const detail =
-    code === "failed"
-      ? "the device of the gateway's store failed: it is unknown whether the command is durable"
-      : "not accepted: the store of the gateway is closed";
-  return {
-    status: 503,
-    code: `STORE_${code.toUpperCase()}`,
-    detail,
-    retryAfterMs: 30_000,
-    outcomeUnknown: code === "failed",
-  };
-}
-
-function refusedFor(reason: string, retryAfterMs: number, { maxQueued, maxResults, maxBytes }: AsyncSettings): Problem {
-  switch (reason) {
-    case "too-large":
-      return refusal(413, "REQUEST_TOO_LARGE", `it takes more than async.maxBytes, which is ${maxBytes}`);
-    case "queue-full":
-      return { status: 503, code: "ASYNC_QUEUE_FULL", detail: `async.maxQueued is ${maxQueued}`, retryAfterMs };
-    case "results-full":
-      return {
-        ...{ status: 503, code: "ASYNC_RESULTS_FULL", retryAfterMs },
-        detail: `${maxResults} results are kept that nobody has read (async.maxResults)`,
-      };
-    default:
-      return { status: 503, code: "ASYNC_BYTES_FULL", detail: `async.maxBytes is ${maxBytes}`, retryAfterMs };
-  }
 }
