@@ -7,7 +7,6 @@ import { MAX_EXPIRES_AFTER_MS } from "../fleet/async/async-terms.ts";
 import type { GroupSettings } from "../fleet/settings.ts";
 import { duration, exactly, section, size, trueOrFalse, wholeNumber } from "./values.ts";
 
-const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
 export const asyncCommands: z.ZodType<GroupSettings["asyncCommands"]> = exactly(

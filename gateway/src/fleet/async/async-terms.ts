@@ -12,8 +12,8 @@ import type { HeaderList } from "../uplink.ts";
 export const COMMAND_PRIORITIES = ["emergency", "command", "telemetry"] as const;
 export type CommandPriority = (typeof COMMAND_PRIORITIES)[number];
 
-export const PRIORITY_HEADER = "gsf-priority";
-export const EXPIRES_HEADER = "gsf-expires-after";
+const PRIORITY_HEADER = "gsf-priority";
+const EXPIRES_HEADER = "gsf-expires-after";
 
 /** A week: a command that old is rarely still meant. */
 export const MAX_EXPIRES_AFTER_MS: number = 7 * 86_400_000;

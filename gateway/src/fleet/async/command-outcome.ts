@@ -51,7 +51,7 @@ const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 const REFUSALS: ReadonlySet<number> = new Set([425, 429, 503]);
 const FINAL_ERRORS: ReadonlySet<number> = new Set([501, 505, 506, 508, 510, 511]);
 /** Rounds after which a station's own error is the answer. */
-export const MAX_ERROR_ROUNDS = 8;
+const MAX_ERROR_ROUNDS = 8;
 const BASE_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 /** What was not sent costs no station anything, and may go as soon as one can take it. */

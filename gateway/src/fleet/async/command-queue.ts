@@ -15,7 +15,7 @@
  * not.
  */
 import type { AsyncSettings } from "../settings.ts";
-import { COMMAND_PRIORITIES, type CommandPriority } from "./async-terms.ts";
+import type { CommandPriority } from "./async-terms.ts";
 import type { RoundVerdict } from "./command-outcome.ts";
 import type { CommandMeta } from "./command-record.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
@@ -388,6 +388,3 @@ const LIVE_RECHECK_MS = 50;
 function endOf({ meta }: QueuedCommand): number {
   return meta.endedAtMs ?? 0;
 }
-
-/** All priorities, for labels. */
-export const PRIORITY_NAMES: readonly CommandPriority[] = COMMAND_PRIORITIES;
