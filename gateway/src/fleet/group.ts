@@ -72,6 +72,8 @@ const TELL_AGAIN_MS = 10_000;
 
 export class Group {
   readonly settings: GroupSettings;
+  /** Raises an event of a part that belongs to the group. */
+  readonly raise: (event: GroupEvent) => void = (event) => this.#tellOwn(event);
   readonly #clock: Clock;
   readonly #onCommand: CommandListener | undefined;
   readonly #detector: PhiAccrualDetector;
@@ -290,11 +292,6 @@ export class Group {
         this.#ownListeners.delete(listener);
       },
     };
-  }
-
-  /** Raises an event of a part that belongs to the group. */
-  raise(event: GroupEvent): void {
-    this.#tellOwn(event);
   }
 
   /** Notes a command refused for lack of memory. Raises at most one event in 10 s. */

@@ -39,7 +39,12 @@ function posts(target: string, body = "go", headers: [string, string][] = []): C
 /** An attempt whose end tells nothing. */
 const OUT = new Promise<CommandReply>(() => undefined);
 
-type Sent = { readonly target: string; readonly terms: CommandTerms; readonly atMs: number };
+type Sent = {
+  readonly target: string;
+  readonly request: CommandRequest;
+  readonly terms: CommandTerms;
+  readonly atMs: number;
+};
 
 class World {
   readonly clock = new VirtualClock(500);
@@ -79,7 +84,7 @@ class World {
         return hash.digest("hex");
       },
       send: async (request, terms, signal) => {
-        const sent = { target: request.target, terms, atMs: this.clock.nowMs() };
+        const sent = { target: request.target, request, terms, atMs: this.clock.nowMs() };
         this.sent.push(sent);
         return this.answer(sent, signal);
       },
@@ -91,8 +96,8 @@ class World {
   }
 
   /** Executes as a station that knows keys. */
-  executes({ terms }: Sent): CommandReply {
-    terms.noteAttempt?.(OUT);
+  executes({ terms, request }: Sent): CommandReply {
+    request.trace?.noteAttempt("north", 1, OUT, () => 0);
     const key = terms.idempotencyKey as string;
     if (!this.executed.has(key)) this.executed.set(key, 1);
     return reply(200, `executed ${key}`);
@@ -281,7 +286,7 @@ describe("[G2] order, expiry, cancellation", () => {
     const world = new World({ maxInFlight: 1 });
     const gate = Promise.withResolvers<void>();
     world.answer = async (sent) => {
-      sent.terms.noteAttempt?.(OUT);
+      sent.request.trace?.noteAttempt("north", 1, OUT, () => 0);
       await gate.promise;
       return reply(204);
     };
@@ -377,8 +382,8 @@ describe("[G2] rounds", () => {
   test("ambiguous commands are reported → lost in flight or at a kill, it fails with an unknown outcome", async () => {
     const world = new World({}, "report");
     const lost = Object.assign(new Error("reset"), { code: "ECONNRESET", syscall: "read" });
-    world.answer = async ({ terms }) => {
-      terms.noteAttempt?.(OUT);
+    world.answer = async ({ request }) => {
+      request.trace?.noteAttempt("north", 1, OUT, () => 0);
       throw lost;
     };
     const id = await world.accepted("/a");

@@ -18,7 +18,7 @@ import type { MemoryRoom } from "../held-memory.ts";
 import { type Problem, problemOf, refusal } from "../problem.ts";
 import { type RecordChange, type RecordStore, RecordStoreError } from "../record-store.ts";
 import type { AsyncSettings, GroupSettings } from "../settings.ts";
-import type { CommandReply, CommandRequest } from "../uplink.ts";
+import type { CommandObserver, CommandReply, CommandRequest } from "../uplink.ts";
 import { DAMAGED, KEY_REUSED, NOT_SENT_IN_TIME, refusedFor, storeProblem } from "./async-problems.ts";
 import { AsyncReports } from "./async-reports.ts";
 import { type AsyncTerms, withoutAsyncPreferences } from "./async-terms.ts";
@@ -465,7 +465,8 @@ export class AsyncCommands {
       const timeLeftMs = Math.min(commands.deadlineMs, command.meta.expiresAtMs - this.#nowMs());
       if (timeLeftMs <= 0 || signal.aborted) return { end: { type: "problem", problem: NOT_SENT_IN_TIME } };
       room?.takeAnyway("requests", stored.body.length);
-      const request = { ...requestOf(stored), ...(room === undefined ? {} : { room }) };
+      const counted = { ...requestOf(stored), trace: observerOf(command) };
+      const request = room === undefined ? counted : { ...counted, room };
       const reply = await send(request, termsToSend(command, request, timeLeftMs), signal);
       const answer = await wholeAnswer(reply, limits.replayBytes);
       if (answer === undefined) return { end: { type: "broken-answer" } };
@@ -544,10 +545,17 @@ function termsToSend(command: QueuedCommand, request: CommandRequest, timeLeftMs
     idempotent: false,
     timeLeftMs,
     ...(source === undefined ? {} : { source }),
-    noteAttempt: (attempt) => {
+  };
+}
+
+/** Counts the attempts of a round, and those that may have arrived. */
+function observerOf(command: QueuedCommand): CommandObserver {
+  return {
+    noteSubmitted: () => undefined,
+    noteAttempt(_station, _epoch, reply) {
       command.attemptsOfRound++;
       command.sentOfRound++;
-      attempt.catch((error: unknown) => {
+      reply.catch((error: unknown) => {
         if (wasNeverSent(error)) command.sentOfRound--;
       });
     },
