@@ -53,6 +53,7 @@ type Register = (program: Command) => void;
 const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => Promise<Register>]> = [
   [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
   [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
+  [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],
   [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],
   [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],

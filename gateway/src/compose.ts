@@ -6,6 +6,8 @@
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
 import type { DetectionQualityStatus } from "ground-station-failover/core";
+import type { AsyncCommands, AsyncParts } from "./fleet/async/async-commands.ts";
+import { asyncCommandsOf } from "./fleet/async/commands-of-groups.ts";
 import type { DurableEpochs } from "./fleet/durable-epochs.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
@@ -31,6 +33,8 @@ export interface GatewayParts {
   readonly challengeOf: (subject: string) => string;
   /** Epochs of all groups, opened on the same store. Default: they begin at 1. */
   readonly epochs?: DurableEpochs | undefined;
+  /** For asynchronous commands, which need `records`, too. Default: none are accepted. */
+  readonly asyncParts?: AsyncParts | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
   /**
@@ -49,6 +53,8 @@ export type GatewayEvent = GroupEvent & { readonly group: string };
 export interface Gateway {
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
+  /** By group; empty if there is no durable store. */
+  readonly asyncCommands: ReadonlyMap<string, AsyncCommands>;
   /**
    * Takes in a heartbeat whose signature has been verified, and returns what follows; undefined if
    * there is no such station. `from` is the sender's address, for people to read. Default: empty.
@@ -83,6 +89,7 @@ export function compose(parts: GatewayParts): Gateway {
     ]),
   );
   ledger?.load();
+  const asyncCommands = asyncCommandsOf(parts, groups);
   const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
@@ -90,6 +97,7 @@ export function compose(parts: GatewayParts): Gateway {
   return {
     settings,
     groups,
+    asyncCommands,
     receiveBeat(beat, from) {
       const admission = sessions.admit(beat, clock.nowMs(), from);
       const group = groups.get(beat.group);
@@ -110,7 +118,8 @@ export function compose(parts: GatewayParts): Gateway {
       };
     },
     async run(signal) {
-      await Promise.all([...[...groups.values()].map((group) => group.run(signal)), ledger?.run(signal)]);
+      const running = [...groups.values(), ...asyncCommands.values(), ...(ledger === undefined ? [] : [ledger])];
+      await Promise.all(running.map((part) => part.run(signal)));
     },
   };
 }

@@ -10,7 +10,9 @@ import { Agent, request } from "undici";
 import { type ControlAddress, strange, tokenOf, withControlAddress } from "./adapters/control/control-address.ts";
 import { UserError } from "./adapters/process/exit-codes.ts";
 import type { GatewayStateStatus } from "./adapters/storage/gateway-state.ts";
+import { asyncLine } from "./adapters/telemetry/async-sentence.ts";
 import { visibleLines } from "./adapters/telemetry/visible.ts";
+import type { AsyncStatus } from "./fleet/async/command-queue.ts";
 import { agoInWords } from "./fleet/failure-words.ts";
 import type { HeldMemoryStatus } from "./fleet/held-memory.ts";
 
@@ -80,6 +82,7 @@ type StationView = Omit<StationStatus, "level"> & {
 type GroupView = Omit<FailoverStatus, "stations"> & {
   readonly stations: readonly StationView[];
   readonly connections?: { readonly open: number; readonly max: number | null };
+  readonly async?: AsyncStatus;
 };
 
 function groupLines(name: string, group: GroupView): string[] {
@@ -107,7 +110,12 @@ function groupLines(name: string, group: GroupView): string[] {
     ...(overloaded ? ["overloaded"] : []),
     ...(typeof patienceMs === "number" ? [`callers wait ${Math.round(patienceMs)} ms`] : []),
   ];
-  return [facts.join(", "), ...lines];
+  const asynchronous = group.async === undefined || isIdle(group.async) ? [] : [`  ${asyncLine(group.async)}`];
+  return [facts.join(", "), ...lines, ...asynchronous];
+}
+
+function isIdle({ oldestAgeMs, kept }: AsyncStatus): boolean {
+  return oldestAgeMs === undefined && kept === 0;
 }
 
 /**
@@ -159,7 +167,12 @@ function phi(level: number | null): string {
  * The gateway's answer. If there is none, or if it is a refusal, throws an error with what the user
  * needs to know.
  */
-async function ask(options: ControlOptions, method: "GET" | "POST", path: string, order?: object): Promise<unknown> {
+export async function ask(
+  options: ControlAddress,
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  order?: object,
+): Promise<unknown> {
   const at = new URL(path, options.control);
   const token = tokenOf(options);
   const agent = new Agent({

@@ -16,6 +16,7 @@ import { challengesOf } from "./adapters/heartbeats/heartbeat-codec.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/heartbeats/udp-heartbeats.ts";
 import { LoopGuard } from "./adapters/http/loop-guard.ts";
 import { RequestIds } from "./adapters/http/request-id.ts";
+import { asyncIdentity } from "./adapters/process/async-identity.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/process/descriptors.ts";
 import { listening } from "./adapters/process/listening.ts";
 import { memoryForCallers } from "./adapters/process/own-memory.ts";
@@ -161,6 +162,7 @@ class GatewayProcess implements RunningGateway {
       digest: requestDigest,
       records: state?.records,
       epochs: state?.epochs,
+      asyncParts: { ...asyncIdentity(), roomFor: (group) => this.#memory.roomFor(`asynchronous commands of ${group}`) },
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
         const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });
@@ -178,6 +180,7 @@ class GatewayProcess implements RunningGateway {
       lookups: () => this.#names.counts,
       lostLogLines: this.#lostLogLines,
       listeners: () => this.#listeners(),
+      asyncCommands: () => this.#gateway.asyncCommands,
       memory: () => this.#memory.status,
       state: state && (() => state.status),
     });
@@ -211,6 +214,7 @@ class GatewayProcess implements RunningGateway {
         maxConnections: limits.control,
         token: this.#controlToken,
         groups: this.#gateway.groups,
+        asyncCommands: this.#gateway.asyncCommands,
         feed: this.#feed,
         history: this.#history,
         beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
@@ -240,7 +244,8 @@ class GatewayProcess implements RunningGateway {
     };
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
-      const open = () => listenForCommands(group, { ...options, loop: this.#loopOf(name) });
+      const asyncCommands = this.#gateway.asyncCommands.get(name);
+      const open = () => listenForCommands(group, { ...options, asyncCommands, loop: this.#loopOf(name) });
       this.#proxies.set(name, await this.#open(`group ${name}`, listen, open));
     }
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
@@ -256,7 +261,8 @@ class GatewayProcess implements RunningGateway {
 
   stop(): Promise<void> {
     this.#ready = false;
-    const draining = [...this.#proxies.values()].map((proxy) => proxy.drain(this.#settings.drainMs));
+    const parts = [...this.#proxies.values(), ...this.#gateway.asyncCommands.values()];
+    const draining = parts.map((part) => part.drain(this.#settings.drainMs));
     return Promise.all(draining).then(() => this[Symbol.asyncDispose]());
   }
 

@@ -12,9 +12,11 @@ import { seededRandom, systemClock } from "ground-station-failover";
 
 import type { ProxyListener, ProxyOptions } from "../../gateway/src/adapters/callers/http-proxy.ts";
 import { listenForCommands } from "../../gateway/src/adapters/callers/http-proxy.ts";
+import { asyncIdentity } from "../../gateway/src/adapters/process/async-identity.ts";
 import { httpUplink } from "../../gateway/src/adapters/stations/http-uplink.ts";
 import { createLog } from "../../gateway/src/adapters/telemetry/log.ts";
 import { compose, type GatewayParts } from "../../gateway/src/compose.ts";
+import type { AsyncCommands } from "../../gateway/src/fleet/async/async-commands.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { GroupSettings } from "../../gateway/src/fleet/settings.ts";
 
@@ -37,6 +39,7 @@ export interface RigStation {
 
 export interface Rig extends AsyncDisposable {
   readonly group: Group;
+  readonly asyncCommands: AsyncCommands | undefined;
   readonly proxy: ProxyListener;
   readonly port: number;
   /** In order of priority. */
@@ -152,6 +155,7 @@ export async function rig(
     random: seededRandom(1),
     uplink: (group, station) => started.use(httpUplink(group, station)),
     challengeOf: () => "unused",
+    asyncParts: asyncIdentity(),
     ...parts,
   });
   const group = gateway.groups.get("atlantic") as Group;
@@ -162,10 +166,12 @@ export async function rig(
     stop.abort();
     await running;
   });
-  const proxy = started.use(await listenForCommands(group, { log: silent, ...options }));
+  const asyncCommands = gateway.asyncCommands.get("atlantic");
+  const proxy = started.use(await listenForCommands(group, { log: silent, asyncCommands, ...options }));
   const all = started.move();
   return {
     group,
+    asyncCommands,
     proxy,
     port: proxy.address.port,
     stations,

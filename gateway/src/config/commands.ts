@@ -24,6 +24,7 @@ const HOUR_MS = 3_600_000;
 const TAKEN: ReadonlySet<string> = new Set([
   ...FRAMING,
   ...["x-time-left-ms", "grpc-timeout", "idempotency-key", "gsf-epoch", "gsf-epoch-seen", "gsf-station", "gsf-outcome"],
+  ...["prefer", "gsf-priority", "gsf-expires-after"],
 ]);
 
 const deadlineHeader = section({

@@ -15,7 +15,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
   const { minDeviationMs, ceilingMs: writtenCeilingMs, gracePeriodMs, ...supervisor } = rest;
   const { kind, intervalMs } = written.heartbeat;
   const ceilingMs = writtenCeilingMs ?? ceilingOf(kind, intervalMs);
-  const { objective: _checked, ...others } = written;
+  const { objective: _checked, async: asyncCommands, ...others } = written;
   return {
     ...others,
     stations: stationsOf(written),
@@ -30,6 +30,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
     },
     supervisor: { ...supervisor, gracePeriodMs: gracePeriodMs ?? gracePeriodOf(kind, ceilingMs) },
     probePath: written.probePath,
+    asyncCommands,
   };
 }
 

@@ -15,6 +15,7 @@ import type {
   StationSettings,
 } from "../fleet/settings.ts";
 import { accessLog } from "./access-log.ts";
+import { asyncCommands } from "./async.ts";
 import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
@@ -59,7 +60,8 @@ export interface WrittenConfiguration {
 }
 
 export interface WrittenGroup
-  extends Omit<GroupSettings, "stations" | "heartbeat" | "detector" | "supervisor" | "probePath"> {
+  extends Omit<GroupSettings, "stations" | "heartbeat" | "detector" | "supervisor" | "probePath" | "asyncCommands"> {
+  readonly async: GroupSettings["asyncCommands"];
   readonly stations: readonly WrittenStation[];
   readonly heartbeat: WrittenHeartbeat;
   readonly detector: WrittenDetector;
@@ -183,6 +185,7 @@ const group: z.ZodType<WrittenGroup> = exactly(
           "to do",
       }),
     limits,
+    async: asyncCommands,
   }),
 );
 

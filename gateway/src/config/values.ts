@@ -3,7 +3,7 @@
  * usual notation (`50ms`, `1MiB`, `[::1]:80`). If it cannot, it says in one sentence what it got
  * and what is allowed; the caller knows where the sentence is shown and at which line. Each kind
  * also has its JSON Schema and its range in words, from which `json-schema.ts` makes the texts for
- * editors and for the guide's tables.
+ * editors and for the guide's tables. It is one file because the kinds share their notations.
  */
 import { nearestName } from "ground-station-failover/core";
 import { z } from "zod";

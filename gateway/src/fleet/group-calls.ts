@@ -3,8 +3,14 @@
  * the query for a key's outcome. Each translation is one function, so that a new field is passed on
  * in a single place.
  */
-import { type CallOptions, deadlineAt, type FailoverContext, type FailoverOptions } from "ground-station-failover";
-import type { CommandTerms } from "./command.ts";
+import {
+  type CallOptions,
+  deadlineAt,
+  type FailoverContext,
+  type FailoverOptions,
+  type StationClientOptions,
+} from "ground-station-failover";
+import { type CommandTerms, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import type { ByteStream, SendContext, Uplink } from "./uplink.ts";
 
@@ -20,6 +26,26 @@ export interface LinkedStation {
  */
 export function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
   return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
+}
+
+/** How each station is called. */
+export function clientOptionsOf({ commands, breaker, retry }: GroupSettings): StationClientOptions {
+  return {
+    timeoutMs: commands.timeoutMs,
+    bulkhead: {
+      maxConcurrent: commands.maxConcurrent,
+      // Commands wait in the failover's queue, not in the bulkhead.
+      acquireTimeoutMs: commands.timeoutMs / 2,
+      maxQueue: commands.maxWaiting,
+    },
+    breaker,
+    retry: {
+      maxAttempts: retry.maxAttempts,
+      baseMs: retry.baseMs,
+      budget: { ratio: retry.budgetRatio, windowMs: retry.budgetWindowMs },
+    },
+    classify: replyClassifier(commands.errorBody),
+  };
 }
 
 /**

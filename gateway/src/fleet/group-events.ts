@@ -77,6 +77,35 @@ interface EpochUnstored {
   readonly atMs: number;
 }
 
+/**
+ * Asynchronous commands were refused, or have expired. At most one event in 10 s for each reason.
+ */
+interface AsyncRefused {
+  readonly type: "async-refused";
+  readonly reason: string;
+  /** Number of commands refused since the last such event. */
+  readonly refused: number;
+  readonly atMs: number;
+}
+
+interface AsyncExpired {
+  readonly type: "async-expired";
+  /** Number of commands that have expired since the last such event. */
+  readonly expired: number;
+  readonly atMs: number;
+}
+
+/** The gateway has started with asynchronous commands of the process before it. */
+interface AsyncRestored {
+  readonly type: "async-restored";
+  readonly commands: number;
+  /** Records that cannot be read. */
+  readonly damaged: number;
+  readonly atMs: number;
+}
+
+export type AsyncEvent = AsyncRefused | AsyncExpired | AsyncRestored;
+
 /** What happens in a group. */
 export type GroupEvent =
   | FailoverEvent
@@ -86,4 +115,5 @@ export type GroupEvent =
   | MemoryUsedUp
   | StreamsCut
   | LedgerTrouble
-  | EpochUnstored;
+  | EpochUnstored
+  | AsyncEvent;

@@ -2,7 +2,8 @@
  * A failover group: a primary and its backups behind one address. It connects the parts of the
  * library: a detector that receives heartbeats, a failover that decides which station is active and
  * how each command ends, and one uplink per station that carries commands to it. It opens no socket
- * and takes its clock as a parameter.
+ * and takes its clock as a parameter. It
+ * is one file because it only connects these parts.
  */
 import type {
   Clock,
@@ -16,10 +17,17 @@ import { ObserverHealth, PhiAccrualDetector, PrimaryBackupFailover, SuspicionWat
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { DetectionQualityMachine } from "ground-station-failover/core";
 import type { CommandTerms } from "./command.ts";
-import { outcomeOf, replyClassifier } from "./command.ts";
+import { outcomeOf } from "./command.ts";
 import type { GroupEpoch } from "./durable-epochs.ts";
 import { agoInWords } from "./failure-words.ts";
-import { callOptionsOf, keyStatusOptions, type LinkedStation, sendContextOf, signOfLifeMs } from "./group-calls.ts";
+import {
+  callOptionsOf,
+  clientOptionsOf,
+  keyStatusOptions,
+  type LinkedStation,
+  sendContextOf,
+  signOfLifeMs,
+} from "./group-calls.ts";
 import type { GroupEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
 import type { CommandHandler, GroupLedger } from "./ledger/group-ledger.ts";
@@ -84,6 +92,8 @@ export class Group {
   readonly settings: GroupSettings;
   /** Undefined if the group keeps no answers of keys. */
   readonly ledger: GroupLedger | undefined;
+  /** Raises an event of a part that belongs to the group. */
+  readonly raise: (event: GroupEvent) => void = (event) => this.#tellOwn(event);
   readonly #clock: Clock;
   readonly #onCommand: CommandListener | undefined;
   readonly #detector: PhiAccrualDetector;
@@ -129,7 +139,7 @@ export class Group {
     this.#log = this.#watchForLog();
     this.#probers = this.#makeProbers();
     const [primary, backup, ...backups] = stations as [LinkedStation, LinkedStation, ...LinkedStation[]];
-    const { commands, retry, probePath } = settings;
+    const { commands, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
       primary,
       backup,
@@ -162,22 +172,7 @@ export class Group {
         burst,
         ...(commands.maxWorking === undefined ? {} : { maxWorking: commands.maxWorking }),
       }),
-      client: {
-        timeoutMs: commands.timeoutMs,
-        bulkhead: {
-          maxConcurrent: commands.maxConcurrent,
-          // Commands wait in the failover's queue, not in the bulkhead.
-          acquireTimeoutMs: commands.timeoutMs / 2,
-          maxQueue: commands.maxWaiting,
-        },
-        breaker: settings.breaker,
-        retry: {
-          maxAttempts: retry.maxAttempts,
-          baseMs: retry.baseMs,
-          budget: { ratio: retry.budgetRatio, windowMs: retry.budgetWindowMs },
-        },
-        classify: replyClassifier(commands.errorBody),
-      },
+      client: clientOptionsOf(settings),
     });
     this.#failover.onEvent((event) => {
       if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
@@ -206,6 +201,11 @@ export class Group {
 
   get epoch(): number {
     return this.#failover.epoch;
+  }
+
+  /** Commands that wait for a station. */
+  get waiting(): number {
+    return this.#failover.waiting;
   }
 
   /** Commands in flight include those whose replies are still streaming. */

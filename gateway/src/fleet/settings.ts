@@ -132,6 +132,23 @@ export interface GroupSettings {
    */
   readonly probePath: string | undefined;
   readonly limits: BodyLimits;
+  /** Undefined: `Prefer: respond-async` is passed on to the station as it is. Default. */
+  readonly asyncCommands?: AsyncSettings | undefined;
+}
+
+/** Bounds of a group's asynchronous commands. */
+export interface AsyncSettings {
+  /** Commands that have been accepted and have not ended. */
+  readonly maxQueued: number;
+  /** Ended commands whose results are kept. */
+  readonly maxResults: number;
+  /** Bytes of all requests and results that are kept. */
+  readonly maxBytes: number;
+  readonly keepResultMs: number;
+  /** How long after its acceptance a command may still be sent, if its caller does not say. */
+  readonly expireAfterMs: number;
+  /** Commands that are on their way at once; emergencies have as many places of their own. */
+  readonly maxInFlight: number;
 }
 
 /**

@@ -4,6 +4,7 @@
  * the access log and the memory of calls read it at the end.
  */
 import type { Socket } from "node:net";
+import type { AsyncTerms } from "../../fleet/async/async-terms.ts";
 import type { CommandTrace } from "../../fleet/command-trace.ts";
 import type { MemoryRoom } from "../../fleet/held-memory.ts";
 import type { Problem } from "../../fleet/problem.ts";
@@ -17,6 +18,8 @@ export class Exchange {
   readonly trace: CommandTrace;
   /** Kept here, because a closed socket has none. */
   readonly callerAddress: string;
+  /** Under which it is to be answered asynchronously; undefined if it is not. */
+  asyncTerms: AsyncTerms | undefined = undefined;
   /** Status of the answer; 0 while there is none. */
   status = 0;
   /** When its head was sent, on the axis of the clock; 0 while it was not. */

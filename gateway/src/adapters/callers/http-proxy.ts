@@ -16,10 +16,11 @@ import { pipeline } from "node:stream/promises";
 import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
 import type { NoReply } from "../../fleet/answer.ts";
 import { answerTo, withoutReply } from "../../fleet/answer.ts";
+import type { AsyncCommands } from "../../fleet/async/async-commands.ts";
 import { CommandTrace } from "../../fleet/command-trace.ts";
 import type { Group } from "../../fleet/group.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
-import { INTERNAL, NoRoomError, RefusedRequest } from "../../fleet/problem.ts";
+import { INTERNAL, NoRoomError, RefusedRequest, refusal } from "../../fleet/problem.ts";
 import type { CommandReply, CommandRequest } from "../../fleet/uplink.ts";
 import { callerOf } from "../http/caller-address.ts";
 import { flat, headerValue, pairs } from "../http/http-headers.ts";
@@ -30,6 +31,7 @@ import { answerWithId, RequestIds } from "../http/request-id.ts";
 import { RequestServer, TOO_SLOW } from "../http/request-server.ts";
 import { TrustedProxies } from "../http/trusted-proxies.ts";
 import type { Log } from "../telemetry/log.ts";
+import { AsyncDoor } from "./async-door.ts";
 import { CallerConnections } from "./caller-connections.ts";
 import { Exchange } from "./exchange.ts";
 import { expectBody, requestBody, takeRoom } from "./request-body.ts";
@@ -72,6 +74,8 @@ export interface ProxyOptions {
   readonly ends?: RequestEnds;
   /** Shared with all other requests that go to the group's stations. Default: its own. */
   readonly loop?: LoopGuard;
+  /** The group's asynchronous commands. Default: there is no store for them. */
+  readonly asyncCommands?: AsyncCommands | undefined;
   /** Counts and bounds the memory held for callers. Default: no bound. */
   readonly memory?: HeldMemory;
   /**
@@ -134,6 +138,7 @@ class CommandProxy implements ProxyListener {
   readonly #way: RequestWay;
   readonly #ids: RequestIds;
   readonly #ends: RequestEnds | undefined;
+  readonly #async: AsyncDoor;
   readonly #log: Log;
   readonly #answerIdleMs: number;
   readonly #memory: HeldMemory;
@@ -162,6 +167,7 @@ class CommandProxy implements ProxyListener {
     this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
     this.#ids = ids;
     this.#ends = options.ends;
+    this.#async = new AsyncDoor(group.settings.asyncCommands !== undefined, options.asyncCommands);
     this.#log = log;
     this.#memory = memory;
     this.#unserved = new UnservedConnections(group.name, log);
@@ -253,7 +259,15 @@ class CommandProxy implements ProxyListener {
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
     });
     try {
+      if (this.#async.isOwn(message)) {
+        return this.#answer(message, response, await this.#async.answer(message), exchange);
+      }
+      exchange.asyncTerms = this.#async.termsOf(message);
       const request = await this.#received(message, response, waits, exchange);
+      if (exchange.asyncTerms !== undefined) {
+        const accepted = await this.#async.accept(request, exchange.asyncTerms, caller.signal);
+        return response.destroyed ? undefined : this.#answer(message, response, accepted, exchange);
+      }
       const answer = await answerTo(this.#group, request, caller.signal);
       if (answer.type === "reply") await this.#passBack(message, response, answer.reply, exchange);
       else this.#tell(message, response, answer, exchange);
@@ -281,17 +295,21 @@ class CommandProxy implements ProxyListener {
     message: IncomingMessage,
     response: ServerResponse,
     waits: boolean,
-    { caller, room, pace, trace }: Exchange,
+    { caller, room, pace, trace, asyncTerms }: Exchange,
   ): Promise<CommandRequest> {
     this.#requests.refuseTooMuch(message);
     const head = requestHead(message, this.#way, trace.requestId);
     const { limits, commands } = this.#group.settings;
     const deadlineMs = deadlineOf(message, commands.deadlineHeader);
-    const terms = { limits, room, isKeyed: headerValue(head.headers, "idempotency-key") !== undefined };
+    const isKept = asyncTerms !== undefined;
+    const isKeyed = isKept || headerValue(head.headers, "idempotency-key") !== undefined;
+    const terms = { limits, room, isKeyed };
     takeRoom(room, EXCHANGE_BYTES + headBytes(message));
     const expected = expectBody(message, terms);
+    if (isKept && expected.how === "streamed") throw tooLargeToKeep(limits.replayBytes);
     if (waits) response.writeContinue();
     const body = await requestBody(message, expected, terms, pace, caller);
+    if (isKept && body.kind === "stream") throw tooLargeToKeep(limits.replayBytes);
     // Computed only now, because reading the body took time. The wall clock is read here and
     // nowhere later.
     return deadlineMs === undefined
@@ -418,6 +436,11 @@ function causeOf(error: unknown): { readonly cause?: string } {
 }
 
 type Head = Pick<CommandReply, "status" | "statusText">;
+
+function tooLargeToKeep(limit: number): RefusedRequest {
+  const detail = `the body is longer than ${limit} bytes (limits.replay), the most that is kept for a later sending`;
+  return new RefusedRequest(refusal(413, "REQUEST_TOO_LARGE", detail));
+}
 
 type WholeReply = Pick<CommandReply, "status" | "statusText" | "headers" | "trailers"> & {
   readonly body: { readonly bytes: Uint8Array };

@@ -19,6 +19,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
+import type { AsyncCommands } from "../../fleet/async/async-commands.ts";
 import type { EventHistory } from "../../fleet/event-history.ts";
 import type { Group } from "../../fleet/group.ts";
 import type { HeldMemory } from "../../fleet/held-memory.ts";
@@ -30,6 +31,7 @@ import { callerOf } from "../http/caller-address.ts";
 import { PROBLEM_TYPE } from "../http/problem.ts";
 import { isLoopback } from "../process/addresses.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type AsyncRefusal, commandCancelled, commandsListed } from "./async-routes.ts";
 import { ControlServer } from "./control-server.ts";
 import { asksForPage, eventPage } from "./history-api.ts";
 import type { LiveFeed } from "./live-feed.ts";
@@ -45,6 +47,8 @@ export interface ControlOptions {
   /** Token that clients must present; undefined: only this machine has access. */
   readonly token: string | undefined;
   readonly groups: ReadonlyMap<string, Group>;
+  /** By group. Default: none. */
+  readonly asyncCommands?: ReadonlyMap<string, AsyncCommands>;
   readonly feed: LiveFeed;
   readonly history: EventHistory;
   readonly beats: BeatStreams;
@@ -160,6 +164,18 @@ function controlApp(options: ControlOptions): Hono<Env> {
     log.info({ group: group.name, station, reason, forMs }, "maintenance on request");
     return context.json({ group: group.name, station, reason, active: group.activeStation, epoch: group.epoch });
   });
+  app.get("/v1/groups/:group/commands", async (context) => {
+    const { name } = groupOf(groups, context.req.param("group"));
+    const query = { state: context.req.query("state"), limit: context.req.query("limit") };
+    return asyncAnswer(context, await commandsListed(name, options.asyncCommands?.get(name), query));
+  });
+  app.delete("/v1/groups/:group/commands/:id", async (context) => {
+    const { name } = groupOf(groups, context.req.param("group"));
+    const id = context.req.param("id");
+    const answer = await commandCancelled(options.asyncCommands?.get(name), id);
+    if (!("detail" in answer)) log.info({ group: name, id }, "asynchronous command cancelled on request");
+    return asyncAnswer(context, answer);
+  });
   for (const [path, allowed] of METHODS) {
     app.all(path, () => problem(405, `allowed here is ${allowed}`, { allow: allowed }));
   }
@@ -197,6 +213,11 @@ function endWithReader(socket: Socket): void {
   socket.once("end", () => socket.destroy());
 }
 
+function asyncAnswer(context: Context<Env>, answer: object | AsyncRefusal): Response {
+  if ("detail" in answer) throw refusal(answer.status, answer.detail);
+  return context.json(answer, 200, { "cache-control": "no-store" });
+}
+
 const METHODS: ReadonlyMap<string, string> = new Map([
   ["/v1/status", "GET, HEAD"],
   ["/v1/events", "GET"],
@@ -206,6 +227,8 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ["/v1/groups/:group/beats", "GET"],
   ["/v1/groups/:group/switchover", "POST"],
   ["/v1/groups/:group/maintenance", "POST"],
+  ["/v1/groups/:group/commands", "GET, HEAD"],
+  ["/v1/groups/:group/commands/:id", "DELETE"],
 ]);
 
 const reason = z.string().trim().min(1).max(LONGEST_REASON);
@@ -218,17 +241,13 @@ const maintenanceOrder = z.strictObject({
 });
 
 /** The answer to `GET /v1/status`. Infinite numbers appear as null. */
-function statusOf({
-  groups,
-  heartbeats,
-  lostLogLines,
-  memory,
-  state,
-  listeners,
-  ready,
-  nowMs,
-}: ControlOptions): object {
+function statusOf(options: ControlOptions): object {
+  const { groups, asyncCommands, heartbeats, lostLogLines, memory, state, listeners, ready, nowMs } = options;
   const figures = listeners();
+  const ofGroup = (name: string, group: Group): object => ({
+    ...groupStatus(group, figures[name], nowMs()),
+    async: asyncCommands?.get(name)?.status,
+  });
   return {
     ready: ready(),
     nowMs: nowMs(),
@@ -236,7 +255,7 @@ function statusOf({
     lostLogLines: lostLogLines(),
     memory: memory.status,
     state: state?.() ?? null,
-    groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, figures[name], nowMs())])),
+    groups: Object.fromEntries([...groups].map(([name, group]) => [name, ofGroup(name, group)])),
   };
 }
 

@@ -12,7 +12,11 @@ import { REQUEST_ID_HEADER } from "./request-id.ts";
 export const PROBLEM_TYPE = "application/problem+json";
 
 const TITLES: Readonly<Record<number, string>> = {
+  200: "OK",
+  202: "Accepted",
   400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
   408: "Request Timeout",
   409: "Conflict",
   413: "Content Too Large",

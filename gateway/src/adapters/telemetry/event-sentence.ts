@@ -3,8 +3,9 @@
  * and for the operator on call. Programs read the event itself, which is sent along with it.
  */
 import type { Evidence } from "ground-station-failover";
-import type { GroupEvent as Happened } from "../../fleet/group-events.ts";
+import type { AsyncEvent, GroupEvent as Happened } from "../../fleet/group-events.ts";
 import type { StateEvent } from "../storage/gateway-state.ts";
+import { asyncSentenceOf, isAsyncEvent } from "./async-sentence.ts";
 import { ledgerSentence } from "./ledger-sentence.ts";
 import { isOfState, stateSentence } from "./state-sentence.ts";
 import { visible } from "./visible.ts";
@@ -39,6 +40,8 @@ export function severityOf(event: ToldEvent): Severity {
     case "memory-used-up":
     case "ledger-trouble":
     case "epoch-unstored":
+    case "async-refused":
+    case "async-expired":
       return "warn";
     case "streams-cut":
       return event.reason === "down" ? "warn" : "info";
@@ -55,11 +58,18 @@ export function severityOf(event: ToldEvent): Severity {
 
 /** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: ToldEvent): string {
-  if (isOfState(event)) return visible(stateSentence(event));
-  return visible(event.type === "ledger-trouble" ? ledgerSentence(event) : told(event));
+  return visible(sentenceOfPart(event));
 }
 
-function told(event: Exclude<ToldEvent, { type: StateEvent["type"] | "epoch-unstored" | "ledger-trouble" }>): string {
+type OfAPart = AsyncEvent["type"] | StateEvent["type"] | "epoch-unstored" | "ledger-trouble";
+
+function sentenceOfPart(event: ToldEvent): string {
+  if (isOfState(event)) return stateSentence(event);
+  if (isAsyncEvent(event)) return asyncSentenceOf(event);
+  return event.type === "ledger-trouble" ? ledgerSentence(event) : told(event);
+}
+
+function told(event: Exclude<ToldEvent, { type: OfAPart }>): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
@@ -70,12 +80,8 @@ function told(event: Exclude<ToldEvent, { type: StateEvent["type"] | "epoch-unst
     case "heartbeats-back":
       return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
     case "name-conflict":
-      return (
-        `two processes send heartbeats as ${event.station}, from ${event.between.join(" and ")}: ` +
-        "neither proves that it lives; stop the one that is not this station, or give it its own --name"
-      );
     case "name-conflict-ended":
-      return `only one process sends heartbeats as ${event.station} again: they count`;
+      return named(event);
     case "probe":
       return `the health page of ${event.station} is ${event.isWell ? "well again" : "not well"}: ${event.text}`;
     case "promoted":
@@ -132,6 +138,15 @@ function told(event: Exclude<ToldEvent, { type: StateEvent["type"] | "epoch-unst
     case "local-shortage":
       return `commands to ${event.station} cannot be sent: this machine lacks a resource (${event.code})`;
   }
+}
+
+function named(event: Extract<GroupEvent, { type: "name-conflict" | "name-conflict-ended" }>): string {
+  if (event.type === "name-conflict-ended")
+    return `only one process sends heartbeats as ${event.station} again: they count`;
+  return (
+    `two processes send heartbeats as ${event.station}, from ${event.between.join(" and ")}: ` +
+    "neither proves that it lives; stop the one that is not this station, or give it its own --name"
+  );
 }
 
 type Rerouting = "doubted" | "trusted" | "spillover-begun" | "spillover-ended";

@@ -6,10 +6,12 @@
  */
 import type { DetectionQualityStatus } from "ground-station-failover/core";
 import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
+import type { AsyncStatus } from "../../fleet/async/command-queue.ts";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { RecordStoreStatus } from "../../fleet/record-store.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
+import { AsyncSeries } from "./async-series.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import { LedgerSeries } from "./ledger-series.ts";
 import {
@@ -48,6 +50,8 @@ export interface MetricsOptions {
   readonly lostLogLines?: () => number;
   /** Counters of each group's listener. Default: no listeners. */
   readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
+  /** Asynchronous commands, by group. Default: none. */
+  readonly asyncCommands?: () => ReadonlyMap<string, { readonly status: AsyncStatus }>;
   /** Memory held for callers. Default: none. */
   readonly memory?: () => HeldMemoryStatus;
   /** The durable state. Default: none is kept. */
@@ -66,6 +70,7 @@ export class GatewayMetrics {
   readonly #callers: CallerGauges;
   readonly #ledger: LedgerSeries;
   readonly #state: StateGauges | undefined;
+  readonly #async: AsyncSeries;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -80,6 +85,9 @@ export class GatewayMetrics {
     this.#callers = new CallerGauges(registers);
     this.#ledger = new LedgerSeries(registers);
     this.#state = options.state && new StateGauges(registers);
+    this.#async = new AsyncSeries(registers, () =>
+      [...(options.asyncCommands?.() ?? [])].map(([group, { status }]) => [group, status]),
+    );
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -155,6 +163,7 @@ export class GatewayMetrics {
     readCounts(this.#kept.lookups, lookups?.() ?? {});
     this.#readCallers();
     if (this.#options.state !== undefined) this.#state?.read(this.#options.state());
+    this.#async.read();
     return this.#registry.metrics();
   }
 

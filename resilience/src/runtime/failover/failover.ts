@@ -122,6 +122,11 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     return this.#roles.epoch;
   }
 
+  /** Calls that wait for a station; cheaper to read than `status`. */
+  get waiting(): number {
+    return this.#dispatcher.waiting;
+  }
+
   /** The present numbers and reasons, for status pages. Reading it changes nothing. */
   get status(): FailoverStatus {
     const nowMs = this.#clock.nowMs();
