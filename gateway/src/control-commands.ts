@@ -39,7 +39,8 @@ export function registerControlCommands(program: Command): void {
     .action(switchover);
 }
 
-function withControl(command: Command): Command {
+/** Adds the options of a command that asks a running gateway. */
+export function withControl(command: Command): Command {
   return withControlAddress(command).option("--json", "print the gateway's answer as it is", false);
 }
 
@@ -159,7 +160,12 @@ function phi(level: number | null): string {
  * The gateway's answer. If there is none, or if it is a refusal, throws an error with what the user
  * needs to know.
  */
-async function ask(options: ControlOptions, method: "GET" | "POST", path: string, order?: object): Promise<unknown> {
+export async function ask(
+  options: ControlOptions,
+  method: "GET" | "POST",
+  path: string,
+  order?: object,
+): Promise<unknown> {
   const at = new URL(path, options.control);
   const token = tokenOf(options);
   const agent = new Agent({
@@ -209,6 +215,6 @@ function answerIn(at: URL, status: number, text: string): unknown {
 /**
  * Prints each of `lines` on one line, even if a reason or a station's answer contains line breaks.
  */
-function print(...lines: readonly string[]): void {
+export function print(...lines: readonly string[]): void {
   process.stdout.write(`${visibleLines(lines)}\n`);
 }
