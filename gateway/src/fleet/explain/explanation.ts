@@ -36,7 +36,7 @@ export interface NextStep {
 }
 
 /** What a chapter is about. */
-export type ChapterKind = "switch" | "breaker" | "request" | "now" | "requests";
+type ChapterKind = "switch" | "breaker" | "request" | "now" | "requests";
 
 export interface Chapter {
   readonly kind: ChapterKind;

@@ -14,7 +14,7 @@ export interface ToldEvent {
   readonly event: GroupEvent;
 }
 
-export type PromotedEvent = Extract<GroupEvent, { type: "promoted" }>;
+type PromotedEvent = Extract<GroupEvent, { type: "promoted" }>;
 
 export interface SwitchStory {
   readonly before: readonly ToldEvent[];

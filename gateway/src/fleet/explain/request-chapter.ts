@@ -19,6 +19,7 @@ const WORTH_TELLING_MS = 20;
 const IN_CONTEXT: ReadonlySet<string> = new Set([
   ...["declaration", "promoted", "no-eligible-station", "breaker", "doubted", "overload", "abstention"],
   ...["local-shortage", "memory-used-up", "maintenance", "handover-begun", "retry-refused", "capacity-learned"],
+  ...["spillover-begun", "spillover-ended"],
 ]);
 
 /** The settings that decide about an outcome. */
