@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Chapter, Explanation } from "../../gateway/src/fleet/explain/explanation.ts";
 import { GsfProcess, gsf } from "./gsf-process.ts";
 import { ServedPair } from "./served-pair.ts";
@@ -136,4 +137,32 @@ test("[F9] gsf events lists by time, type and group, and follows; wrong question
     events: { id: string }[];
   };
   assert.deepEqual([page.events.length, page.events[1]?.id, after.events[0]?.id], [2, all[1]?.id, all[2]?.id]);
+});
+
+test("[F9] the gateway is killed and started again → events and the last switch of before are still explained", async () => {
+  await using pair = await ServedPair.open(served(new Set()), STRICT);
+  const answer = await fetch(`${pair.control}/v1/events`, { headers: { accept: "text/event-stream" } });
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+  await pair.primary.die();
+  await pair.gateway?.saying(/primary is down/);
+  let told = "";
+  while (!/event: promoted/.test(told)) told += new TextDecoder().decode((await reader.read()).value);
+  const [first] = /^id: (.*)$/m.exec(told)?.slice(1) ?? [];
+  const promotedId = /^id: (.*)\nevent: promoted/m.exec(told)?.[1];
+  // Events are stored within a second.
+  await pause(1_500);
+  await pair.end("SIGKILL");
+  await reader.cancel().catch(() => undefined);
+  await pair.primary.listen();
+  await pair.start();
+  const found = chapter(await explained(pair), "switch");
+  assert.deepEqual([found.numbers["from"], found.numbers["to"], found.numbers["epoch"]], ["primary", "backup", 2]);
+  const again = await fetch(`${pair.control}/v1/events`, { headers: { "last-event-id": first as string } });
+  const resumed = (again.body as ReadableStream<Uint8Array>).getReader();
+  let past = "";
+  while (!/backup is alive/.test(past)) past += new TextDecoder().decode((await resumed.read()).value);
+  assert.ok(past.includes(`id: ${promotedId}\n`) && !past.includes("event: gap"), past);
+  await resumed.cancel();
+  const ids = [...past.matchAll(/^id: (.*)$/gm)].map(([, id]) => id as string);
+  assert.deepEqual(ids, ids.toSorted());
 });
