@@ -54,6 +54,7 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
   [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
   [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
   [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],
+  [["explain", "events"], async () => (await import("./history-commands.ts")).registerHistoryCommands],
   [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],
   [["calibrate"], async () => (await import("./calibrate/cli.ts")).registerCalibrateCommand],
   [["proxy"], async () => (await import("./proxy/cli.ts")).registerProxyCommand],
@@ -84,6 +85,7 @@ Examples:
   $ gsf demo                              watch a primary being killed and the backup take over
   $ gsf run --config fleet.yaml           run a gateway
   $ gsf status                            ask a running one who serves
+  $ gsf explain                           and why: its last switch, what was refused
   $ gsf calibrate --help                  find the detector that a recorded trace of heartbeats asks for
   $ gsf drill run --all                   play the experiments of ./drills, and say how long detection and recovery took
   $ gsf proxy                             a fault proxy, for tests and drills

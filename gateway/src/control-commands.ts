@@ -41,7 +41,8 @@ export function registerControlCommands(program: Command): void {
     .action(switchover);
 }
 
-function withControl(command: Command): Command {
+/** Adds the options of a command that asks a running gateway. */
+export function withControl(command: Command): Command {
   return withControlAddress(command).option("--json", "print the gateway's answer as it is", false);
 }
 
@@ -168,7 +169,7 @@ function phi(level: number | null): string {
  * needs to know.
  */
 export async function ask(
-  options: ControlAddress,
+  options: ControlOptions,
   method: "GET" | "POST" | "DELETE",
   path: string,
   order?: object,
@@ -222,6 +223,6 @@ function answerIn(at: URL, status: number, text: string): unknown {
 /**
  * Prints each of `lines` on one line, even if a reason or a station's answer contains line breaks.
  */
-function print(...lines: readonly string[]): void {
+export function print(...lines: readonly string[]): void {
   process.stdout.write(`${visibleLines(lines)}\n`);
 }

@@ -10,6 +10,7 @@ import { type ListenerFigures, listenForCommands, type ProxyListener } from "./a
 import { requestDigest } from "./adapters/callers/request-digest.ts";
 import { RequestEnds } from "./adapters/callers/request-ends.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
+import { Explainer } from "./adapters/control/explain-api.ts";
 import { LiveFeed } from "./adapters/control/live-feed.ts";
 import { BeatStreams } from "./adapters/heartbeats/beat-streams.ts";
 import { challengesOf } from "./adapters/heartbeats/heartbeat-codec.ts";
@@ -32,6 +33,7 @@ import { openAccessLog, type StandardStreams } from "./adapters/telemetry/open-a
 import { compose, type Gateway } from "./compose.ts";
 import { CallHistory } from "./fleet/call-history.ts";
 import { EventHistory } from "./fleet/event-history.ts";
+import type { WrittenPlaces } from "./fleet/explain/governing-settings.ts";
 import { HeldMemory } from "./fleet/held-memory.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
 
@@ -44,6 +46,8 @@ export interface GatewayOptions {
    * from this machine.
    */
   readonly controlToken?: string | undefined;
+  /** Where the settings are written, for explanations. Default: not known. */
+  readonly written?: WrittenPlaces | undefined;
   /** Where an access log to a standard stream goes. Default: there is none. */
   readonly streams?: StandardStreams;
 }
@@ -115,6 +119,7 @@ class GatewayProcess implements RunningGateway {
   readonly #state: GatewayState | undefined;
   readonly #memory: HeldMemory;
   readonly #history: EventHistory;
+  readonly #explainer: Explainer;
   readonly #feed: LiveFeed;
   readonly #metrics: GatewayMetrics;
   readonly #names: NameCache = new NameCache({
@@ -137,7 +142,7 @@ class GatewayProcess implements RunningGateway {
 
   constructor(
     settings: GatewaySettings,
-    { log, lostLogLines = () => 0, controlToken, streams }: GatewayOptions,
+    { log, lostLogLines = () => 0, controlToken, streams, written }: GatewayOptions,
     state: GatewayState | undefined,
   ) {
     this.#state = state;
@@ -153,6 +158,10 @@ class GatewayProcess implements RunningGateway {
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
     this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now(), records: state?.records });
+    this.#explainer = new Explainer({
+      ...{ settings, calls: this.#calls, history: this.#history, written },
+      timeOfDayMs: () => Date.now(),
+    });
     this.#feed = new LiveFeed({ clock: systemClock, history: this.#history, memory: this.#memory });
     this.#gateway = compose({
       settings,
@@ -205,6 +214,7 @@ class GatewayProcess implements RunningGateway {
     const { control, heartbeats } = this.#settings;
     const limits = this.#connectionLimits();
     await this.#history.open();
+    await this.#explainer.readBack();
     this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
     this.#gateway.onEvent((event) => this.#note(event));
     this.#state?.serve((event) => this.#noteState(event));
@@ -217,6 +227,7 @@ class GatewayProcess implements RunningGateway {
         asyncCommands: this.#gateway.asyncCommands,
         feed: this.#feed,
         history: this.#history,
+        explainer: this.#explainer,
         beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,
         memory: this.#memory,
@@ -316,7 +327,7 @@ class GatewayProcess implements RunningGateway {
 
   #note(event: GroupEvent): void {
     this.#metrics.noteEvent(event);
-    this.#feed.publish(event, new Date());
+    this.#explainer.note(this.#feed.publish(event, new Date()), event);
     this.#log[severityOf(event)]({ group: event.group, event: event.type }, sentenceOf(event));
   }
 

@@ -66,7 +66,7 @@ The first line of fleet.yaml names it then:
 }
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
-  const { settings, controlToken, warnings, heartbeatSecrets } = loadConfiguration(config, process.env);
+  const { settings, controlToken, warnings, heartbeatSecrets, written } = loadConfiguration(config, process.env);
   const { log, lost, output } = processLog(logLevel, json);
   const stdout = LogOutput.standardOutput();
   for (const warning of warnings) log.warn(warning);
@@ -80,6 +80,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
     log,
     lostLogLines: () => lost() + stdout.dropped,
     controlToken,
+    written,
     streams: { stderr: output, stdout },
   });
   watchSecretFiles(heartbeatSecrets.files, () => {

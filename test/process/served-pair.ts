@@ -53,7 +53,7 @@ export class ServedPair implements AsyncDisposable {
   control = "";
   group = "";
 
-  private constructor(primary: PairService, backup: PairService, more: string) {
+  private constructor(primary: PairService, backup: PairService, more: string, ofGroup: string) {
     this.primary = primary;
     this.backup = backup;
     this.config = this.folder.file(
@@ -65,13 +65,17 @@ export class ServedPair implements AsyncDisposable {
       - { name: primary, url: "${primary.url}" }
       - { name: backup, url: "${backup.url}" }
     heartbeat: { kind: http, interval: 50ms, path: /healthz }
+${ofGroup}
 control: { listen: "127.0.0.1:0" }
 ${more}`,
     );
   }
 
-  static async open(serve: RequestListener, more = ""): Promise<ServedPair> {
-    const pair = new ServedPair(await PairService.open(serve), await PairService.open(serve), more);
+  /**
+   * `more`: lines of the file for the whole gateway; `ofGroup`: for its group, with four blanks.
+   */
+  static async open(serve: RequestListener, more = "", ofGroup = ""): Promise<ServedPair> {
+    const pair = new ServedPair(await PairService.open(serve), await PairService.open(serve), more, ofGroup);
     await pair.start();
     return pair;
   }

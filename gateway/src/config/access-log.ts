@@ -5,7 +5,7 @@
  */
 import type { z } from "zod";
 import type { AccessLogSettings } from "../fleet/settings.ts";
-import { decimal, duration, logTarget, section } from "./values.ts";
+import { decimal, duration, section, value } from "./values.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -37,3 +37,14 @@ export const accessLog: z.ZodType<AccessLogSettings> = section({
   .transform(({ slowAfter, ...rest }): AccessLogSettings => ({ ...rest, slowAfterMs: slowAfter }))
   .prefault({})
   .meta({ description: "Which requests get a line in the log, and where" });
+
+/** Where a log goes. A path needs a slash, so that a misspelt word is not taken for a file. */
+function logTarget(): z.ZodType<string> {
+  const allowed = "off, stderr, stdout, or the path of a file with a / in it, such as ./access.log";
+  return value(
+    allowed,
+    { type: "string", pattern: "\\S", range: "`off`, `stderr`, `stdout`, or a path with a `/`" },
+    (given) =>
+      typeof given === "string" && /^(off|stderr|stdout|[^\0]*\/[^\0]*[^/\0])$/.test(given) ? given : undefined,
+  );
+}

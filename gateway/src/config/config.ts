@@ -9,6 +9,7 @@ import { dirname, resolve } from "node:path";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
+import type { WrittenPlaces } from "../fleet/explain/governing-settings.ts";
 import type { AccessLogSettings, GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
 import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
@@ -25,6 +26,7 @@ import {
 } from "./secrets.ts";
 import { stateOf, type WrittenState } from "./state.ts";
 import { MAX_PROBLEMS } from "./values.ts";
+import { writtenPlaces } from "./written-places.ts";
 import { readYaml } from "./yaml.ts";
 
 /** A valid configuration. */
@@ -34,6 +36,8 @@ export interface Configuration {
   readonly controlToken: string | undefined;
   /** Problems that should be fixed but do not prevent a start; one sentence each. */
   readonly warnings: readonly string[];
+  /** Where fields are written, for explanations. */
+  readonly written: WrittenPlaces;
   readonly heartbeatSecrets: {
     /** Files from which they are read. Secrets from the environment cannot change. */
     readonly files: readonly string[];
@@ -94,6 +98,7 @@ export function parseConfiguration(source: string, name: string, secrets: Config
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
     warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
+    written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
   };
 }

@@ -91,14 +91,6 @@ export function text(what: string): z.ZodType<string> {
   );
 }
 
-/** Where a log goes. A path needs a slash, so that a misspelt word is not taken for a file. */
-export function logTarget(): z.ZodType<string> {
-  const allowed = "off, stderr, stdout, or the path of a file with a / in it, such as ./access.log";
-  return value(allowed, { ...FILLED, range: "`off`, `stderr`, `stdout`, or a path with a `/`" }, (given) =>
-    typeof given === "string" && /^(off|stderr|stdout|[^\0]*\/[^\0]*[^/\0])$/.test(given) ? given : undefined,
-  );
-}
-
 /** One text, or a list of at most `max` texts. */
 export function oneOrMore(what: string, max: number): z.ZodType<readonly string[]> {
   const allowed = `${what}, or a list of at most ${max}`;
@@ -358,7 +350,7 @@ function within(given: number | undefined, min: number, max: number): number | u
  * A schema for `read`, which returns undefined for a value that is not allowed. `shape` must never
  * be stricter than `read`, so that editors do not mark a valid file.
  */
-function value<T>(allowed: string, shape: Shape, read: (given: unknown) => T | undefined): z.ZodType<T> {
+export function value<T>(allowed: string, shape: Shape, read: (given: unknown) => T | undefined): z.ZodType<T> {
   return z
     .unknown()
     .transform((given, context): T => {

@@ -34,6 +34,8 @@ export interface CallRecord {
   /** Attempts in all, and the first of them. */
   readonly attempts: number;
   readonly described: readonly AttemptRecord[];
+  /** How long its sender said it waits; undefined if it did not say. */
+  readonly timeLeftMs: number | undefined;
   /** When the first attempt was sent; undefined if none was. */
   readonly firstSentMs: number | undefined;
 }

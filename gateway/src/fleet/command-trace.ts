@@ -32,8 +32,8 @@ export class CommandTrace implements CommandObserver {
   epoch = 0;
   /** When the first attempt was sent; undefined if none was. */
   firstSentMs: number | undefined = undefined;
-  /** True if attempts were sent to more than one station. */
-  hasMoved = false;
+  /** How long the sender said it waits; undefined if it did not say. */
+  timeLeftMs: number | undefined = undefined;
   #submittedMs = 0;
   #newest: AttemptRecord | undefined = undefined;
   #newestReply: Promise<CommandReply> | undefined = undefined;
@@ -50,16 +50,15 @@ export class CommandTrace implements CommandObserver {
     return this.firstSentMs === undefined ? 0 : this.firstSentMs - this.#submittedMs;
   }
 
-  noteSubmitted(nowMs: number): void {
+  noteSubmitted(nowMs: number, timeLeftMs: number | undefined): void {
     this.#submittedMs = nowMs;
+    this.timeLeftMs = timeLeftMs;
   }
 
   noteAttempt(station: string, epoch: number, reply: Promise<CommandReply>, nowMs: () => number): void {
     const startedMs = nowMs();
-    if (this.attempts > 0) {
-      this.#describeNewest(nowMs);
-      this.hasMoved ||= station !== this.station;
-    } else this.firstSentMs = startedMs;
+    if (this.attempts > 0) this.#describeNewest(nowMs);
+    else this.firstSentMs = startedMs;
     this.attempts++;
     this.station = station;
     this.epoch = epoch;

@@ -221,7 +221,7 @@ export class Group {
   /** Sends `request` to the active station. `signal` is aborted when the caller hangs up. */
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
-    request.trace?.noteSubmitted(nowMs);
+    request.trace?.noteSubmitted(nowMs, terms.timeLeftMs);
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const how = { resendsKeyed, isKept: this.ledger?.concerns(terms) === true };
     const onStream = (station: string, stream: ByteStream): void => {

@@ -42,8 +42,8 @@ export interface CommandRequest {
 
 /** Is told what happens to a command on its way (see `command-trace.ts`). */
 export interface CommandObserver {
-  /** The group has taken the command, at `nowMs` of its clock. */
-  noteSubmitted(nowMs: number): void;
+  /** The group has taken the command, at `nowMs` of its clock. `timeLeftMs`: until its deadline. */
+  noteSubmitted(nowMs: number, timeLeftMs: number | undefined): void;
   /** An attempt has been sent. `nowMs` reads the clock of the group. */
   noteAttempt(station: string, epoch: number, reply: Promise<CommandReply>, nowMs: () => number): void;
 }

@@ -88,7 +88,7 @@ export class RequestEnds {
       ...{ requestId, group: group.name, at: atMs, startedMs: nowMs, endedMs: nowMs, method: "", path: "", caller },
       ...{ status: problem.status, outcome: problem.code, detail: problem.detail, cause: undefined },
       ...{ retryAfterMs: problem.retryAfterMs, isOutcomeUnknown: false },
-      ...{ attempts: 0, described: [], firstSentMs: undefined },
+      ...{ attempts: 0, described: [], timeLeftMs: undefined, firstSentMs: undefined },
     });
   }
 
@@ -112,6 +112,7 @@ export class RequestEnds {
       isOutcomeUnknown: problem?.outcomeUnknown === true,
       attempts: trace.attempts,
       described,
+      timeLeftMs: trace.timeLeftMs,
       firstSentMs: trace.firstSentMs,
     });
   }

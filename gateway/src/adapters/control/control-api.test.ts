@@ -10,11 +10,13 @@ import type { VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { probedPair } from "../../../../test/worlds/probed-pair.ts";
 import type { Gateway } from "../../compose.ts";
+import { CallHistory } from "../../fleet/call-history.ts";
 import { EventHistory } from "../../fleet/event-history.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { BeatStreams } from "../heartbeats/beat-streams.ts";
 import { createLog } from "../telemetry/log.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
+import { Explainer } from "./explain-api.ts";
 import { LiveFeed } from "./live-feed.ts";
 
 interface Fixture {
@@ -56,7 +58,10 @@ async function controlOf(token?: string): Promise<Fixture> {
   const running = gateway.run(stop.signal);
   const history = new EventHistory({ clock, timeOfDayMs: () => clock.nowMs() });
   const feed = new LiveFeed({ clock, history });
-  gateway.onEvent((event) => feed.publish(event, new Date(0)));
+  const calls = new CallHistory({ groups: 1 });
+  const { settings } = gateway;
+  const explainer = new Explainer({ settings, calls, history, timeOfDayMs: () => clock.nowMs() });
+  gateway.onEvent((event) => explainer.note(feed.publish(event, new Date(0)), event));
   await clock.advanceBy(5_000);
   const logged: string[] = [];
   const state = { ready: true };
@@ -68,6 +73,7 @@ async function controlOf(token?: string): Promise<Fixture> {
     groups: gateway.groups,
     feed,
     history,
+    explainer,
     beats: new BeatStreams({ clock }),
     memory,
     listeners: () => ({}),

@@ -33,6 +33,7 @@ import { isLoopback } from "../process/addresses.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type AsyncRefusal, commandCancelled, commandsListed } from "./async-routes.ts";
 import { ControlServer } from "./control-server.ts";
+import { type Explainer, explanation } from "./explain-api.ts";
 import { asksForPage, eventPage } from "./history-api.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import { SharedAnswer } from "./shared-answer.ts";
@@ -51,6 +52,7 @@ export interface ControlOptions {
   readonly asyncCommands?: ReadonlyMap<string, AsyncCommands>;
   readonly feed: LiveFeed;
   readonly history: EventHistory;
+  readonly explainer: Explainer;
   readonly beats: BeatStreams;
   /** Counts the memory of answers, and is shown in the status. */
   readonly memory: HeldMemory;
@@ -148,6 +150,9 @@ function controlApp(options: ControlOptions): Hono<Env> {
     endWithReader(socket);
     return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   });
+  app.get("/v1/groups/:group/explain", (context) =>
+    explanation(context, options.explainer, groupOf(groups, context.req.param("group"))),
+  );
   app.post("/v1/groups/:group/switchover", async (context) => {
     const group = groupOf(groups, context.req.param("group"));
     const order = await orderOf(context, switchoverOrder);
@@ -225,6 +230,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ["/healthz", "GET, HEAD"],
   ["/readyz", "GET, HEAD"],
   ["/v1/groups/:group/beats", "GET"],
+  ["/v1/groups/:group/explain", "GET, HEAD"],
   ["/v1/groups/:group/switchover", "POST"],
   ["/v1/groups/:group/maintenance", "POST"],
   ["/v1/groups/:group/commands", "GET, HEAD"],

@@ -142,7 +142,7 @@ function placeOf(name: string, text: string, nowMs: number): string {
 }
 
 /** The instant, in milliseconds since 1970, that a time or a duration means; undefined if none. */
-export function timeIn(text: string, nowMs: number): number | undefined {
+function timeIn(text: string, nowMs: number): number | undefined {
   const [, amount, unit = ""] = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? [];
   if (amount !== undefined) return nowMs - Number(amount) * (UNITS.get(unit) as number);
   if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)) return undefined;

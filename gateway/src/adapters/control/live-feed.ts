@@ -90,8 +90,8 @@ export class LiveFeed {
     return this.#readers.size;
   }
 
-  /** Sends an event to all readers; `at` is the time of day. */
-  publish(event: ToldEvent, at: Date): void {
+  /** Sends an event to all readers, and returns its id; `at` is the time of day. */
+  publish(event: ToldEvent, at: Date): string {
     const id = this.#history.nextId();
     const data = JSON.stringify({
       id,
@@ -106,6 +106,7 @@ export class LiveFeed {
       if (reader.past === undefined && reader.next < this.#oldest) this.#readers.drop(reader);
       else this.#serve(reader);
     }
+    return id;
   }
 
   /**
