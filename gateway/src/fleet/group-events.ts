@@ -65,6 +65,22 @@ export interface StreamsCut {
   readonly atMs: number;
 }
 
+/**
+ * A certificate that the group uses ends soon, or has ended: 14, 7, 3 and 1 days before, and at its
+ * end.
+ */
+interface CertificateExpiring {
+  readonly type: "certificate-expiring";
+  /** The group for its listener, or `group/station` for what a station is shown. */
+  readonly holder: string;
+  readonly subject: string;
+  /** End of its time, RFC 3339. */
+  readonly expiresAt: string;
+  /** Below 0: it has ended. */
+  readonly leftMs: number;
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
 export type GroupEvent =
   | FailoverEvent
@@ -72,4 +88,5 @@ export type GroupEvent =
   | ProbeChanged
   | NameConflictChanged
   | MemoryUsedUp
-  | StreamsCut;
+  | StreamsCut
+  | CertificateExpiring;

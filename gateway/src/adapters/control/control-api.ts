@@ -30,6 +30,8 @@ import { callerOf } from "../http/caller-address.ts";
 import { PROBLEM_TYPE } from "../http/problem.ts";
 import { isLoopback } from "../process/addresses.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type CertificateFacts, shownFacts } from "../tls/certificates.ts";
+import type { ServerContexts } from "../tls/server-contexts.ts";
 import { ControlServer } from "./control-server.ts";
 import { asksForPage, eventPage } from "./history-api.ts";
 import type { LiveFeed } from "./live-feed.ts";
@@ -59,6 +61,8 @@ export interface ControlOptions {
   /** Clock of the instants in the status. */
   readonly nowMs: () => number;
   readonly log: Log;
+  /** Certificates of a listener that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
 }
 
 export interface ControlListener extends AsyncDisposable {
@@ -78,13 +82,15 @@ const LONGEST_REASON = 500;
 const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
-  const { server } = new ControlServer({
+  const control = new ControlServer({
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     isReady: options.ready,
+    tls: options.tls,
     // Global objects stay unchanged, because the process has other users of them. A request of
     // HTTP/1.0 need not name a host.
     serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
   });
+  const { server } = control;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.listen, () => {
@@ -100,7 +106,7 @@ export async function listenForControl(options: ControlOptions): Promise<Control
       options.feed.close();
       options.beats.close();
       const closed = new Promise<void>((done) => server.close(() => done()));
-      server.closeAllConnections();
+      control.cutAll();
       await closed;
     },
   };
@@ -216,7 +222,7 @@ const maintenanceOrder = z.strictObject({
 });
 
 /** The answer to `GET /v1/status`. Infinite numbers appear as null. */
-function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs }: ControlOptions): object {
+function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, nowMs, tls }: ControlOptions): object {
   const figures = listeners();
   return {
     ready: ready(),
@@ -224,6 +230,7 @@ function statusOf({ groups, heartbeats, lostLogLines, memory, listeners, ready, 
     heartbeats: heartbeats(),
     lostLogLines: lostLogLines(),
     memory: memory.status,
+    certificates: certificatesOf(tls?.facts),
     groups: Object.fromEntries([...groups].map(([name, group]) => [name, groupStatus(group, figures[name], nowMs())])),
   };
 }
@@ -236,6 +243,7 @@ function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: 
     ...status,
     connections: figures && { ...figures.connections, unserved: figures.unserved },
     tooSlow: figures?.tooSlow,
+    certificates: certificatesOf(figures?.certificates),
     thresholds: {
       clear: supervisor.clearThreshold,
       suspect: supervisor.suspectThreshold,
@@ -251,6 +259,11 @@ function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: 
       nameConflict: group.conflictOf(station.name),
     })),
   };
+}
+
+/** Absent without TLS. */
+function certificatesOf(facts: readonly CertificateFacts[] | undefined): object[] | undefined {
+  return facts === undefined || facts.length === 0 ? undefined : facts.map((one) => shownFacts(one, Date.now()));
 }
 
 function withAge(probe: LastProbe | undefined, nowMs: number): (LastProbe & { readonly ageMs: number }) | undefined {

@@ -38,26 +38,29 @@ export function severityOf(event: GroupEvent): Severity {
       return event.transition.to === "open" ? "warn" : "info";
     case "probe":
       return event.isWell ? "info" : "warn";
+    case "certificate-expiring":
+      return event.leftMs > DAY_MS ? "warn" : "error";
     default:
       return "info";
   }
 }
 
+const DAY_MS = 86_400_000;
+
 /** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: GroupEvent): string {
-  return visible(told(event));
+  return visible(event.type === "certificate-expiring" ? expiring(event) : told(event));
 }
 
-function told(event: GroupEvent): string {
+function told(event: Exclude<GroupEvent, { type: "certificate-expiring" }>): string {
   switch (event.type) {
     case "declaration":
       return `${event.node} is ${event.to} (was ${event.from}): ${event.rule}`;
     case "abstention":
       return abstained(event);
     case "heartbeats-missing":
-      return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
     case "heartbeats-back":
-      return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
+      return heard(event);
     case "name-conflict":
       return (
         `two processes send heartbeats as ${event.station}, from ${event.between.join(" and ")}: ` +
@@ -136,6 +139,26 @@ function rerouted(event: Extract<GroupEvent, { type: Rerouting }>): string {
     case "spillover-ended":
       return `${event.station} is the only one to take new commands again`;
   }
+}
+
+function heard(event: Extract<GroupEvent, { type: "heartbeats-missing" | "heartbeats-back" }>): string {
+  const how = event.type === "heartbeats-back" ? "there again" : "missing";
+  return `heartbeats of ${event.station} are ${how}: phi ${shownLevel(event.level)}`;
+}
+
+/** `holder`: `control`, a group, or `group/station`. */
+export function expiring(event: {
+  readonly holder: string;
+  readonly subject: string;
+  readonly expiresAt: string;
+  readonly leftMs: number;
+}): string {
+  const { holder, subject, expiresAt, leftMs } = event;
+  const what = `the certificate of ${holder} (${subject})`;
+  if (leftMs <= 0) return `${what} expired on ${expiresAt}; renew it: files that change are read again`;
+  const days = leftMs / DAY_MS;
+  const left = days >= 2 ? `${Math.floor(days)} days` : `${Math.ceil(days * 24)} hours`;
+  return `${what} expires in ${left}, on ${expiresAt}; renew it: files that change are read again`;
 }
 
 function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {

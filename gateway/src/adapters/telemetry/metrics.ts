@@ -9,6 +9,8 @@ import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
+import type { UsedCertificate } from "../tls/expiry-watch.ts";
+import { CertificateGauge } from "./certificate-gauge.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import {
   BREAKER_STATES,
@@ -47,6 +49,8 @@ export interface MetricsOptions {
   readonly listeners?: () => Readonly<Record<string, ListenerFigures>>;
   /** Memory held for callers. Default: none. */
   readonly memory?: () => HeldMemoryStatus;
+  /** Certificates in use. Default: none. */
+  readonly certificates?: () => readonly UsedCertificate[];
 }
 
 export class GatewayMetrics {
@@ -59,6 +63,7 @@ export class GatewayMetrics {
   readonly #commands: CommandSeries;
   readonly #kept: KeptCounters;
   readonly #callers: CallerGauges;
+  readonly #certificates: CertificateGauge;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -71,6 +76,7 @@ export class GatewayMetrics {
     this.#commands = new CommandSeries(registers);
     this.#kept = new KeptCounters(registers);
     this.#callers = new CallerGauges(registers);
+    this.#certificates = new CertificateGauge(registers);
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -143,6 +149,7 @@ export class GatewayMetrics {
     readCounts(this.#kept.heartbeats, heartbeats());
     readCounts(this.#kept.lookups, lookups?.() ?? {});
     this.#readCallers();
+    this.#certificates.read(this.#options.certificates?.() ?? []);
     return this.#registry.metrics();
   }
 
