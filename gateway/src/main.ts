@@ -2,7 +2,8 @@
  * The gateway as a process: the composition of `compose.ts` with the real clock, sockets, entropy
  * and log. It listens on all addresses or on none: if one address cannot be had, everything opened
  * before is closed again. Stopping is the reverse: first no new work is accepted, then commands in
- * flight may finish while supervision continues, and then everything else is closed.
+ * flight may finish while supervision continues, and then everything else is closed. It is one file
+ * because opening and closing follow one order.
  */
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
@@ -26,10 +27,13 @@ import { httpUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
 import { NameLookup } from "./adapters/stations/name-lookup.ts";
 import { GatewayState, type StateEvent } from "./adapters/storage/gateway-state.ts";
-import { type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
+import { expiring, type GroupEvent, sentenceOf, severityOf } from "./adapters/telemetry/event-sentence.ts";
 import type { Log } from "./adapters/telemetry/log.ts";
 import { GatewayMetrics } from "./adapters/telemetry/metrics.ts";
 import { openAccessLog, type StandardStreams } from "./adapters/telemetry/open-access-log.ts";
+import { type Certificates, NO_CERTIFICATES } from "./adapters/tls/certificates.ts";
+import { ExpiryWatch, LOOK_EVERY_MS } from "./adapters/tls/expiry-watch.ts";
+import { UsedCertificates } from "./adapters/tls/used-certificates.ts";
 import { compose, type Gateway } from "./compose.ts";
 import { CallHistory } from "./fleet/call-history.ts";
 import { EventHistory } from "./fleet/event-history.ts";
@@ -50,6 +54,8 @@ export interface GatewayOptions {
   readonly written?: WrittenPlaces | undefined;
   /** Where an access log to a standard stream goes. Default: there is none. */
   readonly streams?: StandardStreams;
+  /** Certificates and keys. Default: none; nothing speaks TLS, but stations with `https`. */
+  readonly certificates?: Certificates | undefined;
 }
 
 /** A gateway that is listening. */
@@ -60,6 +66,8 @@ export interface RunningGateway extends AsyncDisposable {
     readonly groups: Readonly<Record<string, ListenSettings>>;
     readonly heartbeats: ListenSettings | undefined;
   };
+  /** `http` or `https`, of each listener for callers and for control. */
+  readonly protocols: { readonly control: Protocol; readonly groups: Readonly<Record<string, Protocol>> };
   /**
    * Resolves when the gateway has stopped as requested. Rejects if supervision failed, which is a
    * fault of the gateway itself.
@@ -79,7 +87,14 @@ export interface RunningGateway extends AsyncDisposable {
    * From now on verifies heartbeats with `secrets`. Does nothing if there is no heartbeat listener.
    */
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void;
+  /**
+   * From now on shows and believes `certificates`: all of them or, if one cannot be used, none. New
+   * connections use the new ones. Throws an Error that says which one cannot be used.
+   */
+  useCertificates(certificates: Certificates): void;
 }
+
+type Protocol = "http" | "https";
 
 /**
  * Resolves when all listeners are open. Rejects with a `UserError` if an address cannot be had;
@@ -128,6 +143,8 @@ class GatewayProcess implements RunningGateway {
     resolve: new NameLookup({ clock: systemClock }).resolve,
   });
   readonly #epochs: EpochProofs;
+  readonly #certificates: UsedCertificates;
+  readonly #expiry: ExpiryWatch = new ExpiryWatch();
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Resources to be closed, in the order in which they were opened. */
@@ -140,15 +157,13 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    settings: GatewaySettings,
-    { log, lostLogLines = () => 0, controlToken, streams, written }: GatewayOptions,
-    state: GatewayState | undefined,
-  ) {
+  constructor(settings: GatewaySettings, options: GatewayOptions, state: GatewayState | undefined) {
+    const { log, lostLogLines = () => 0, controlToken, streams, written, certificates = NO_CERTIFICATES } = options;
     this.#state = state;
     // Closed last: until then something may be sent under an epoch.
     if (state !== undefined) this.#opened.push(state);
     this.#settings = settings;
+    this.#certificates = new UsedCertificates(certificates);
     this.#log = log;
     this.#lostLogLines = () => lostLogLines() + this.#lostAccessLines();
     this.#streams = streams;
@@ -174,7 +189,8 @@ class GatewayProcess implements RunningGateway {
       asyncParts: { ...asyncIdentity(), roomFor: (group) => this.#memory.roomFor(`asynchronous commands of ${group}`) },
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
-        const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs });
+        const trust = this.#certificates.ofStation(group.name, station.name);
+        const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs, trust });
         this.#opened.push(uplink);
         return uplink;
       },
@@ -192,6 +208,7 @@ class GatewayProcess implements RunningGateway {
       asyncCommands: () => this.#gateway.asyncCommands,
       memory: () => this.#memory.status,
       state: state && (() => state.status),
+      certificates: () => this.#certificates.used,
     });
     // A user that only stops the gateway need not handle its failure.
     this.#stopped.promise.catch(() => undefined);
@@ -203,6 +220,13 @@ class GatewayProcess implements RunningGateway {
       groups: Object.fromEntries([...this.#proxies].map(([name, proxy]) => [name, proxy.address])),
       heartbeats: this.#heartbeats?.address,
     };
+  }
+
+  get protocols(): RunningGateway["protocols"] {
+    const { control } = this.#certificates;
+    const of = (tls: unknown): Protocol => (tls === undefined ? "http" : "https");
+    const groups = [...this.#proxies.keys()].map((name) => [name, of(this.#certificates.ofGroup(name))] as const);
+    return { control: of(control), groups: Object.fromEntries(groups) };
   }
 
   get stopped(): Promise<void> {
@@ -222,6 +246,7 @@ class GatewayProcess implements RunningGateway {
       listenForControl({
         listen: control,
         maxConnections: limits.control,
+        tls: this.#certificates.control,
         token: this.#controlToken,
         groups: this.#gateway.groups,
         asyncCommands: this.#gateway.asyncCommands,
@@ -256,9 +281,11 @@ class GatewayProcess implements RunningGateway {
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
       const asyncCommands = this.#gateway.asyncCommands.get(name);
-      const open = () => listenForCommands(group, { ...options, asyncCommands, loop: this.#loopOf(name) });
+      const own = { asyncCommands, loop: this.#loopOf(name), tls: this.#certificates.ofGroup(name) };
+      const open = () => listenForCommands(group, { ...options, ...own });
       this.#proxies.set(name, await this.#open(`group ${name}`, listen, open));
     }
+    this.#watchExpiry();
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
     void this.#history.countStored();
@@ -280,6 +307,11 @@ class GatewayProcess implements RunningGateway {
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void {
     this.#heartbeats?.useSecrets(secrets);
     this.#epochs.use(secrets);
+  }
+
+  useCertificates(certificates: Certificates): void {
+    this.#certificates.use(certificates);
+    this.#tellExpiring();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -357,6 +389,23 @@ class GatewayProcess implements RunningGateway {
     const at = { host, addresses, code };
     if (type === "failed") this.#log.warn(at, "a name cannot be looked up: its last addresses are used until it can");
     else this.#log.info(at, "a name can be looked up again");
+  }
+
+  #watchExpiry(): void {
+    this.#tellExpiring();
+    const timer = setInterval(() => this.#tellExpiring(), LOOK_EVERY_MS).unref();
+    this.#opened.push({ [Symbol.asyncDispose]: async () => clearInterval(timer) });
+  }
+
+  /** The control listener has no group whose event it could be. */
+  #tellExpiring(): void {
+    for (const { holder, facts, leftMs } of this.#expiry.look(this.#certificates.used, Date.now())) {
+      const { subject, validToMs } = facts;
+      const told = { holder, subject, expiresAt: new Date(validToMs).toISOString(), leftMs };
+      const [group = ""] = holder.split("/");
+      if (holder === "control") this.#log.warn(told, expiring(told));
+      else this.#note({ type: "certificate-expiring", group, ...told, atMs: systemClock.nowMs() });
+    }
   }
 
   #broke(error: unknown): void {

@@ -66,7 +66,8 @@ The first line of fleet.yaml names it then:
 }
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
-  const { settings, controlToken, warnings, heartbeatSecrets, written } = loadConfiguration(config, process.env);
+  const loaded = loadConfiguration(config, process.env);
+  const { settings, controlToken, warnings, heartbeatSecrets, certificates, written } = loaded;
   const { log, lost, output } = processLog(logLevel, json);
   const stdout = LogOutput.standardOutput();
   for (const warning of warnings) log.warn(warning);
@@ -82,6 +83,7 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
     controlToken,
     written,
     streams: { stderr: output, stdout },
+    certificates: certificates.first,
   });
   watchSecretFiles(heartbeatSecrets.files, () => {
     try {
@@ -91,6 +93,17 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
       log.error(
         { why: (error as Error).message },
         "secrets of heartbeats have changed and cannot be used: those of before stay valid",
+      );
+    }
+  });
+  watchSecretFiles(certificates.files, () => {
+    try {
+      gateway.useCertificates(certificates.read());
+      log.info("certificates were read again: new connections use them");
+    } catch (error) {
+      log.error(
+        { why: (error as Error).message },
+        "certificates have changed and cannot be used: those of before stay in use",
       );
     }
   });
@@ -107,14 +120,17 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   log.info("stopped");
 }
 
-function readyJson({ addresses }: RunningGateway): string {
+function readyJson({ addresses, protocols }: RunningGateway): string {
   const { control, groups, heartbeats } = addresses;
   return JSON.stringify({
     ready: true,
     pid: process.pid,
-    control: `http://${shownAddress(control)}`,
+    control: `${protocols.control}://${shownAddress(control)}`,
     groups: Object.fromEntries(
-      Object.entries(groups).map(([name, at]) => [name, { address: `http://${shownAddress(at)}` }]),
+      Object.entries(groups).map(([name, at]) => [
+        name,
+        { address: `${protocols.groups[name]}://${shownAddress(at)}` },
+      ]),
     ),
     heartbeats: heartbeats === undefined ? null : shownAddress(heartbeats),
   });
@@ -123,11 +139,13 @@ function readyJson({ addresses }: RunningGateway): string {
 /** If there are more groups, they are only counted, because the output is one line. */
 const GROUPS_SHOWN = 5;
 
-function readyLine({ addresses }: RunningGateway): string {
+function readyLine({ addresses, protocols }: RunningGateway): string {
   const groups = Object.entries(addresses.groups);
-  const shown = groups.slice(0, GROUPS_SHOWN).map(([name, at]) => `${name} listening on http://${shownAddress(at)}`);
+  const shown = groups
+    .slice(0, GROUPS_SHOWN)
+    .map(([name, at]) => `${name} listening on ${protocols.groups[name]}://${shownAddress(at)}`);
   if (groups.length > GROUPS_SHOWN) shown.push(`and ${groups.length - GROUPS_SHOWN} more groups`);
-  shown.push(`control on http://${shownAddress(addresses.control)}`);
+  shown.push(`control on ${protocols.control}://${shownAddress(addresses.control)}`);
   if (addresses.heartbeats !== undefined) shown.push(`heartbeats on ${shownAddress(addresses.heartbeats)}`);
   return `gsf ready  ${shown.join("  ")}`;
 }

@@ -9,8 +9,16 @@ import { dirname, resolve } from "node:path";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
+import type { Certificates } from "../adapters/tls/certificates.ts";
 import type { WrittenPlaces } from "../fleet/explain/governing-settings.ts";
 import type { AccessLogSettings, GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
+import {
+  certificateFiles,
+  certificatesAgain,
+  certificatesOf,
+  certificateWarnings,
+  MAX_PEM_BYTES,
+} from "./certificates.ts";
 import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
 import { reportHazards } from "./hazards.ts";
@@ -44,6 +52,13 @@ export interface Configuration {
     /** Reads them again. Throws a {@link UserError} that says why a secret cannot be used. */
     read(): HeartbeatSecrets;
   };
+  readonly certificates: {
+    readonly first: Certificates;
+    /** Files from which they are read. */
+    readonly files: readonly string[];
+    /** Reads them again. Throws a {@link UserError} that says why one cannot be used. */
+    read(): Certificates;
+  };
 }
 
 /** A larger file is refused unread. A thousand groups with all fields take a fifth of this. */
@@ -62,10 +77,16 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
     stateOf: (written) => stateOf(written, path, environment),
     readFile: (name) => readSecretFile(at(name)),
     openTo: (name) => openTo(at(name)),
+    readPem: (name) => readPem(at(name)),
   });
   const files = read.heartbeatSecrets.files.map(at);
   const settings = { ...read.settings, accessLog: withPath(read.settings.accessLog, at) };
-  return { ...read, settings, heartbeatSecrets: { ...read.heartbeatSecrets, files } };
+  return {
+    ...read,
+    settings,
+    heartbeatSecrets: { ...read.heartbeatSecrets, files },
+    certificates: { ...read.certificates, files: read.certificates.files.map(at) },
+  };
 }
 
 function withPath(accessLog: AccessLogSettings | undefined, at: (name: string) => string): AccessLogSettings {
@@ -90,16 +111,21 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   const written = readFields(data, report);
   const heartbeats = heartbeatSecrets(written, secrets, report);
   const token = controlToken(written, secrets, report);
+  const { readPem = unread } = secrets;
+  const certificates = certificatesOf(written, readPem, report);
   if (found > 0) throw new ConfigurationProblems(name, problems, found);
   const files = heartbeatSecretFiles(written);
   const { tokenFile } = written.control;
-  const openFiles = new Set(tokenFile === undefined ? files : [...files, tokenFile]);
+  const named = certificateFiles(written);
+  const openFiles = new Set([...files, ...(tokenFile === undefined ? [] : [tokenFile]), ...named.keys]);
+  const open = [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined);
   return {
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
-    warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
+    warnings: [...open, ...certificateWarnings(certificates, Date.now())],
     written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
+    certificates: { first: certificates, files: named.all, read: () => certificatesAgain(written, readPem) },
   };
 }
 
@@ -135,12 +161,24 @@ function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): G
   return {
     groups: written.groups.map(groupOf),
     control: written.control.listen,
+    controlTls: written.control.tls,
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secrets },
     callers: written.callers,
     accessLog: written.accessLog,
     drainDelayMs: written.drainDelay,
     drainMs: written.drain,
   };
+}
+
+function readPem(path: string): string {
+  const bytes = readAtMost(path, MAX_PEM_BYTES);
+  if (bytes === undefined) throw new RangeError(`it has more than ${MAX_PEM_BYTES} bytes`);
+  return bytes.toString("latin1");
+}
+
+/** Where no files can be read. */
+function unread(): never {
+  throw new Error("certificates are not read here");
 }
 
 function readText(path: string): string {

@@ -20,6 +20,7 @@ import { type FieldPath, type Report, shownPath } from "./field-path.ts";
 import { ceilingOf } from "./group.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
+import { reportTls } from "./tls-hazards.ts";
 import { shownDuration } from "./values.ts";
 
 /**
@@ -52,6 +53,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);
   reportSources(configuration, groups, report);
+  reportTls(groups, report);
 }
 
 interface PlacedGroup {

@@ -11,6 +11,7 @@ import type {
   CallerBounds,
   GatewaySettings,
   GroupSettings,
+  ListenerTlsSettings,
   ListenSettings,
   StationSettings,
 } from "../fleet/settings.ts";
@@ -21,6 +22,7 @@ import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
 import { state, type WrittenState } from "./state.ts";
+import { controlTls, listenerTls, stationTls } from "./tls.ts";
 import {
   addressRange,
   decimal,
@@ -50,6 +52,7 @@ export interface WrittenConfiguration {
     readonly allowRemote: boolean;
     readonly tokenFile?: string | undefined;
     readonly tokenEnv?: string | undefined;
+    readonly tls?: ListenerTlsSettings | undefined;
   };
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
@@ -102,6 +105,10 @@ const station: z.ZodType<WrittenStation> = exactly(
         "The service; unique within the group, in whatever spelling (`localhost` may be `127.0.0.1` or `[::1]`, so " +
         "it is taken for either)",
     }),
+    tls: stationTls.optional().meta({
+      byDefault: "what Node believes, and no certificate",
+      description: "How an `https` station is checked, and what it is shown ([TLS](tls.md))",
+    }),
     heartbeat: stationHeartbeat.optional().meta({
       range: "section with `url`, `port`, `path`, `host`, `headers`, `expect`",
       byDefault: "as `heartbeat` of the group says",
@@ -147,6 +154,10 @@ const group: z.ZodType<WrittenGroup> = exactly(
   section({
     name: plainName().meta({ description: "Unique; appears in addresses, events, metrics and datagrams" }),
     listen: listenAddress().meta({ description: "Where callers send commands" }),
+    tls: listenerTls.optional().meta({
+      byDefault: "none: callers speak HTTP",
+      description: "Callers speak HTTPS ([TLS](tls.md))",
+    }),
     trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
       .optional()
       .meta({
@@ -209,6 +220,10 @@ const control = section({
     range: VARIABLE,
     byDefault: "none",
     description: "The same, in an environment variable; one of the two",
+  }),
+  tls: controlTls.optional().meta({
+    byDefault: "none: it speaks HTTP",
+    description: "The control listener speaks HTTPS ([TLS](tls.md))",
   }),
 })
   .prefault({})

@@ -24,6 +24,8 @@ export interface SecretSources {
    * Default: they cannot.
    */
   readonly openTo?: (path: string) => string | undefined;
+  /** Reads a certificate or a key. Default: none can be read. */
+  readonly readPem?: (path: string) => string;
 }
 
 /** Reports a secret that cannot be used, at the field that refers to it. */

@@ -106,6 +106,22 @@ interface AsyncRestored {
 
 export type AsyncEvent = AsyncRefused | AsyncExpired | AsyncRestored;
 
+/**
+ * A certificate that the group uses ends soon, or has ended: 14, 7, 3 and 1 days before, and at its
+ * end.
+ */
+interface CertificateExpiring {
+  readonly type: "certificate-expiring";
+  /** The group for its listener, or `group/station` for what a station is shown. */
+  readonly holder: string;
+  readonly subject: string;
+  /** End of its time, RFC 3339. */
+  readonly expiresAt: string;
+  /** Below 0: it has ended. */
+  readonly leftMs: number;
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
 export type GroupEvent =
   | FailoverEvent
@@ -116,4 +132,5 @@ export type GroupEvent =
   | StreamsCut
   | LedgerTrouble
   | EpochUnstored
-  | AsyncEvent;
+  | AsyncEvent
+  | CertificateExpiring;

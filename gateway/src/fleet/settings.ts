@@ -26,6 +26,40 @@ export interface StationSettings {
    * address.
    */
   readonly healthPage?: HealthPage;
+  /** For an `https` address. Default: the authorities that Node knows, and no certificate. */
+  readonly tls?: StationTlsSettings | undefined;
+}
+
+/** Oldest version of TLS that is accepted. */
+type MinTlsVersion = "TLSv1.2" | "TLSv1.3";
+
+/** Files of a certificate and its private key, as written in the configuration. */
+export interface CertificateFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** TLS of a listener. The files' contents are kept apart from settings, because they are secret. */
+export interface ListenerTlsSettings extends CertificateFiles {
+  /** Certificates for other names. */
+  readonly sni: readonly CertificateFiles[];
+  /** File with the authorities of callers' certificates; undefined: callers need none. */
+  readonly clientCa?: string | undefined;
+  readonly minVersion: MinTlsVersion;
+  /** Field in which a station is told the subject of the caller's certificate. Default: none. */
+  readonly subjectHeader?: string | undefined;
+}
+
+/** TLS to a station. */
+export interface StationTlsSettings {
+  /** What the gateway shows to the station: both files, or neither. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** File with the authorities of the station's certificate; undefined: those that Node knows. */
+  readonly ca?: string | undefined;
+  /** Name that the certificate must have; undefined: that of the address. */
+  readonly servername?: string | undefined;
+  readonly minVersion: MinTlsVersion;
 }
 
 /** How a group learns that its stations are alive. */
@@ -57,6 +91,8 @@ export interface GroupSettings {
    * is trusted. Default: none.
    */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** Default: callers speak HTTP without TLS. */
+  readonly tls?: ListenerTlsSettings | undefined;
   /** In order of priority, the primary first; at least two. */
   readonly stations: readonly StationSettings[];
   readonly heartbeat: HeartbeatSettings;
@@ -263,6 +299,8 @@ export interface GatewaySettings {
   readonly groups: readonly GroupSettings[];
   /** Address that serves status, switchover, events and metrics. */
   readonly control: ListenSettings;
+  /** TLS of the control listener. Default: none. */
+  readonly controlTls?: ListenerTlsSettings | undefined;
   /** Where signed heartbeats arrive; undefined if no group uses pushed heartbeats. */
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** What callers may use of this process. */

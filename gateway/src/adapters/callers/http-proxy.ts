@@ -11,7 +11,7 @@
  * can end at any step on its way, and each end must give back what the steps before it took.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
 import type { NoReply } from "../../fleet/answer.ts";
@@ -29,8 +29,11 @@ import { problemAnswer, titleOf } from "../http/problem.ts";
 import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
 import { answerWithId, RequestIds } from "../http/request-id.ts";
 import { RequestServer, TOO_SLOW } from "../http/request-server.ts";
+import { resetConnection } from "../http/secured-sockets.ts";
 import { TrustedProxies } from "../http/trusted-proxies.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { CertificateFacts } from "../tls/certificates.ts";
+import type { ServerContexts } from "../tls/server-contexts.ts";
 import { AsyncDoor } from "./async-door.ts";
 import { CallerConnections } from "./caller-connections.ts";
 import { Exchange } from "./exchange.ts";
@@ -47,6 +50,8 @@ export interface ListenerFigures {
   readonly connections: { readonly open: number; readonly max: number };
   /** Requests that arrived too slowly, since the start, by the part that was slow. */
   readonly tooSlow: TooSlowCounts;
+  /** Certificates that it shows; empty without TLS. */
+  readonly certificates?: readonly CertificateFacts[];
 }
 
 export interface ProxyListener extends ListenerFigures, AsyncDisposable {
@@ -103,6 +108,8 @@ export interface ProxyOptions {
   readonly maxUploadPauseMs?: number;
   /** How long an answer may wait for a caller that does not read it, in ms. Default 30,000. */
   readonly answerIdleMs?: number;
+  /** Certificates of a listener that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
 }
 
 interface TooSlowCounts {
@@ -141,6 +148,7 @@ class CommandProxy implements ProxyListener {
   readonly #async: AsyncDoor;
   readonly #log: Log;
   readonly #answerIdleMs: number;
+  readonly #tls: ServerContexts | undefined;
   readonly #memory: HeldMemory;
   readonly #uploads: UploadTimer;
   readonly #server: Server;
@@ -159,12 +167,19 @@ class CommandProxy implements ProxyListener {
       memory = new HeldMemory(),
       headersMs = 10_000,
       answerIdleMs = 30_000,
+      tls,
     } = options;
     const { maxConnections: max = Number.POSITIVE_INFINITY, callerRatio = 0.75 } = options;
     const { minUploadBytesPerSecond = 1_024, maxUploadPauseMs: maxPauseMs = 30_000 } = options;
     this.#group = group;
     this.loop = loop;
-    this.#way = { loop, proxies: new TrustedProxies(group.settings.trustedProxies) };
+    this.#way = {
+      loop,
+      proxies: new TrustedProxies(group.settings.trustedProxies),
+      protocol: tls === undefined ? "http" : "https",
+      subjectHeader: group.settings.tls?.subjectHeader,
+    };
+    this.#tls = tls;
     this.#ids = ids;
     this.#ends = options.ends;
     this.#async = new AsyncDoor(group.settings.asyncCommands !== undefined, options.asyncCommands);
@@ -185,6 +200,8 @@ class CommandProxy implements ProxyListener {
       },
       headersMs,
       requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
+      tls,
+      onHandshakeFailed: ({ code }) => this.#log.debug({ group: group.name, code }, "a handshake of TLS failed"),
     });
     this.#server = this.#requests.server;
     this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
@@ -201,6 +218,10 @@ class CommandProxy implements ProxyListener {
 
   get tooSlow(): TooSlowCounts {
     return this.#tooSlow;
+  }
+
+  get certificates(): readonly CertificateFacts[] {
+    return this.#tls?.facts ?? [];
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -344,7 +365,7 @@ class CommandProxy implements ProxyListener {
       // complete reply.
       exchange.isCut = true;
       this.#log.debug({ err: error, group: this.#group.name }, "a streamed reply broke off");
-      return cut(message.socket);
+      return resetConnection(message.socket);
     }
     response.addTrailers(pairs(body.trailers()));
     this.#finish(message, response);
@@ -411,7 +432,7 @@ class CommandProxy implements ProxyListener {
     exchange.problem = problem;
     if (error instanceof NoRoomError) this.#group.noteNoRoom(error);
     if (problem === INTERNAL) this.#log.error({ err: error, group: this.#group.name }, "a fault in the gateway");
-    if (response.headersSent) return cut(message.socket);
+    if (response.headersSent) return resetConnection(message.socket);
     const { method, url } = message;
     // Without the query: it may contain secrets, which must not be logged.
     const path = url?.replace(/\?.*/s, "");
@@ -458,13 +479,4 @@ function headBytes({ rawHeaders, url = "" }: IncomingMessage): number {
   let bytes = url.length;
   for (const part of rawHeaders) bytes += part.length;
   return bytes;
-}
-
-/**
- * Ends a connection with a reset, so that the caller does not take the data for complete, even if
- * only the connection's end would mark the end of the data.
- */
-function cut(socket: Socket | null): void {
-  // Node sets the socket of a request to null when the caller has hung up.
-  socket?.resetAndDestroy();
 }

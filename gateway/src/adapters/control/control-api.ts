@@ -1,7 +1,7 @@
 /**
  * The control listener: shows the gateway's state to people and programs, and takes the few orders
  * that exist. Every answer is JSON, every error is `application/problem+json` (RFC 9457) with a
- * sentence that says what is allowed.
+ * sentence that says what is allowed. It is one file because all routes share the rules of access.
  *
  * Access: if there is a token, every client that presents it. Without a token, only this machine. A
  * website can make a browser on this machine send requests (DNS rebinding); therefore the Host
@@ -31,6 +31,8 @@ import { callerOf } from "../http/caller-address.ts";
 import { PROBLEM_TYPE } from "../http/problem.ts";
 import { isLoopback } from "../process/addresses.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type CertificateFacts, shownFacts } from "../tls/certificates.ts";
+import type { ServerContexts } from "../tls/server-contexts.ts";
 import { type AsyncRefusal, commandCancelled, commandsListed } from "./async-routes.ts";
 import { ControlServer } from "./control-server.ts";
 import { type Explainer, explanation } from "./explain-api.ts";
@@ -67,6 +69,8 @@ export interface ControlOptions {
   /** Clock of the instants in the status. */
   readonly nowMs: () => number;
   readonly log: Log;
+  /** Certificates of a listener that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
 }
 
 export interface ControlListener extends AsyncDisposable {
@@ -86,13 +90,15 @@ const LONGEST_REASON = 500;
 const LONGEST_MAINTENANCE_MS = 30 * 24 * 3_600_000;
 
 export async function listenForControl(options: ControlOptions): Promise<ControlListener> {
-  const { server } = new ControlServer({
+  const control = new ControlServer({
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     isReady: options.ready,
+    tls: options.tls,
     // Global objects stay unchanged, because the process has other users of them. A request of
     // HTTP/1.0 need not name a host.
     serve: getRequestListener(controlApp(options).fetch, { overrideGlobalObjects: false, hostname: "localhost" }),
   });
+  const { server } = control;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.listen, () => {
@@ -108,7 +114,7 @@ export async function listenForControl(options: ControlOptions): Promise<Control
       options.feed.close();
       options.beats.close();
       const closed = new Promise<void>((done) => server.close(() => done()));
-      server.closeAllConnections();
+      control.cutAll();
       await closed;
     },
   };
@@ -248,7 +254,7 @@ const maintenanceOrder = z.strictObject({
 
 /** The answer to `GET /v1/status`. Infinite numbers appear as null. */
 function statusOf(options: ControlOptions): object {
-  const { groups, asyncCommands, heartbeats, lostLogLines, memory, state, listeners, ready, nowMs } = options;
+  const { groups, asyncCommands, heartbeats, lostLogLines, memory, state, listeners, ready, nowMs, tls } = options;
   const figures = listeners();
   const ofGroup = (name: string, group: Group): object => ({
     ...groupStatus(group, figures[name], nowMs()),
@@ -261,6 +267,7 @@ function statusOf(options: ControlOptions): object {
     lostLogLines: lostLogLines(),
     memory: memory.status,
     state: state?.() ?? null,
+    certificates: certificatesOf(tls?.facts),
     groups: Object.fromEntries([...groups].map(([name, group]) => [name, ofGroup(name, group)])),
   };
 }
@@ -273,6 +280,7 @@ function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: 
     ...status,
     connections: figures && { ...figures.connections, unserved: figures.unserved },
     tooSlow: figures?.tooSlow,
+    certificates: certificatesOf(figures?.certificates),
     thresholds: {
       clear: supervisor.clearThreshold,
       suspect: supervisor.suspectThreshold,
@@ -288,6 +296,11 @@ function groupStatus(group: Group, figures: ListenerFigures | undefined, nowMs: 
       nameConflict: group.conflictOf(station.name),
     })),
   };
+}
+
+/** Absent without TLS. */
+function certificatesOf(facts: readonly CertificateFacts[] | undefined): object[] | undefined {
+  return facts === undefined || facts.length === 0 ? undefined : facts.map((one) => shownFacts(one, Date.now()));
 }
 
 function withAge(probe: LastProbe | undefined, nowMs: number): (LastProbe & { readonly ageMs: number }) | undefined {

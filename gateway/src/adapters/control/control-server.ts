@@ -12,6 +12,8 @@ import { targetOf } from "../http/http-headers.ts";
 import { problemAnswer, titleOf } from "../http/problem.ts";
 import { refuseHead } from "../http/request-head.ts";
 import { RequestServer } from "../http/request-server.ts";
+import { tcpSocketOf } from "../http/secured-sockets.ts";
+import type { ServerContexts } from "../tls/server-contexts.ts";
 import { ControlConnections } from "./control-connections.ts";
 import { ControlTurns } from "./control-turns.ts";
 
@@ -20,6 +22,8 @@ export interface ControlServerOptions {
   readonly maxConnections: number;
   /** The answer of `/readyz`. */
   readonly isReady: () => boolean;
+  /** Certificates of a listener that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
   /** Answers requests that are not probes. */
   readonly serve: (message: IncomingMessage, response: ServerResponse) => void;
 }
@@ -54,6 +58,7 @@ export class ControlServer {
       requestMs: REQUEST_MS,
       maxWaiting: MAX_WAITING,
       pieceBytes: PIECE_BYTES,
+      tls: options.tls,
     });
     this.server.timeout = IDLE_MS;
     // A client that has closed its sending side (`printf … | nc`) may still wait for the answer,
@@ -66,10 +71,15 @@ export class ControlServer {
     return this.#requests.server;
   }
 
+  /** Ends every connection now. */
+  cutAll(): void {
+    this.#requests.cutAll();
+  }
+
   #serve(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
     const { socket } = message;
     const connection = this.#requests.connectionOf(socket);
-    this.#connections.asked(socket, response);
+    this.#connections.asked(tcpSocketOf(socket), response);
     if (connection.isLast(response)) response.shouldKeepAlive = false;
     // The head may have been sent before it was known that this is the last answer.
     response.once("finish", () => {

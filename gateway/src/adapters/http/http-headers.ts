@@ -40,6 +40,19 @@ const OF_CALLER: ReadonlySet<string> = new Set([
   ...["fastly-client-ip", "x-envoy-external-address", "x-appengine-user-ip", "x-azure-clientip", "x-azure-socketip"],
   ...["ali-cdn-real-ip", "cdn-src-ip", "x-host", "x-original-host", "x-original-url", "x-rewrite-url", "x-scheme"],
   ...["x-url-scheme", "front-end-https", "proxy"],
+  // Certificates, as proxies that end TLS describe them (RFC 9440, nginx, HAProxy, AWS, Azure).
+  ...["client-cert", "client-cert-chain", "x-client-cert", "x-client-certificate", "x-client-dn", "x-client-subject"],
+  ...["x-client-subject-dn", "x-client-verify", "ssl-client-cert", "ssl-client-verify", "ssl-client-subject-dn"],
+  ...["ssl-client-issuer-dn", "x-ssl-cert", "x-ssl-client-cert", "x-ssl-client-dn", "x-ssl-client-s-dn"],
+  ...[
+    "x-ssl-client-cn",
+    "x-ssl-client-verify",
+    "x-ssl-subject",
+    "x-ssl-issuer",
+    "x-tls-client-cert",
+    "x-arr-clientcert",
+  ],
+  ...["x-amzn-mtls-clientcert", "x-amzn-mtls-clientcert-leaf", "x-amzn-mtls-clientcert-subject"],
 ]);
 
 /** Fields that frame a message, identify its command, or describe its way or its deadline. */

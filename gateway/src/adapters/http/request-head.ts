@@ -9,6 +9,7 @@ import { RefusedRequest, refusal } from "../../fleet/problem.ts";
 import type { DeadlineHeader } from "../../fleet/settings.ts";
 import type { CommandRequest } from "../../fleet/uplink.ts";
 import { plainAddress } from "./caller-address.ts";
+import { withSubject } from "./caller-certificate.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
@@ -28,6 +29,12 @@ const IGNORED_UPGRADE = /^\s*(h2c|http\/|tls\/)/i;
 export interface RequestWay {
   readonly proxies: TrustedProxies;
   readonly loop: LoopGuard;
+  /** How callers speak to the listener. */
+  readonly protocol: "http" | "https";
+  /**
+   * Field in which a station is told the subject of the caller's certificate; undefined: it is not.
+   */
+  readonly subjectHeader: string | undefined;
 }
 
 /** A head that can be passed on without a change of meaning. */
@@ -62,7 +69,7 @@ export function soundHead(message: IncomingMessage): SoundHead {
  */
 export function requestHead(
   message: IncomingMessage,
-  { proxies, loop }: RequestWay,
+  { proxies, loop, protocol, subjectHeader }: RequestWay,
   requestId: string,
 ): Omit<CommandRequest, "body" | "timeLeftMs"> {
   const { method, target, headers } = soundHead(message);
@@ -70,8 +77,9 @@ export function requestHead(
   const caller = plainAddress(message.socket.remoteAddress);
   setRequestId(headers, requestId);
   headers.push([LOOP_HEADER, loop.name]);
-  const origin = { caller, protocol: "http", isTrusted: proxies.has(caller) } as const;
-  return { method, target, headers: withForwarded(headers, origin), caller };
+  const origin = { caller, protocol, isTrusted: proxies.has(caller) } as const;
+  const told = subjectHeader === undefined ? headers : withSubject(headers, subjectHeader, message.socket);
+  return { method, target, headers: withForwarded(told, origin), caller };
 }
 
 /** HTTP/1.0 may come without Host. */

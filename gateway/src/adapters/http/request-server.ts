@@ -14,12 +14,15 @@
  * size that a chunk announces: if it is larger than the data that follows, the server waits for the
  * rest until the sender closes the connection or is too slow.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
+import type { ServerContexts } from "../tls/server-contexts.ts";
 import { CallerConnection } from "./caller-connection.ts";
 import { answerRaw, type ProblemRequest } from "./problem.ts";
+import { resetConnection, trackSecured } from "./secured-sockets.ts";
 
 export interface RequestServerOptions {
   /** Serves one request when its turn has come. `waits`: its sender waits for `100 Continue`. */
@@ -46,6 +49,12 @@ export interface RequestServerOptions {
    * Default: everything that has arrived, up to 64 KiB.
    */
   readonly pieceBytes?: number;
+  /**
+   * Called when a caller's handshake failed: with no certificate or a wrong one, or without TLS.
+   */
+  readonly onHandshakeFailed?: (error: NodeJS.ErrnoException) => void;
+  /** Certificates of a server that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
 }
 
 export interface HeaderLimits {
@@ -79,15 +88,16 @@ export class RequestServer {
   readonly #options: RequestServerOptions;
   readonly #limits: HeaderLimits;
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
-  readonly #open: Set<Socket> = new Set();
+  /** TCP connections, each with the one of TLS above it once its handshake has ended. */
+  readonly #open: Map<Socket, Socket> = new Map();
   /** Connections that have been told that their data is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
 
   constructor(options: RequestServerOptions) {
-    const { headersMs, requestMs, limits = CALLERS_LIMITS } = options;
+    const { headersMs, requestMs, limits = CALLERS_LIMITS, tls } = options;
     this.#options = options;
     this.#limits = limits;
-    this.server = createServer({
+    const asked = {
       maxHeaderSize: limits.bytes,
       headersTimeout: headersMs,
       requestTimeout: Math.max(requestMs, headersMs),
@@ -96,16 +106,18 @@ export class RequestServer {
       // Refused later, with a problem of the gateway's own.
       requireHostHeader: false,
       noDelay: true,
-    });
+    };
+    this.server = tls === undefined ? createServer(asked) : this.#withTls(asked, tls);
     // One more than allowed, because some versions of Node silently drop fields above their limit.
     this.server.maxHeadersCount = limits.fields + 1;
     this.server.on("connection", (socket: Socket) => {
-      this.#open.add(socket);
+      this.#open.set(socket, socket);
       socket.once("close", () => this.#open.delete(socket));
     });
     if (options.pieceBytes !== undefined) {
       const { pieceBytes } = options;
-      this.server.on("connection", (socket: Socket) => readInPieces(socket, pieceBytes));
+      const event = tls === undefined ? "connection" : "secureConnection";
+      this.server.on(event, (socket: Socket) => readInPieces(socket, pieceBytes));
     }
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
@@ -120,11 +132,11 @@ export class RequestServer {
    */
   cutAll(): number {
     let due = 0;
-    for (const socket of this.#open) {
+    for (const socket of this.#open.values()) {
       if (!this.connectionOf(socket).isDue) socket.destroy();
       else {
         due++;
-        socket.resetAndDestroy();
+        resetConnection(socket);
       }
     }
     return due;
@@ -148,6 +160,20 @@ export class RequestServer {
     if (length > bytes) throw new RefusedRequest(tooLarge(`${bytes} bytes of header fields`));
   }
 
+  #withTls(options: ServerOptions, contexts: ServerContexts): Server {
+    const server = createTlsServer({ ...options, ...contexts.options(["http/1.1"]) });
+    contexts.serve(server);
+    trackSecured(server, (secured, tcp) => {
+      if (tcp !== undefined && this.#open.has(tcp)) this.#open.set(tcp, secured);
+    });
+    // Node would take a handshake that failed for a request that cannot be read.
+    server.removeAllListeners("tlsClientError").on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      socket.destroy();
+      this.#options.onHandshakeFailed?.(error);
+    });
+    return server;
+  }
+
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
     // The parser still finishes the piece that contained the request above the limit.
     const { socket } = message;
@@ -156,7 +182,7 @@ export class RequestServer {
     const turn = connection.arrived(message, response);
     if (turn === undefined) return this.#options.serve(message, response, waits);
     const room = this.#options.takeRoom === undefined ? ENDLESS : this.#options.takeRoom(message);
-    if (room === undefined) return void socket.resetAndDestroy();
+    if (room === undefined) return resetConnection(socket);
     message.once("close", () => room[Symbol.dispose]());
     if (turn === "never") unread.add(socket);
     // Not while the piece is still being parsed.

@@ -14,6 +14,7 @@
 import type { StaleEpochError as StaleEpoch } from "ground-station-failover";
 import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station-failover";
 import type { Dispatcher } from "undici";
+import { wasCertificateRefused } from "../../fleet/failure-words.ts";
 import type { MemoryRoom } from "../../fleet/held-memory.ts";
 import type { CommandReply, CommandRequest, HeaderList, SendContext } from "../../fleet/uplink.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableReplyError } from "../../fleet/uplink.ts";
@@ -209,6 +210,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   #judged(error: Error): Error {
     if (this.#controller === undefined) return wasNeverSent(error) ? error : new NotSentError(this.#station, error);
     if (error instanceof UnreadableReplyError) return error;
+    if (this.#head === undefined && wasCertificateRefused(error)) return new NotSentError(this.#station, error);
     const why = whyUnreadable(error, this.#head !== undefined);
     if (why !== undefined) return new UnreadableReplyError(this.#station, why);
     const lost = wasConnectionLost(error) && !wasNeverSent(error);

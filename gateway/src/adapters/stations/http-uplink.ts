@@ -21,7 +21,7 @@ import {
   wasNeverSent,
 } from "ground-station-failover";
 import type { Dispatcher } from "undici";
-import { buildConnector, Pool } from "undici";
+import { Pool } from "undici";
 import { keyStatusOf, keyStatusPath } from "../../fleet/key-status.ts";
 import type { DeadlineHeader, GroupSettings, KeyStatusSettings, StationSettings } from "../../fleet/settings.ts";
 import type {
@@ -37,6 +37,7 @@ import { EPOCH_HEADER, UnexpectedStatusError, UnreadableReplyError } from "../..
 import { deadlineText } from "../http/deadline-header.ts";
 import { flat, folded, headerValue } from "../http/http-headers.ts";
 import { LOOP_HEADER, LoopGuard } from "../http/loop-guard.ts";
+import { StationTrust } from "../tls/station-trust.ts";
 import { EPOCH_PROOF_HEADER, type EpochProofs } from "./epoch-proof.ts";
 import type { ReplyLimits } from "./http-exchange.ts";
 import { HttpExchange, STATION_HEADER } from "./http-exchange.ts";
@@ -69,6 +70,8 @@ export interface UplinkParts {
    * relay believes no epoch.
    */
   readonly epochs?: EpochProofs;
+  /** How stations are checked over TLS. Default: by the authorities that Node knows. */
+  readonly trust?: StationTrust | undefined;
 }
 
 /**
@@ -87,7 +90,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly name: string;
   readonly #pool: Pool;
   readonly #connections: StationConnections = new StationConnections();
-  readonly #servername: string | null;
+  readonly #url: URL;
+  readonly #trust: StationTrust;
   readonly #origin: string;
   readonly #loop: LoopGuard;
   readonly #proofOf: (epoch: number) => string | undefined;
@@ -99,10 +103,13 @@ class HttpUplink implements Uplink, AsyncDisposable {
   readonly #keyStatus: KeyStatusSettings | undefined;
   readonly #lookup: { readonly lookup?: LookupFunction };
 
-  constructor(group: GroupSettings, station: StationSettings, { names, loop = new LoopGuard(), epochs }: UplinkParts) {
+  constructor(group: GroupSettings, station: StationSettings, parts: UplinkParts) {
+    const { names, loop = new LoopGuard(), epochs, trust = new StationTrust() } = parts;
     const url = new URL(station.url);
     this.name = station.name;
-    this.#servername = servernameOf(url);
+    this.#url = url;
+    this.#trust = trust;
+    trust.onChange(() => this.#retireConnections());
     this.#origin = url.origin;
     this.#loop = loop;
     this.#proofOf = (epoch) => epochs?.of({ group: group.name, station: station.name }, epoch);
@@ -120,11 +127,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       // With its own timeout, an unreachable station fails as "never sent" before the attempt times
       // out.
       connect: this.#connections.by(
-        buildConnector({
-          timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2),
-          allowH2: false,
-          ...this.#lookup,
-        }),
+        trust.connector({ timeout: Math.min(MAX_CONNECT_MS, group.commands.timeoutMs / 2), ...this.#lookup }),
       ),
       // The failover bounds attempts; ReplyStream bounds streams.
       headersTimeout: 0,
@@ -177,7 +180,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       method: request.method,
       headers,
       body: bodyOf(body),
-      servername: this.#servername,
+      servername: this.#servernameOf(this.#url),
     };
     if (!context.signal.aborted) this.#pool.dispatch(options, exchange);
     return exchange;
@@ -185,7 +188,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
 
   async probe(page: HealthPage, signal: AbortSignal): Promise<number> {
     const { path, headers, expect } = page;
-    const { pool, servername, connections } = this.#probesAt(page.origin ?? this.#origin);
+    const { pool, url, connections } = this.#probesAt(page.origin ?? this.#origin);
+    const servername = this.#servernameOf(url);
     const fields = flat([...headers, [LOOP_HEADER, this.#loop.name]]);
     const options = { path, method: "GET", headers: fields, signal, servername } as const;
     connections.closeDoubtful();
@@ -206,7 +210,8 @@ class HttpUplink implements Uplink, AsyncDisposable {
       path: keyStatusPath(asked, key),
       headers: { accept: "application/json", [LOOP_HEADER]: this.#loop.name },
       signal,
-    });
+      servername: this.#servernameOf(this.#url),
+    } as Dispatcher.RequestOptions);
     const text = await textWithin(body, this.#limits.wholeBytes);
     const status = statusCode === 200 && text !== undefined ? keyStatusOf(asked, parsedJson(text)) : "unknown";
     if (status === "unknown" || !status.ran) return status;
@@ -245,6 +250,18 @@ class HttpUplink implements Uplink, AsyncDisposable {
     return headers;
   }
 
+  /** Connections made under other certificates are not used again. */
+  #retireConnections(): void {
+    this.#connections.retire();
+    for (const { connections } of this.#probes.values()) connections.retire();
+  }
+
+  /** The name that the certificate must have: that of the address or of `tls`, not that in Host. */
+  #servernameOf({ protocol, hostname }: URL): string | null {
+    if (protocol !== "https:") return null;
+    return this.#trust.servername ?? hostname.replace(/^\[|\]$/g, "");
+  }
+
   /**
    * Probes have connections of their own: a queue of commands must not look like a bad health page.
    */
@@ -258,13 +275,13 @@ class HttpUplink implements Uplink, AsyncDisposable {
         connections: PROBE_CONNECTIONS,
         // The operating system repeats a lost SYN after 1, 3 and 7 s: a new connection succeeds
         // sooner than an old attempt.
-        connect: connections.by(buildConnector({ timeout: PROBE_CONNECT_MS, allowH2: false, ...this.#lookup })),
+        connect: connections.by(this.#trust.connector({ timeout: PROBE_CONNECT_MS, ...this.#lookup })),
         headersTimeout: 0,
         bodyTimeout: 0,
         allowH2: false,
         ...KEPT,
       }),
-      servername: servernameOf(new URL(origin)),
+      url: new URL(origin),
     };
     this.#probes.set(origin, probes);
     return probes;
@@ -274,7 +291,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
 interface ProbePool {
   readonly pool: Pool;
   readonly connections: StationConnections;
-  readonly servername: string | null;
+  readonly url: URL;
 }
 
 /**
@@ -301,11 +318,6 @@ const PROBE_CONNECT_MS = 1_000;
  * If a probe's answer is longer than this, its connection is closed instead of reading the rest.
  */
 const PROBE_BODY_BYTES = 64 * 1_024;
-
-/** The host name that the certificate must have: that of the address, not that in Host. */
-function servernameOf({ protocol, hostname }: URL): string | null {
-  return protocol === "https:" ? hostname.replace(/^\[|\]$/g, "") : null;
-}
 
 /**
  * Reads a body of at most `most` bytes. Returns undefined for a longer one, and closes its

@@ -14,6 +14,7 @@
  */
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { buildConnector } from "undici";
 import { IdleTimes } from "./idle-times.ts";
 import { InterimReplies } from "./interim-replies.ts";
@@ -36,6 +37,7 @@ export class StationConnections {
   /** The connection that has been idle for longest comes first. */
   readonly #idle: Set<StationConnection> = new Set();
   readonly #times: IdleTimes = new IdleTimes();
+  #kept: WeakSet<StationConnection> = new WeakSet();
 
   /** As `connect`, but tracks the connections here. */
   by(connect: buildConnector.connector): buildConnector.connector {
@@ -43,7 +45,7 @@ export class StationConnections {
       connect(options, (...result) => {
         const [, socket] = result;
         // On failure undici omits it, although the type says otherwise.
-        if (socket != null) new StationConnection(socket, this.#idle, this.#times);
+        if (socket != null) this.#kept.add(new StationConnection(socket, this, this.#idle, this.#times));
         done(...result);
       });
   }
@@ -62,6 +64,17 @@ export class StationConnections {
     this.#closeIdle(Number.NEGATIVE_INFINITY, performance.now());
   }
 
+  /** Closes all idle connections, and from now on each of the others once it becomes idle. */
+  retire(): void {
+    this.#kept = new WeakSet();
+    this.closeIdle();
+  }
+
+  /** False if `connection` is to be closed once it is idle. */
+  isKept(connection: StationConnection): boolean {
+    return this.#kept.has(connection);
+  }
+
   #closeIdle(longerThanMs: number, nowMs: number): void {
     for (const connection of this.#idle) {
       if (connection.idleForMs(nowMs) <= longerThanMs) return;
@@ -78,6 +91,7 @@ const ROUND_TRIP_MS = 1_000;
 
 export class StationConnection {
   readonly #socket: Socket;
+  readonly #all: StationConnections;
   readonly #idle: Set<StationConnection>;
   readonly #times: IdleTimes;
   readonly #interim: InterimReplies = new InterimReplies();
@@ -90,11 +104,15 @@ export class StationConnection {
   /** How long it was idle before the current request. */
   #wasIdleMs = 0;
 
-  constructor(socket: Socket, idle: Set<StationConnection>, times: IdleTimes) {
+  constructor(socket: Socket, all: StationConnections, idle: Set<StationConnection>, times: IdleTimes) {
     this.#socket = socket;
+    this.#all = all;
     this.#idle = idle;
     this.#times = times;
     keepBackWriteErrors(socket);
+    // An alert of TLS says why a connection ends; otherwise its end, which comes next, would be
+    // told.
+    if (socket instanceof TLSSocket) socket.once("error", (error) => socket.destroy(error));
     const push = socket.push.bind(socket);
     socket.push = (chunk: Uint8Array | null, encoding?: BufferEncoding) => {
       if (chunk !== null) this.#arrived(chunk);
@@ -135,6 +153,7 @@ export class StationConnection {
   end(): void {
     // The station closed it right after the reply and never kept it.
     if (this.#socket.destroyed || this.#socket.readableEnded) return;
+    if (!this.#all.isKept(this)) return this.close();
     this.#idleSinceMs = performance.now();
     this.#idle.add(this);
   }

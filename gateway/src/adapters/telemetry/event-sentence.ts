@@ -51,21 +51,26 @@ export function severityOf(event: ToldEvent): Severity {
       return event.transition.to === "open" ? "warn" : "info";
     case "probe":
       return event.isWell ? "info" : "warn";
+    case "certificate-expiring":
+      return event.leftMs > DAY_MS ? "warn" : "error";
     default:
       return "info";
   }
 }
+
+const DAY_MS = 86_400_000;
 
 /** Always one line, even if a reason or a station's answer contains line breaks. */
 export function sentenceOf(event: ToldEvent): string {
   return visible(sentenceOfPart(event));
 }
 
-type OfAPart = AsyncEvent["type"] | StateEvent["type"] | "epoch-unstored" | "ledger-trouble";
+type OfAPart = AsyncEvent["type"] | StateEvent["type"] | "epoch-unstored" | "ledger-trouble" | "certificate-expiring";
 
 function sentenceOfPart(event: ToldEvent): string {
   if (isOfState(event)) return stateSentence(event);
   if (isAsyncEvent(event)) return asyncSentenceOf(event);
+  if (event.type === "certificate-expiring") return expiring(event);
   return event.type === "ledger-trouble" ? ledgerSentence(event) : told(event);
 }
 
@@ -76,9 +81,8 @@ function told(event: Exclude<ToldEvent, { type: OfAPart }>): string {
     case "abstention":
       return abstained(event);
     case "heartbeats-missing":
-      return `heartbeats of ${event.station} are missing: phi ${shownLevel(event.level)}`;
     case "heartbeats-back":
-      return `heartbeats of ${event.station} are there again: phi ${shownLevel(event.level)}`;
+      return heard(event);
     case "name-conflict":
     case "name-conflict-ended":
       return named(event);
@@ -162,6 +166,26 @@ function rerouted(event: Extract<GroupEvent, { type: Rerouting }>): string {
     case "spillover-ended":
       return `${event.station} is the only one to take new commands again`;
   }
+}
+
+function heard(event: Extract<GroupEvent, { type: "heartbeats-missing" | "heartbeats-back" }>): string {
+  const how = event.type === "heartbeats-back" ? "there again" : "missing";
+  return `heartbeats of ${event.station} are ${how}: phi ${shownLevel(event.level)}`;
+}
+
+/** `holder`: `control`, a group, or `group/station`. */
+export function expiring(event: {
+  readonly holder: string;
+  readonly subject: string;
+  readonly expiresAt: string;
+  readonly leftMs: number;
+}): string {
+  const { holder, subject, expiresAt, leftMs } = event;
+  const what = `the certificate of ${holder} (${subject})`;
+  if (leftMs <= 0) return `${what} expired on ${expiresAt}; renew it: files that change are read again`;
+  const days = leftMs / DAY_MS;
+  const left = days >= 2 ? `${Math.floor(days)} days` : `${Math.ceil(days * 24)} hours`;
+  return `${what} expires in ${left}, on ${expiresAt}; renew it: files that change are read again`;
 }
 
 function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {

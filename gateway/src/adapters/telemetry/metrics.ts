@@ -11,7 +11,9 @@ import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { RecordStoreStatus } from "../../fleet/record-store.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
+import type { UsedCertificate } from "../tls/expiry-watch.ts";
 import { AsyncSeries } from "./async-series.ts";
+import { CertificateGauge } from "./certificate-gauge.ts";
 import type { GroupEvent } from "./event-sentence.ts";
 import { LedgerSeries } from "./ledger-series.ts";
 import {
@@ -56,6 +58,8 @@ export interface MetricsOptions {
   readonly memory?: () => HeldMemoryStatus;
   /** The durable state. Default: none is kept. */
   readonly state?: (() => RecordStoreStatus) | undefined;
+  /** Certificates in use. Default: none. */
+  readonly certificates?: () => readonly UsedCertificate[];
 }
 
 export class GatewayMetrics {
@@ -71,6 +75,7 @@ export class GatewayMetrics {
   readonly #ledger: LedgerSeries;
   readonly #state: StateGauges | undefined;
   readonly #async: AsyncSeries;
+  readonly #certificates: CertificateGauge;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -88,6 +93,7 @@ export class GatewayMetrics {
     this.#async = new AsyncSeries(registers, () =>
       [...(options.asyncCommands?.() ?? [])].map(([group, { status }]) => [group, status]),
     );
+    this.#certificates = new CertificateGauge(registers);
     for (const [group, { stations }] of Object.entries(options.statusOf())) {
       this.#events.begin(
         group,
@@ -164,6 +170,7 @@ export class GatewayMetrics {
     this.#readCallers();
     if (this.#options.state !== undefined) this.#state?.read(this.#options.state());
     this.#async.read();
+    this.#certificates.read(this.#options.certificates?.() ?? []);
     return this.#registry.metrics();
   }
 

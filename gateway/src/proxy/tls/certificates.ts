@@ -47,12 +47,20 @@ export class CertificateAuthority {
     return (await this.#pair()).cert;
   }
 
-  /** A certificate for these names (DNS names and addresses), with this fault. */
-  async issue(fault: TlsFault, names: readonly string[] = DEFAULT_NAMES): Promise<KeyPair> {
+  /**
+   * A certificate for these names (DNS names and addresses), with this fault. `commonName` of its
+   * subject: by default the first name. `days` until it ends: by default 30, where that is no
+   * fault.
+   */
+  async issue(
+    fault: TlsFault,
+    names: readonly string[] = DEFAULT_NAMES,
+    { commonName, days = 30 }: { readonly commonName?: string; readonly days?: number } = {},
+  ): Promise<KeyPair> {
     const usedNames = fault === "wrong-name" ? [WRONG_NAME] : names;
-    const [fromDays, toDays] = fault === "expired" ? [-10, -1] : fault === "not-yet-valid" ? [1, 10] : [-1, 30];
+    const [fromDays, toDays] = fault === "expired" ? [-10, -1] : fault === "not-yet-valid" ? [1, 10] : [-10, days];
     const ca = await this.#pair();
-    const made = await generate([{ name: "commonName", value: usedNames[0] ?? WRONG_NAME }], {
+    const made = await generate([{ name: "commonName", value: commonName ?? usedNames[0] ?? WRONG_NAME }], {
       ...ALGORITHM,
       notBeforeDate: new Date(this.#wallMs() + fromDays * DAY_MS),
       notAfterDate: new Date(this.#wallMs() + toDays * DAY_MS),
@@ -60,7 +68,7 @@ export class CertificateAuthority {
       extensions: [
         { name: "basicConstraints", cA: false, critical: true },
         { name: "keyUsage", digitalSignature: true, critical: true },
-        { name: "extKeyUsage", serverAuth: true },
+        { name: "extKeyUsage", serverAuth: true, clientAuth: true },
         {
           name: "subjectAltName",
           altNames: usedNames.map((name) => (isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name })),

@@ -1,0 +1,48 @@
+/**
+ * The TCP connection below a connection with TLS. Node resets only TCP sockets, and a listener
+ * counts connections before their handshake; a request knows only the socket with TLS. The two have
+ * the same addresses and ports, by which they are found together. Sockets without TLS stand for
+ * themselves.
+ */
+import type { Server } from "node:https";
+import type { Socket } from "node:net";
+
+const BELOW: WeakMap<object, Socket> = new WeakMap();
+
+/** The TCP socket below `socket`. */
+export function tcpSocketOf(socket: Socket): Socket {
+  return BELOW.get(socket) ?? socket;
+}
+
+/**
+ * Ends a connection with a reset, so that its peer does not take what it has received for complete.
+ * Node sets the socket of a request to null when the caller has hung up.
+ */
+export function resetConnection(socket: Socket | null): void {
+  if (socket === null) return;
+  const below = BELOW.get(socket);
+  if (below === undefined) return void socket.resetAndDestroy();
+  if (!below.destroyed) below.resetAndDestroy();
+  socket.destroy();
+}
+
+/** Calls `onSecured` when a handshake of `server` has ended, with both sockets. */
+export function trackSecured(server: Server, onSecured: (secured: Socket, tcp: Socket | undefined) => void): void {
+  const waiting = new Map<string, Socket>();
+  server.on("connection", (tcp: Socket) => {
+    const ends = endsOf(tcp);
+    waiting.set(ends, tcp);
+    tcp.once("close", () => {
+      if (waiting.get(ends) === tcp) waiting.delete(ends);
+    });
+  });
+  server.prependListener("secureConnection", (secured: Socket) => {
+    const tcp = waiting.get(endsOf(secured));
+    if (tcp !== undefined) BELOW.set(secured, tcp);
+    onSecured(secured, tcp);
+  });
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
