@@ -13,6 +13,7 @@ import type { AccessLogSettings, GatewaySettings, HeartbeatSecrets } from "../fl
 import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
 import { reportHazards } from "./hazards.ts";
+import { whyNoField } from "./incident-lessons.ts";
 import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./problems.ts";
 import { configurationSchema, type WrittenConfiguration } from "./schema.ts";
 import {
@@ -24,6 +25,8 @@ import {
   type SecretSources,
 } from "./secrets.ts";
 import { stateOf, type WrittenState } from "./state.ts";
+import type { LocatedTiming } from "./timing.ts";
+import { locatedTimings } from "./timing-lines.ts";
 import { MAX_PROBLEMS } from "./values.ts";
 import { readYaml } from "./yaml.ts";
 
@@ -32,6 +35,8 @@ export interface Configuration {
   readonly settings: GatewaySettings;
   /** Token that callers of the control listener must present; undefined if they need none. */
   readonly controlToken: string | undefined;
+  /** The longest takeover of each group, term by term. */
+  readonly timing: readonly LocatedTiming[];
   /** Problems that should be fixed but do not prevent a start; one sentence each. */
   readonly warnings: readonly string[];
   readonly heartbeatSecrets: {
@@ -86,13 +91,15 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   const written = readFields(data, report);
   const heartbeats = heartbeatSecrets(written, secrets, report);
   const token = controlToken(written, secrets, report);
-  if (found > 0) throw new ConfigurationProblems(name, problems, found);
+  const timing = locatedTimings(written, data, document, lines);
+  if (found > 0) throw new ConfigurationProblems(name, problems, { count: found, timing });
   const files = heartbeatSecretFiles(written);
   const { tokenFile } = written.control;
   const openFiles = new Set(tokenFile === undefined ? files : [...files, tokenFile]);
   return {
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
+    timing,
     warnings: [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
   };
@@ -114,7 +121,10 @@ function readFields(document: unknown, report: Report): WrittenConfiguration {
     if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
     else {
       const sentences = issue.message.split("\n");
-      for (const [place, key] of issue.keys.entries()) report([...issue.path, key], sentences[place] ?? "", "name");
+      for (const [place, key] of issue.keys.entries()) {
+        const path = [...issue.path, key];
+        report(path, [sentences[place], whyNoField(path)].filter((part) => part !== undefined).join(". "), "name");
+      }
     }
   }
   const written = partly as WrittenConfiguration;
