@@ -52,6 +52,7 @@ type Register = (program: Command) => void;
  */
 const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => Promise<Register>]> = [
   [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
+  [["check"], async () => (await import("./check-command.ts")).registerCheckCommand],
   [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
   [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],
   [["explain", "events"], async () => (await import("./history-commands.ts")).registerHistoryCommands],

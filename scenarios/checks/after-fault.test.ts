@@ -17,7 +17,7 @@ import { configurationOf, planOf } from "../swarm/written.ts";
 import { claimsUnfit } from "./claims-unfit.ts";
 import { isolatedFaults } from "./detection/isolated-faults.ts";
 import { afterHeal } from "./failover/after-heal.ts";
-import { takeOver } from "./failover/take-over.ts";
+import { takeOver, timingBudget } from "./failover/take-over.ts";
 import { Scripted } from "./scripted.ts";
 
 const LOST: FleetFault = { kind: "crash", how: "power", node: "atlantic/primary", atMs: 12_000 };
@@ -103,6 +103,19 @@ for (const [name, fault] of Object.entries(KINDS)) {
     assert.equal(met.get("take-over watched"), 1);
   });
 }
+
+for (const name of ["power", "kill", "hang", "way there cut", "way back cut"]) {
+  test(`[S2] [F8] the backup takes over within the proven time after: ${name}`, async () => {
+    const { violated, met } = await ran(plan([KINDS[name] as FleetFault], ["atlantic/primary"]), timingBudget);
+    assert.deepEqual(violated, []);
+    assert.equal(met.get("take-over by the timing budget watched"), 1);
+  });
+}
+
+test("[S2] [F8] a gateway after whose fault nobody else serves exceeds the proven time", async () => {
+  const { violated } = await ran(plan([LOST], ["atlantic/primary"]), timingBudget, lonelyGateway);
+  assert.deepEqual(violated, ["within-the-timing-budget"]);
+});
 
 test("[S2] with the manual's defaults the bound is within the objective of 30 s", () => {
   for (const fault of Object.values(KINDS)) {

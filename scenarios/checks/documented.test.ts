@@ -120,7 +120,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
 
 /** No check needs these, or they are no settings of a whole group. */
 const WITHOUT_ORACLE: readonly RegExp[] = [
-  /^(name|listen|trustedProxies|stations.*|objective|probePath)$/,
+  /^(name|listen|trustedProxies|stations.*|objective|assume.*|probePath)$/,
   /^(heartbeat|detector|commands|retry|breaker|commandPath|failback|limits)$/,
   /^heartbeat\.(url|port|path|host|headers|expect)$/,
   /^commands\.(deadlineHeader|keyStatus)/,

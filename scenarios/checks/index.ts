@@ -31,7 +31,7 @@ import { handoverEnds } from "./failover/handover-ends.ts";
 import { lostCalls } from "./failover/lost-calls.ts";
 import { movedCalls } from "./failover/moved-calls.ts";
 import { roleChanges } from "./failover/role-changes.ts";
-import { takeOver } from "./failover/take-over.ts";
+import { takeOver, timingBudget } from "./failover/take-over.ts";
 import { trials } from "./failover/trials.ts";
 import { breaker } from "./load/breaker.ts";
 import { collapseIsTold } from "./load/collapse-is-told.ts";
@@ -73,6 +73,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     answeredInTime(fleet),
     sourcesAreTold(fleet),
     takeOver(fleet),
+    timingBudget(fleet),
     handoverEnds(fleet),
     trials(fleet),
     comparisons(fleet),

@@ -47,8 +47,8 @@ export interface GroupDraft extends WrittenSections {
 
 const STATION_NAMES: readonly string[] = ["primary", "backup", "backup-2", "backup-3"];
 /**
- * Some worlds have slow heartbeats and paths that lose many of them: this is longer than any
- * ceiling that is drawn or follows from an interval.
+ * Some worlds have slow heartbeats, paths that lose many of them, and callers with much time: this
+ * is longer than any takeover that their settings allow.
  */
 const OBJECTIVE = "10m";
 const FIRST_LISTEN_PORT = 8_080;
@@ -67,7 +67,7 @@ function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: Gr
   return {
     name,
     listen: `127.0.0.1:${FIRST_LISTEN_PORT + place}`,
-    ...(sections.heartbeat?.interval === undefined && sections.detector === undefined ? {} : { objective: OBJECTIVE }),
+    ...(mayBeSlow(sections) ? { objective: OBJECTIVE } : {}),
     stations: names.map((station, rank) => ({
       name: station,
       url: `http://10.0.${place}.${rank + 1}:${STATION_URL_PORT}`,
@@ -75,6 +75,12 @@ function writtenGroup({ name, stations = 2, capacityPerSecond, ...sections }: Gr
     })),
     ...sections,
   };
+}
+
+/** Are there settings that a takeover may take longer with? Otherwise the default has to do. */
+function mayBeSlow({ heartbeat, detector, commands, retry, breaker, commandPath }: WrittenSections): boolean {
+  const written = [heartbeat?.interval, detector, commands, retry, breaker, commandPath];
+  return written.some((section) => section !== undefined);
 }
 
 /**

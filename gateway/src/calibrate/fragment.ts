@@ -5,7 +5,7 @@
  * level for one mistake an hour and the level that the model regards as ordinary.
  */
 import type { DetectorRecommendation } from "ground-station-failover/calibration";
-import { levelForMistakes } from "ground-station-failover/core";
+import { levelForMistakes, takeoverBounds } from "ground-station-failover/core";
 import { shownDuration } from "./amounts.ts";
 
 /** Range of heartbeat intervals that the gateway accepts, in ms. */
@@ -22,7 +22,7 @@ const ONE_AN_HOUR: number = levelForMistakes(1);
 const OBJECTIVE_MS = 30_000;
 
 export interface ConfigurationFragment {
-  /** Only if the group's default would refuse the ceiling. */
+  /** Only if a takeover may take longer than the default allows. */
   readonly objective?: string;
   readonly heartbeat: { readonly kind: "udp"; readonly interval: string };
   readonly detector: {
@@ -40,7 +40,7 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
   const { model, windowSize, threshold, intervalMs, minDeviationMs, ceilingMs } = recommendation;
   const adaptive = model === "adaptive";
   return {
-    ...(ceilingMs > OBJECTIVE_MS ? { objective: exactDuration(ceilingMs) } : {}),
+    ...objectiveFor(intervalMs, ceilingMs),
     heartbeat: { kind: "udp", interval: exactDuration(intervalMs) },
     detector: {
       // A fixed timeout is written as a ceiling, with a threshold that is never reached; the model
@@ -56,10 +56,24 @@ export function fragmentOf(recommendation: DetectorRecommendation): Configuratio
   };
 }
 
+/**
+ * The objective that such a group can keep, in whole seconds; nothing if that is the default. All
+ * other settings are at their defaults.
+ */
+function objectiveFor(intervalMs: number, ceilingMs: number): { readonly objective?: string } {
+  const [silence] = takeoverBounds({
+    ...{ intervalMs, ceilingMs, sustainMs: 0, gracePeriodMs: 5_000, maxAbstentionMs: intervalMs, recheckMs: 50 },
+    ...{ failingForMs: 1_000, minFailures: 5, refusalsToDeclare: 2, unansweredAfterMs: 250, leaseMs: 0 },
+    ...{ keyStatusTimeoutMs: 0, capacityPerSecond: Number.POSITIVE_INFINITY, maxWaitMs: 15_000, budgetRatio: 0.1 },
+  });
+  const worstMs = Math.ceil((silence?.totalMs ?? 0) / 1_000) * 1_000;
+  return worstMs > OBJECTIVE_MS ? { objective: exactDuration(worstMs) } : {};
+}
+
 /** As text for the file. `kind` is a guess, because a trace does not contain it. */
 export function fragmentYaml({ objective, heartbeat, detector }: ConfigurationFragment): string {
   return [
-    ...(objective === undefined ? [] : [`objective: ${objective} # so long a take-over may take`]),
+    ...(objective === undefined ? [] : [`objective: ${objective} # so long a takeover may take`]),
     "heartbeat:",
     `  kind: ${heartbeat.kind} # keep yours; http needs its path too`,
     `  interval: ${heartbeat.interval}`,

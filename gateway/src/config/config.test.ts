@@ -213,7 +213,7 @@ heartbeats: { secretFile: beat.secret }
   assert.deepEqual(lines, [
     'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
     "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
-    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, tls, trustedProxies, stations, objective, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits, async",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, tls, trustedProxies, stations, objective, assume, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits, async",
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
@@ -363,7 +363,8 @@ test("[G6] words on a health page that contradict each other are refused at thei
 
 test("silence of probed stations is declared after five missed probes, and no later right after the start than twice that", () => {
   const timesOf = (heartbeat: string, detector = "{}"): unknown[] => {
-    const source = MINIMAL.replace("stations:", `heartbeat: ${heartbeat}\n    detector: ${detector}\n    stations:`);
+    const fields = `objective: 1m\n    heartbeat: ${heartbeat}\n    detector: ${detector}`;
+    const source = MINIMAL.replace("stations:", `${fields}\n    stations:`);
     const group = read(source).settings.groups[0];
     const timeoutMs = group?.heartbeat.kind === "http" ? group.heartbeat.timeoutMs : undefined;
     return [group?.heartbeat.intervalMs, timeoutMs, group?.detector.ceilingMs, group?.supervisor.gracePeriodMs];
@@ -412,31 +413,6 @@ test("the deadline header and the question for a key have defaults; half-told on
     refused('{ keyStatus: { path: "/{key}", trustGet: true } }'),
     /keyStatus\.trustGet: it says how far a GET is trusted; with method: DELETE/,
   );
-});
-
-test("[F8] what may take longer than a take-over is refused, with its terms; the objective is the group's", () => {
-  const lines = (fields: string): string => told(MINIMAL.replace("stations:", `${fields}\n    stations:`)).join("\n");
-  assert.match(
-    lines("detector: { ceiling: 60s }"),
-    /^fleet\.yaml:5:\d+ groups\[0\]\.detector\.ceiling: a silence is declared for certain only after 1m \(detector\.ceiling 1m\), and a take-over may take 30s \(objective\)/,
-  );
-  assert.match(
-    lines("detector: { ceiling: 20s, sustain: 11s }"),
-    /only after 31s \(detector\.ceiling 20s and detector\.sustain 11s\)/,
-  );
-  assert.match(
-    lines("heartbeat: { kind: udp, interval: 2s }"),
-    /heartbeat\.interval: .* only after 40s \(detector\.ceiling 40s, which follows from heartbeats every 2s\)/,
-  );
-  assert.match(lines("heartbeat: { kind: http, path: /, interval: 7s }"), /heartbeat\.interval: .* 35s/);
-  for (const fine of [
-    "detector: { ceiling: 30s }",
-    "detector: { ceiling: 60s }\n    objective: 1m",
-    "heartbeat: { kind: udp, interval: 2s }\n    detector: { ceiling: 10s }",
-    "heartbeat: { kind: http, path: /, interval: 6s }",
-  ])
-    assert.equal(lines(fine), "", fine);
-  assert.match(lines("detector: { ceiling: 5s }\n    objective: 4s"), /a take-over may take 4s/);
 });
 
 test("[G6] addresses that nobody can have, or reach, are refused", () => {
@@ -812,15 +788,15 @@ test("whatever a configuration may say, the library takes", () => {
         threshold: pick(1, 8, 100),
         suspectThreshold: pick(0.1, 5, 100),
         clearThreshold: pick(0.01, 2, 100),
-        sustain: pick("0ms", "30m"),
+        sustain: pick("0ms", "10m"),
         minDwell: pick("0ms", "1h"),
         gracePeriod: pick("0ms", "1h"),
-        ...pick({}, { minDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "30m") }),
+        ...pick({}, { minDeviation: pick("1ms", "1h"), ceiling: pick("10ms", "10m") }),
       },
       commands: {
         timeout: pick("1ms", "1s", "1h"),
         deadline: pick("1ms", "15s", "1h"),
-        maxWait: pick("0ms", "1h"),
+        maxWait: pick("0ms", "30m"),
         maxWaiting: pick(0, 1_000_000),
         maxConcurrent: pick(1, 1_000_000),
         deadlineHeader: pick({}, { name: "X-Deadline", format: pick("epoch-ms", "epoch-s", "rfc3339") }),
@@ -835,14 +811,14 @@ test("whatever a configuration may say, the library takes", () => {
       breaker: {
         failureRateThreshold: pick(0.01, 1),
         minimumVolume: pick(1, 1_000_000),
-        window: pick("100ms", "1h"),
+        window: pick("100ms", "50m"),
         openDuration: pick("10ms", "1h"),
       },
       commandPath: {
-        failingFor: pick("0ms", "1h"),
-        minFailures: pick(1, 1_000_000),
-        refusalsToDeclare: pick(1, 1_000_000),
-        unansweredAfter: pick("0ms", "1h"),
+        failingFor: pick("0ms", "20m"),
+        minFailures: pick(1, 1_000),
+        refusalsToDeclare: pick(1, 1_000),
+        unansweredAfter: pick("0ms", "20m"),
       },
       failback: { mode: pick("manual", "automatic"), holdDown: pick("0ms", "24h") },
       objective: "1h",

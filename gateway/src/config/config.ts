@@ -22,6 +22,7 @@ import {
 import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
 import { reportHazards } from "./hazards.ts";
+import { whyNoField } from "./incident-lessons.ts";
 import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./problems.ts";
 import { configurationSchema, type WrittenConfiguration } from "./schema.ts";
 import {
@@ -33,6 +34,8 @@ import {
   type SecretSources,
 } from "./secrets.ts";
 import { stateOf, type WrittenState } from "./state.ts";
+import type { LocatedTiming } from "./timing.ts";
+import { locatedTimings } from "./timing-lines.ts";
 import { MAX_PROBLEMS } from "./values.ts";
 import { writtenPlaces } from "./written-places.ts";
 import { readYaml } from "./yaml.ts";
@@ -42,6 +45,8 @@ export interface Configuration {
   readonly settings: GatewaySettings;
   /** Token that callers of the control listener must present; undefined if they need none. */
   readonly controlToken: string | undefined;
+  /** The longest takeover of each group, term by term. */
+  readonly timing: readonly LocatedTiming[];
   /** Problems that should be fixed but do not prevent a start; one sentence each. */
   readonly warnings: readonly string[];
   /** Where fields are written, for explanations. */
@@ -113,7 +118,8 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   const token = controlToken(written, secrets, report);
   const { readPem = unread } = secrets;
   const certificates = certificatesOf(written, readPem, report);
-  if (found > 0) throw new ConfigurationProblems(name, problems, found);
+  const timing = locatedTimings(written, data, document, lines);
+  if (found > 0) throw new ConfigurationProblems(name, problems, { count: found, timing });
   const files = heartbeatSecretFiles(written);
   const { tokenFile } = written.control;
   const named = certificateFiles(written);
@@ -122,6 +128,7 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   return {
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
+    timing,
     warnings: [...open, ...certificateWarnings(certificates, Date.now())],
     written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
@@ -145,7 +152,10 @@ function readFields(document: unknown, report: Report): WrittenConfiguration {
     if (issue.code !== "unrecognized_keys") report(issue.path, issue.message);
     else {
       const sentences = issue.message.split("\n");
-      for (const [place, key] of issue.keys.entries()) report([...issue.path, key], sentences[place] ?? "", "name");
+      for (const [place, key] of issue.keys.entries()) {
+        const path = [...issue.path, key];
+        report(path, [sentences[place], whyNoField(path)].filter((part) => part !== undefined).join(". "), "name");
+      }
     }
   }
   const written = partly as WrittenConfiguration;

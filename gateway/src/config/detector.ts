@@ -101,7 +101,7 @@ const fields = section({
   ceiling: duration(10, HOUR_MS)
     .optional()
     .meta({
-      range: "10ms … 1h, at least 2 intervals; with `sustain` at most `objective`",
+      range: "10ms … 1h, at least 2 intervals; bounded by `objective`",
       byDefault: "the larger of 1s and 20 intervals (http: 5)",
       description:
         "Silence that is always declared, whatever was learned, and that is never learned: a station that misses so " +

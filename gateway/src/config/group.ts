@@ -15,7 +15,7 @@ export function groupOf(written: WrittenGroup): GroupSettings {
   const { minDeviationMs, ceilingMs: writtenCeilingMs, gracePeriodMs, ...supervisor } = rest;
   const { kind, intervalMs } = written.heartbeat;
   const ceilingMs = writtenCeilingMs ?? ceilingOf(kind, intervalMs);
-  const { objective: _checked, async: asyncCommands, ...others } = written;
+  const { objective: _checked, assume: _assumed, async: asyncCommands, ...others } = written;
   return {
     ...others,
     stations: stationsOf(written),
@@ -63,7 +63,7 @@ export function ceilingOf(kind: Kind, intervalMs: number): number {
  * needs time to start beside the gateway. A station that is probed is declared about as soon after
  * the start as later: within two ceilings.
  */
-function gracePeriodOf(kind: Kind, ceilingMs: number): number {
+export function gracePeriodOf(kind: Kind, ceilingMs: number): number {
   return kind === "http" ? Math.min(5_000, Math.max(2_000, 2 * ceilingMs)) : 5_000;
 }
 

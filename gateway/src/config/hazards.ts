@@ -17,10 +17,17 @@ import {
 import { shownAddress } from "../adapters/process/listening.ts";
 import type { ListenSettings } from "../fleet/settings.ts";
 import { type FieldPath, type Report, shownPath } from "./field-path.ts";
-import { ceilingOf } from "./group.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
+
+
+import { isReadable } from "./timing-lines.ts";
+import { timingRefusals } from "./timing-proof.ts";
+
+
 import { reportTls } from "./tls-hazards.ts";
+
+
 import { shownDuration } from "./values.ts";
 
 /**
@@ -44,6 +51,8 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
       const sentence = harm(group);
       if (sentence !== undefined) report([...path, ...field], sentence);
     }
+    if (isReadable(group))
+      for (const { field, sentence } of timingRefusals(group)) report([...path, ...field], sentence);
     reportHealthPages(group, path, report);
     const isMisspelt = unknown.some((name) => nearestName(name, ["heartbeat", "heartbeats"]) !== undefined);
     if (group.heartbeat.kind === "udp" && configuration.heartbeats === undefined && !isMisspelt)
@@ -111,14 +120,6 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
   {
-    field: ["detector", "ceiling"],
-    harm: (group) => (group.detector.ceilingMs === undefined ? undefined : objectiveHarm(group)),
-  },
-  {
-    field: ["heartbeat", "interval"],
-    harm: (group) => (group.detector.ceilingMs === undefined ? objectiveHarm(group) : undefined),
-  },
-  {
     field: ["detector", "windowSize"],
     harm: ({ detector: { model, windowSize } }) =>
       windowSize !== undefined && model === "adaptive"
@@ -147,25 +148,6 @@ const GROUP_HAZARDS: readonly GroupHazard[] = [
         : undefined,
   },
 ];
-
-/**
- * A silent station is certain to be declared only at the ceiling; the other station takes over only
- * after that.
- */
-function objectiveHarm({ detector, heartbeat, objective }: WrittenGroup): string | undefined {
-  const { ceilingMs, sustainMs } = detector;
-  const { kind, intervalMs } = heartbeat;
-  const silenceMs = ceilingMs ?? ceilingOf(kind, intervalMs);
-  const isLate = silenceMs + sustainMs > objective;
-  if (!isLate) return undefined;
-  const sustained = sustainMs > 0 ? ` and detector.sustain ${shownDuration(sustainMs)}` : "";
-  const derived = ceilingMs === undefined ? `, which follows from heartbeats every ${shownDuration(intervalMs)}` : "";
-  return (
-    `a silence is declared for certain only after ${shownDuration(silenceMs + sustainMs)} ` +
-    `(detector.ceiling ${shownDuration(silenceMs)}${derived}${sustained}), and a take-over may take ` +
-    `${shownDuration(objective)} (objective); allowed is less, or a larger objective`
-  );
-}
 
 function reportStations({ stations }: WrittenGroup, path: FieldPath, report: Report): void {
   const all = (field: "name" | "url", keysOf: (text: string) => readonly string[]): Placed<readonly string[]>[] =>

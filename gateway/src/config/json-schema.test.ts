@@ -289,7 +289,11 @@ const MEANT_WITH_TLS: readonly object[] = [
   },
 ];
 /** What is only held against other fields. */
-const ONLY_CHECKED = ["groups[].objective", "control.allowRemote"];
+const ONLY_CHECKED = [
+  "groups[].objective",
+  ...["path", "lostHeartbeats", "pause", "answer", "commandEvery", "load"].map((name) => `groups[].assume.${name}`),
+  "control.allowRemote",
+];
 
 test("whatever field is written, some value of it changes what the gateway is told to do", () => {
   const toldBy = (configuration: object) => {

@@ -10,6 +10,7 @@ import { UserError } from "../adapters/process/exit-codes.ts";
 import { visibleLines } from "../adapters/telemetry/visible.ts";
 import type { FieldPath } from "./field-path.ts";
 import { shownPath } from "./field-path.ts";
+import type { LocatedTiming } from "./timing.ts";
 
 /** One problem: the field, its position in the file, and what is allowed. */
 export interface ConfigurationProblem {
@@ -20,15 +21,26 @@ export interface ConfigurationProblem {
   readonly sentence: string;
 }
 
+interface ProblemsContext {
+  readonly count?: number;
+  readonly timing?: readonly LocatedTiming[];
+}
+
 /**
  * A configuration cannot be used. The message has one line for each problem, in the order of the
  * file.
  */
 export class ConfigurationProblems extends UserError {
   readonly problems: readonly ConfigurationProblem[];
+  /** The timing budgets of the groups that could be read. */
+  readonly timing: readonly LocatedTiming[];
 
   /** `count`: number of all problems, if `problems` has only the first of them. */
-  constructor(file: string, problems: readonly ConfigurationProblem[], count: number = problems.length) {
+  constructor(
+    file: string,
+    problems: readonly ConfigurationProblem[],
+    { count = problems.length, timing = [] }: ProblemsContext = {},
+  ) {
     const ordered = problems.toSorted(
       (one, other) => (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0),
     );
@@ -40,6 +52,7 @@ export class ConfigurationProblems extends UserError {
     super("configuration", visibleLines(lines));
     this.name = "ConfigurationProblems";
     this.problems = ordered;
+    this.timing = timing;
   }
 
   /** The message as it is: each problem has its own line, already free of control characters. */

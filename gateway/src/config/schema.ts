@@ -4,6 +4,7 @@
  * from it, and `npm run config:docs` the tables of `docs/guide/configuration.md`. Contradictions
  * between fields are found in `hazards.ts`.
  */
+import type { Surroundings } from "ground-station-failover/core";
 import type { z } from "zod";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
 import type {
@@ -16,6 +17,7 @@ import type {
   StationSettings,
 } from "../fleet/settings.ts";
 import { accessLog } from "./access-log.ts";
+import { assume } from "./assume.ts";
 import { asyncCommands } from "./async.ts";
 import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
@@ -71,6 +73,8 @@ export interface WrittenGroup
   readonly probePath?: string | undefined;
   /** Longest time that a failover may take, in ms. */
   readonly objective: number;
+  /** What the timing budget assumes of the surroundings. */
+  readonly assume: Surroundings;
 }
 
 interface WrittenStation extends Omit<StationSettings, "healthPage">, WrittenSecrets {
@@ -85,6 +89,7 @@ interface WrittenSecrets {
 }
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
@@ -172,14 +177,16 @@ const group: z.ZodType<WrittenGroup> = exactly(
       range: "at least 2, in order of priority",
       description: "The first is the primary; one station alone has no other to take over",
     }),
-    objective: duration(1_000, HOUR_MS)
+    objective: duration(1_000, DAY_MS)
       .prefault("30s")
       .meta({
         description:
-          "How long a take-over may take. A configuration by which a silence may stay undeclared for longer " +
-          "(`detector.ceiling` and `detector.sustain` together) is refused; where heartbeats are slow, say here what " +
-          "you accept. 30 s is what the incident behind this gateway should have kept",
+          "How long a takeover may take, from the fault until commands are served. A configuration by which it may " +
+          "take longer is refused, with the [terms of the time](timing-budget.md) and with what to change; where " +
+          "heartbeats are slow, say here what you accept. 30 s is what the incident behind this gateway should have " +
+          "kept",
       }),
+    assume,
     heartbeat,
     detector,
     commands,

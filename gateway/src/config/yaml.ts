@@ -162,7 +162,7 @@ class Reading {
       const at = offset === undefined ? undefined : this.lines.linePos(offset);
       return { field: "", line: at?.line, column: at?.col, sentence };
     });
-    return new ConfigurationProblems(this.#name, shown, all.length);
+    return new ConfigurationProblems(this.#name, shown, { count: all.length });
   }
 }
 

@@ -21,10 +21,14 @@ export interface LinkedStation {
   readonly uplink: Uplink;
 }
 
+type HeartbeatTimes =
+  | { readonly kind: "udp"; readonly intervalMs: number }
+  | { readonly kind: "http"; readonly intervalMs: number; readonly timeoutMs: number };
+
 /**
  * Longest time after a stall of this process until a live station's next heartbeat arrives, in ms.
  */
-export function signOfLifeMs(heartbeat: GroupSettings["heartbeat"]): number {
+export function signOfLifeMs(heartbeat: HeartbeatTimes): number {
   return heartbeat.kind === "http" ? Math.max(heartbeat.intervalMs, heartbeat.timeoutMs) : heartbeat.intervalMs;
 }
 

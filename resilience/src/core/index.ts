@@ -28,6 +28,18 @@ export type { FailoverDecision, Promotion } from "./failover/failover.ts";
 export { FailoverMachine, MAX_EPOCHS_AHEAD } from "./failover/failover.ts";
 export { AnswerTimes } from "./failover/learned/answer-times.ts";
 export { CallerPatience } from "./failover/learned/patience.ts";
+export { TIMING_TERMS, takeoverBounds, USUAL_SURROUNDINGS } from "./failover/timing-budget.ts";
+export type {
+  Surroundings,
+  TakeoverBound,
+  TakeoverFault,
+  TimingPart,
+  TimingSetting,
+  TimingSettings,
+  TimingSource,
+  TimingTerm,
+  TimingTermName,
+} from "./failover/timing-terms.ts";
 export { Backoff } from "./guard/backoff.ts";
 export { BreakerMachine } from "./guard/breaker.ts";
 export { RateWindow } from "./guard/rate-window.ts";

@@ -15,6 +15,7 @@ import type { Span } from "../fault-timeline.ts";
 import { faultTimelineOf, overlaps } from "../fault-timeline.ts";
 import { planBoundsOf } from "../plan-bounds.ts";
 import { declaredWithinMs } from "./model-bounds.ts";
+import { type ProvenTime, provenTimeOf } from "./proven-time.ts";
 
 export interface IsolatedFault {
   readonly group: string;
@@ -22,6 +23,8 @@ export interface IsolatedFault {
   readonly atMs: number;
   /** Within this time another station has served a command that was sent after the fault. */
   readonly boundMs: number;
+  /** Within this time another station is active; undefined if nothing is said of that. */
+  readonly promotedMs: number | undefined;
   /** The terms of that sum, in words. */
   readonly terms: string;
   /** Whether the group has had faults before. */
@@ -50,8 +53,11 @@ const ANSWERS: ReadonlySet<string> = new Set(["errors", "busy", "errors-after", 
 /** Nothing holds a promoted station back for longer (parked calls are checked at this interval). */
 const LOOK_MS = 250;
 
-/** The isolated faults of `fleet`'s plan, in its order. */
-export function isolatedFaults(fleet: Fleet): IsolatedFault[] {
+/**
+ * The isolated faults of `fleet`'s plan, in its order. `bound`: the sums of this file, or the
+ * product's own proof.
+ */
+export function isolatedFaults(fleet: Fleet, bound: "by hand" | "proven" = "by hand"): IsolatedFault[] {
   const timeline = faultTimelineOf(fleet);
   if (!timeline.leavesGatewayAlone) return [];
   const rests = new Set(fleet.plan.groups.filter(({ bursts }) => bursts !== undefined).map(({ name }) => name));
@@ -62,7 +68,7 @@ export function isolatedFaults(fleet: Fleet): IsolatedFault[] {
     // If sources rest, the time of the next command cannot be predicted.
     if (!bounds.quiet || !bounds.serves || rests.has(settings.name)) continue;
     for (const span of spans) {
-      const lone = loneFault(fleet, settings, span, spans);
+      const lone = loneFault(fleet, settings, span, spans, bound);
       if (lone !== undefined) found.push(lone);
     }
   }
@@ -74,26 +80,24 @@ function loneFault(
   settings: DocumentedGroup,
   span: Span,
   spans: readonly Span[],
+  bound: "by hand" | "proven",
 ): IsolatedFault | undefined {
   const { name: group } = settings;
   const struck = settings.stations.find(({ name }) => stopsServing(span, group, name, settings));
   if (struck === undefined) return undefined;
   const others = spans.filter((other) => other !== span);
   const before = others.filter(({ fromMs }) => fromMs <= span.fromMs);
-  const waits = waitsOf(
-    fleet,
-    settings,
-    span,
-    struck.name,
-    before.every((other) => isCleanOutage(other, settings)),
-  );
-  if (waits === undefined) return undefined;
-  const boundMs = sumMs(waits);
+  const unlearnt = before.every((other) => isCleanOutage(other, settings));
+  const longest =
+    bound === "proven"
+      ? provenTime(fleet, settings, span, struck.name)
+      : summed(waitsOf(fleet, settings, span, struck.name, unlearnt));
+  if (longest === undefined) return undefined;
+  const { ms: boundMs, promotedMs, terms } = longest;
   const { fromMs, untilMs } = span;
   if (untilMs < fromMs + boundMs || overlaps(others, fromMs - settledMs(settings, before), fromMs + boundMs))
     return undefined;
-  const terms = waits.map(({ what, ms }) => `${what} ${Math.round(ms)}`).join(" + ");
-  return { group, station: struck.name, atMs: fromMs, boundMs, terms, again: before.length > 0 };
+  return { group, station: struck.name, atMs: fromMs, boundMs, promotedMs, terms, again: before.length > 0 };
 }
 
 /**
@@ -103,6 +107,27 @@ function loneFault(
 function settledMs({ breaker, detector }: DocumentedGroup, before: readonly Span[]): number {
   if (before.length === 0) return 0;
   return SETTLED_MS + 2 * detector.minDwellMs + breaker.openDurationMs;
+}
+
+function summed(waits: readonly Wait[] | undefined): ProvenTime | undefined {
+  if (waits === undefined) return undefined;
+  return { ms: sumMs(waits), terms: waits.map(({ what, ms }) => `${what} ${Math.round(ms)}`).join(" + ") };
+}
+
+/** What the product proves of such a fault; undefined if its proof does not speak of it. */
+function provenTime(fleet: Fleet, settings: DocumentedGroup, span: Span, station: string): ProvenTime | undefined {
+  const { fault, fromMs } = span;
+  if (stopsBeats(span, settings.name, station)) {
+    const isKilled = fault.kind === "crash" && fault.how === "kill";
+    return provenTimeOf(fleet, settings, isKilled ? ["silence", "refused"] : ["silence"]);
+  }
+  if (fault.kind === "service") return undefined;
+  return isTimeKnown(fleet, settings.name, fromMs) ? provenTimeOf(fleet, settings, ["unanswered"]) : undefined;
+}
+
+/** Is it known by `nowMs` how long stations of the group take to answer? */
+function isTimeKnown(fleet: Fleet, group: string, nowMs: number): boolean {
+  return (nowMs / 1_000) * (fleet.group(group).plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
 }
 
 interface Wait {
@@ -157,7 +182,7 @@ function commandPathWaits(
   const { plan } = fleet.group(name);
   const { attemptMs } = planBoundsOf(fleet, name);
   const { failingForMs, minFailures, unansweredAfterMs } = commandPath;
-  const known = (span.fromMs / 1_000) * (plan.commandsPerSecond / 1.5) >= ENOUGH_ANSWERS;
+  const known = isTimeKnown(fleet, name, span.fromMs);
   if (span.fault.kind === "service") {
     const share = plan.readRatio + (1 - plan.readRatio) * plan.keyedRatio;
     if (share < LEAST_REPEATABLE) return undefined;

@@ -45,6 +45,8 @@ export const FLEET_SITUATIONS: readonly string[] = [
   "heal with backlog",
   "take-over watched",
   "take-over watched after an earlier fault",
+  "take-over by the timing budget watched",
+  "take-over by the timing budget watched after an earlier fault",
   // The wide world: a situation happened there, and its checks could judge it.
   "own shortage",
   "station refused for want of capacity",

@@ -20,21 +20,44 @@ import { livingGateway } from "../status-round.ts";
 import { SurelyFit } from "./surely-fit.ts";
 
 export function takeOver(fleet: Fleet): FleetObserver {
+  return watchTakeOvers(fleet, "takes-over", isolatedFaults(fleet));
+}
+
+/**
+ * The same against the bound that the product itself proves from the configuration (rule F8), for
+ * the faults that its proof speaks of. After a silence another station must be active in time, too,
+ * because commands that go elsewhere on a doubt would hide a late declaration.
+ */
+export function timingBudget(fleet: Fleet): FleetObserver {
+  return watchTakeOvers(fleet, "within-the-timing-budget", isolatedFaults(fleet, "proven"));
+}
+
+function watchTakeOvers(fleet: Fleet, invariant: string, faults: readonly IsolatedFault[]): FleetObserver {
   const { world } = fleet;
   const groups = documentedGroups(fleet);
   const surelyFit = new SurelyFit(fleet);
   /** Faults after which no other station has served yet. */
   const waiting: Set<IsolatedFault> = new Set();
+  /** Those that struck the active station, while another one was well. */
+  const watched: Set<IsolatedFault> = new Set();
   const latestMs = Math.min(quietFromMs(fleet), endsAtMs(fleet.plan));
-  for (const fault of isolatedFaults(fleet)) {
+  const seen = invariant === "takes-over" ? "take-over" : "take-over by the timing budget";
+  for (const fault of faults) {
     if (fault.atMs + fault.boundMs > latestMs) continue;
     world.at(fault.atMs, () => {
       if (!isActiveWithBackup(fleet, fault, surelyFit)) return;
       waiting.add(fault);
-      world.sometimes(fault.again ? "take-over watched after an earlier fault" : "take-over watched");
+      watched.add(fault);
+      world.sometimes(fault.again ? `${seen} watched after an earlier fault` : `${seen} watched`);
     });
+    const { promotedMs } = fault;
+    if (promotedMs !== undefined)
+      world.at(fault.atMs + promotedMs, () => {
+        const active = livingGateway(fleet)?.gateway.groups.get(fault.group)?.activeStation;
+        if (watched.has(fault) && active === fault.station) world.violate(invariant, notPromoted(fault, promotedMs));
+      });
     world.at(fault.atMs + fault.boundMs, () => {
-      if (waiting.has(fault)) world.violate("takes-over", sentence(fault));
+      if (waiting.has(fault)) world.violate(invariant, sentence(fault));
     });
   }
   return {
@@ -60,6 +83,10 @@ function isActiveWithBackup(fleet: Fleet, { group, station }: IsolatedFault, sur
   const isFit = ({ name, liveness, maintenance, assessment }: (typeof status.stations)[number]): boolean =>
     surelyFit.has(group, name) || (liveness === "alive" && maintenance === undefined && assessment.eligible);
   return active?.liveness === "alive" && status.stations.some((one) => one.name !== station && isFit(one));
+}
+
+function notPromoted({ group, station, atMs, terms }: IsolatedFault, promotedMs: number): string {
+  return `${group}: ${station} was lost at ${atMs} ms and is still active; it should take ${Math.round(promotedMs)} ms at most (${terms})`;
 }
 
 function sentence({ group, station, atMs, boundMs, terms }: IsolatedFault): string {

@@ -9,7 +9,7 @@ import type { RequestRefusal } from "../command.ts";
 import type { HeaderList } from "../uplink.ts";
 
 /** In order of importance. `command` is the default. */
-export const COMMAND_PRIORITIES = ["emergency", "command", "telemetry"] as const;
+const COMMAND_PRIORITIES = ["emergency", "command", "telemetry"] as const;
 export type CommandPriority = (typeof COMMAND_PRIORITIES)[number];
 
 const PRIORITY_HEADER = "gsf-priority";
