@@ -251,7 +251,6 @@ class GatewayProcess implements RunningGateway {
         groups: this.#gateway.groups,
         asyncCommands: this.#gateway.asyncCommands,
         feed: this.#feed,
-        history: this.#history,
         explainer: this.#explainer,
         beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
         metrics: this.#metrics,

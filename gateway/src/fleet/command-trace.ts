@@ -4,6 +4,13 @@
  * station answers costs three fields and no listener: how an attempt ended is asked only once a
  * second attempt begins or the command has failed. Decides nothing.
  */
+import {
+  AmbiguousOutcomeError,
+  AttemptTimeoutError,
+  CallAbortedError,
+  DeadlineExceededError,
+  NoEligibleStationError,
+} from "ground-station-failover";
 import { failureInWords } from "./failure-words.ts";
 import type { CommandObserver, CommandReply } from "./uplink.ts";
 
@@ -15,7 +22,7 @@ export interface AttemptRecord {
   readonly startedMs: number;
   /** When its end was seen; undefined while it is out, or if nobody waited for it. */
   endedMs: number | undefined;
-  /** How it ended: a status (`503`) or plain words; undefined while it is out. */
+  /** How it ended: a status (`503`), {@link NO_ANSWER} or plain words; undefined while it is out. */
   result: string | undefined;
 }
 
@@ -97,7 +104,21 @@ export class CommandTrace implements CommandObserver {
     };
     this.#newestReply.then(
       ({ status }) => ended(String(status)),
-      (error: unknown) => ended(failureInWords(error)),
+      (error: unknown) => ended(wasGivenUp(error) ? NO_ANSWER : failureInWords(error)),
     );
   }
+}
+
+/** Result of an attempt that the gateway waited for no longer. */
+export const NO_ANSWER = "no answer";
+
+/** True if the gateway ended the attempt itself: the station had not answered. */
+function wasGivenUp(error: unknown): boolean {
+  if (error instanceof NoEligibleStationError) return error.message === "the call was given up";
+  return (
+    error instanceof AmbiguousOutcomeError ||
+    error instanceof AttemptTimeoutError ||
+    error instanceof CallAbortedError ||
+    error instanceof DeadlineExceededError
+  );
 }

@@ -72,7 +72,6 @@ async function controlOf(token?: string): Promise<Fixture> {
     token,
     groups: gateway.groups,
     feed,
-    history,
     explainer,
     beats: new BeatStreams({ clock }),
     memory,

@@ -20,7 +20,6 @@ import { bearerAuth } from "hono/bearer-auth";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import type { AsyncCommands } from "../../fleet/async/async-commands.ts";
-import type { EventHistory } from "../../fleet/event-history.ts";
 import type { Group } from "../../fleet/group.ts";
 import type { HeldMemory } from "../../fleet/held-memory.ts";
 import type { ListenSettings } from "../../fleet/settings.ts";
@@ -53,7 +52,6 @@ export interface ControlOptions {
   /** By group. Default: none. */
   readonly asyncCommands?: ReadonlyMap<string, AsyncCommands>;
   readonly feed: LiveFeed;
-  readonly history: EventHistory;
   readonly explainer: Explainer;
   readonly beats: BeatStreams;
   /** Counts the memory of answers, and is shown in the status. */
@@ -126,6 +124,7 @@ function controlApp(options: ControlOptions): Hono<Env> {
   const statusAnswer = new SharedAnswer(() => JSON.stringify(statusOf(options)));
   const metricsAnswer = new SharedAnswer(() => metrics.text());
   const app = new Hono<Env>();
+  const named = (context: Context<Env, "/:group">): Group => groupOf(groups, context.req.param("group"));
   app.onError((error, context) => problemAnswer(error, context, log));
   app.notFound(() => problem(404, "there is no such path; see docs/guide/configuration.md for those that there are"));
   app.use("*", options.token === undefined ? fromThisMachine(options.listen.host) : withToken(options.token));
@@ -133,7 +132,7 @@ function controlApp(options: ControlOptions): Hono<Env> {
   app.get("/v1/events", (context) => {
     // Hono answers HEAD with the GET route, which would open a stream without a reader.
     if (context.req.method === "HEAD") return problem(405, "allowed here is GET", { allow: "GET" });
-    if (asksForPage(context)) return eventPage(context, options.history, Date.now());
+    if (asksForPage(context)) return eventPage(context, options.explainer.history, Date.now());
     const { socket } = context.env.incoming;
     const caller = callerOf(socket.remoteAddress);
     const stream = feed.open(context.req.header("last-event-id"), caller, () => socket.destroy());
@@ -156,9 +155,7 @@ function controlApp(options: ControlOptions): Hono<Env> {
     endWithReader(socket);
     return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
   });
-  app.get("/v1/groups/:group/explain", (context) =>
-    explanation(context, options.explainer, groupOf(groups, context.req.param("group"))),
-  );
+  app.get("/v1/groups/:group/explain", (context) => explanation(context, options.explainer, named(context)));
   app.post("/v1/groups/:group/switchover", async (context) => {
     const group = groupOf(groups, context.req.param("group"));
     const order = await orderOf(context, switchoverOrder);

@@ -30,17 +30,19 @@ const READ_BACK = 2_000;
 const READ_AT_ONCE = 500;
 
 export class Explainer {
+  readonly history: EventHistory;
   readonly #options: ExplainerOptions;
   readonly #stories: GroupStories;
 
   constructor(options: ExplainerOptions) {
+    this.history = options.history;
     this.#options = options;
     this.#stories = new GroupStories({ groups: options.settings.groups.length });
   }
 
   /** Reads the newest stored events. Call it before the first event. Never rejects. */
   async readBack(): Promise<void> {
-    const { history } = this.#options;
+    const { history } = this;
     const found: { readonly id: string; readonly text: string }[] = [];
     while (found.length < READ_BACK) {
       const read = await history.before(found.at(-1)?.id, READ_AT_ONCE);

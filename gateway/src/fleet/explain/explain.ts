@@ -8,7 +8,7 @@ import type { CallHistory, CallRecord } from "../call-history.ts";
 import { factsOf, fieldsOfEvidence, stepOf } from "./event-step.ts";
 import { type Chapter, type ExplainedStep, type Explanation, lasted, type NextStep, step } from "./explanation.ts";
 import type { GroupStory } from "./group-story.ts";
-import { requestChapter } from "./request-chapter.ts";
+import { endedWith, requestChapter } from "./request-chapter.ts";
 import { type Present, switchChapter } from "./switch-chapter.ts";
 
 /** Requests that are listed, and those with one id that are told. */
@@ -130,10 +130,11 @@ function requestsChapter(group: string, calls: CallHistory): Chapter {
   return { kind: "requests", title, steps, next, numbers: { kept, forgotten, ...Object.fromEntries(counts) } };
 }
 
-function inOneLine({ requestId, method, path, status, outcome, attempts, described }: CallRecord): string {
+function inOneLine(call: CallRecord): string {
+  const { requestId, method, path, attempts, described } = call;
   const stations = [...new Set(described.map(({ station }) => station))].join(" → ");
   const way = stations === "" ? "not sent" : `${attempts} ${attempts === 1 ? "attempt" : "attempts"}, ${stations}`;
-  return `${requestId}: ${method} ${path}: ${status ?? "no answer"} ${outcome} (${way})`;
+  return `${requestId}: ${method} ${path}: ${endedWith(call)} (${way})`;
 }
 
 function forgottenChapter(group: string, requestId: string, calls: CallHistory): Chapter {

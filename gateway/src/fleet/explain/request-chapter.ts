@@ -3,7 +3,7 @@
  * sent to and what came back, what its caller was told, and what the group went through meanwhile.
  */
 import type { CallRecord } from "../call-history.ts";
-import type { AttemptRecord } from "../command-trace.ts";
+import { type AttemptRecord, NO_ANSWER } from "../command-trace.ts";
 import { stepOf } from "./event-step.ts";
 import { type Chapter, type ExplainedStep, lasted, type NextStep, step } from "./explanation.ts";
 import type { GoverningField, GoverningSettings } from "./governing-settings.ts";
@@ -12,10 +12,12 @@ import type { ToldEvent } from "./group-story.ts";
 /** Events of the group from this long before the request came are told with it, in ms. */
 const CONTEXT_MS = 5_000;
 const MAX_CONTEXT = 8;
+/** A shorter stall of the gateway itself is usual on a busy machine, in ms. */
+const LONG_STALL_MS = 200;
 /** Attempts that are told one by one. */
 const MAX_ATTEMPTS = 5;
 /** Waiting for less is not worth a step, in ms. */
-const WORTH_TELLING_MS = 20;
+const WORTH_TELLING_MS = 100;
 const IN_CONTEXT: ReadonlySet<string> = new Set([
   ...["declaration", "promoted", "no-eligible-station", "breaker", "doubted", "overload", "abstention"],
   ...["local-shortage", "memory-used-up", "maintenance", "handover-begun", "retry-refused", "capacity-learned"],
@@ -52,10 +54,16 @@ export function requestChapter(call: CallRecord, recent: readonly ToldEvent[], s
   ].toSorted((one, other) => (one.unixMs ?? 0) - (other.unixMs ?? 0));
   const { status, outcome, attempts } = call;
   const tookMs = call.endedMs - call.startedMs;
-  const title = `Request ${call.requestId}: ${status ?? "no answer"}, ${outcome}, after ${lasted(tookMs)}`;
+  const title = `Request ${call.requestId}: ${endedWith(call)} after ${lasted(tookMs)}`;
   const waitedMs = call.firstSentMs === undefined ? null : call.firstSentMs - call.startedMs;
   const numbers = { requestId: call.requestId, status: status ?? null, outcome, attempts, tookMs, waitedMs };
   return { kind: "request", title, steps, next: nextOf(call, timed), numbers };
+}
+
+/** `answered 200`, or `502 AMBIGUOUS_OUTCOME`. */
+export function endedWith({ status, outcome }: CallRecord): string {
+  if (/^\dxx$/.test(outcome)) return `answered ${status}`;
+  return status === undefined ? `no answer, ${outcome},` : `${status} ${outcome}`;
 }
 
 function waitSteps(
@@ -110,7 +118,7 @@ function attemptStep(
 
 function movedBecause(before: AttemptRecord, station: string, epoch: number): string {
   const where = station === before.station ? `sent to ${station} again` : `moved to ${station}`;
-  if (before.result !== undefined && before.endedMs !== undefined)
+  if (before.result !== undefined && before.result !== NO_ANSWER)
     return `${where}, because of ${before.station}: ${shownResult(before.result)}`;
   if (epoch !== before.epoch) return `${where}, because ${station} was made active (epoch ${epoch}) while it was out`;
   return `${where}, because ${before.station} had not answered for longer than is usual`;
@@ -145,7 +153,10 @@ function contextOf(
   const [from, to] = [timed(startedMs) - CONTEXT_MS, timed(endedMs)];
   return recent
     .filter(({ unixMs, event }) => unixMs >= from && unixMs <= to && IN_CONTEXT.has(event.type))
-    .filter(({ event }) => event.type !== "declaration" || event.to !== "alive")
+    .filter(({ event, unixMs }) => {
+      if (event.type === "abstention") return unixMs >= timed(startedMs) && event.untilMs - event.atMs >= LONG_STALL_MS;
+      return event.type !== "declaration" || event.to !== "alive";
+    })
     .slice(-MAX_CONTEXT);
 }
 

@@ -36,8 +36,9 @@ export function switchChapter(group: string, story: SwitchStory | undefined, pre
   }
   const { promoted } = story;
   const { from, station, epoch, cause, waiting, inFlight } = promoted.event;
-  const signs = signsOf(story);
-  const lastHeard = lastHeardOf(signs, promoted);
+  const all = signsOf(story);
+  const lastHeard = lastHeardOf(all, promoted);
+  const signs = all.filter(({ event, unixMs }) => event.type !== "abstention" || unixMs >= (lastHeard ?? unixMs));
   const steps: ExplainedStep[] = [
     ...(lastHeard === undefined ? [] : [step(`${from} was heard for the last time`, { unixMs: lastHeard })]),
     ...signs.map((told) => stepOf(told, present.settings)),
@@ -51,7 +52,8 @@ export function switchChapter(group: string, story: SwitchStory | undefined, pre
     `The last switch: ${from} → ${station}, cause ${cause}, epoch ${epoch}` +
     (tookMs === null ? "" : `, ${lasted(tookMs)} after the first sign`);
   const numbers = { known: true, from, to: station, epoch, cause, tookMs, waiting, inFlight, unixMs: promoted.unixMs };
-  return { kind: "switch", title, steps, next: nextOf(group, story, present), numbers };
+  const ordered = steps.toSorted((one, other) => (one.unixMs ?? 0) - (other.unixMs ?? 0));
+  return { kind: "switch", title, steps: ordered, next: nextOf(group, story, present), numbers };
 }
 
 /** Events about the old station since it was last well. */
