@@ -20,13 +20,10 @@ import { type FieldPath, type Report, shownPath } from "./field-path.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
 
-
 import { isReadable } from "./timing-lines.ts";
 import { timingRefusals } from "./timing-proof.ts";
 
-
 import { reportTls } from "./tls-hazards.ts";
-
 
 import { shownDuration } from "./values.ts";
 
