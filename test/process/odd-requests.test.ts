@@ -177,7 +177,7 @@ const REFUSED: Readonly<Record<string, readonly [text: string, status: number, e
   "HTTP/2.0": [`GET /x HTTP/2.0\r\n${HOST}\r\n`, 505],
   "HTTP/0.9": ["GET /x\r\n\r\n", 505],
   "a method of Icecast": [`SOURCE /x ICE/1.0\r\n${HOST}\r\n`, 501],
-  "another protocol": [get("Upgrade: websocket\r\nConnection: upgrade\r\n"), 501],
+  "another protocol": [get("Upgrade: web socket\r\nConnection: upgrade\r\n"), 501],
   "a tunnel": [`CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`, 501],
   "an expectation that nobody knows": [post("Expect: 100-continue, foo\r\nContent-Length: 1\r\n", "1"), 417],
 };

@@ -172,8 +172,20 @@ export const limits: z.ZodType<GroupSettings["limits"]> = exactly(
           "A reply up to this size is read whole before it is passed on, so that it can be judged: reports of errors " +
           "fit into 64 KiB, and a larger reply reaches its caller while it is read",
       }),
+    tunnelIdle: duration(1_000, DAY_MS)
+      .prefault("1h")
+      .meta({
+        description:
+          "A WebSocket, or another upgraded connection, on which nothing has moved for so long is ended. Long, because " +
+          "many have nothing to say for minutes, and because the operating system finds dead peers by itself",
+      }),
   })
-    .transform(({ request, replay, reply }) => ({ requestBytes: request, replayBytes: replay, replyBytes: reply }))
+    .transform(({ request, replay, reply, tunnelIdle }) => ({
+      requestBytes: request,
+      replayBytes: replay,
+      replyBytes: reply,
+      tunnelIdleMs: tunnelIdle,
+    }))
     .prefault({})
     .meta({ description: "Sizes of requests and replies" }),
 );

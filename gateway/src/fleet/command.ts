@@ -61,7 +61,8 @@ export function termsOf(request: CommandRequest): CommandTerms | RequestRefusal 
   }
   const timeLeftMs = timeLeftOf(request);
   if (typeof timeLeftMs === "object") return timeLeftMs;
-  const once = request.body.kind === "stream";
+  // A tunnel that nobody uses would be a second session at another station.
+  const once = request.body.kind === "stream" || request.upgrade !== undefined;
   return {
     idempotencyKey: once ? undefined : key,
     idempotent: !once && SAFE_METHODS.has(request.method),

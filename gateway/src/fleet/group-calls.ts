@@ -12,7 +12,7 @@ import {
 } from "ground-station-failover";
 import { type CommandTerms, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
-import type { ByteStream, SendContext, Uplink } from "./uplink.ts";
+import type { OpenStream, SendContext, Uplink } from "./uplink.ts";
 
 /** A station as the failover sees it: its name and the way to reach it. */
 export interface LinkedStation {
@@ -91,7 +91,7 @@ export function sendContextOf(
   context: FailoverContext<LinkedStation>,
   { idempotent, idempotencyKey }: CommandTerms,
   { resendsKeyed, isKept }: { readonly resendsKeyed: boolean; readonly isKept: boolean },
-  onStream: (station: string, stream: ByteStream) => void,
+  onStream: (station: string, stream: OpenStream) => void,
 ): SendContext {
   return {
     isRepeatable: idempotent || (idempotencyKey !== undefined && resendsKeyed),

@@ -37,7 +37,7 @@ import { OpenStreams } from "./open-streams.ts";
 import { endingCodeOf, type NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
-import type { ByteStream, CommandReply, CommandRequest, Uplink } from "./uplink.ts";
+import type { CommandReply, CommandRequest, OpenStream, Uplink } from "./uplink.ts";
 import { healthPage } from "./uplink.ts";
 
 /**
@@ -224,12 +224,12 @@ export class Group {
     request.trace?.noteSubmitted(nowMs, terms.timeLeftMs);
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const how = { resendsKeyed, isKept: this.ledger?.concerns(terms) === true };
-    const onStream = (station: string, stream: ByteStream): void => {
+    const onStream = (station: string, stream: OpenStream): void => {
       this.#streams.add(station, stream);
       // If another attempt's reply became the answer, this stream has no reader.
       const unused = (): unknown => stream.destroy(new Error("another reply was the answer"));
-      const settled = ({ body }: CommandReply): unknown =>
-        body.kind === "stream" && body.stream === stream ? undefined : unused();
+      const settled = ({ body, tunnel }: CommandReply): unknown =>
+        tunnel === stream || (body.kind === "stream" && body.stream === stream) ? undefined : unused();
       // Deferred: an uplink may report the stream before `reply` is assigned.
       queueMicrotask(() => reply.then(settled, unused));
     };

@@ -1,16 +1,16 @@
 /**
- * Replies that a group's stations are still streaming. For the failover a call ends with the head
- * of its reply. An event stream or a long download continues for hours after that; if its station
- * is lost then, the failover does not notice. This module counts such streams and ends them in two
- * cases: at once if their station is declared down, because a silent stream would never end; and
- * after a drain time if their station was replaced or taken out of service, so that short streams
- * can complete. The gateway ends a stream with an error, so that its reader cannot mistake it for
- * the end of the body. A streamed reply is not repeated, because its caller has already received a
- * part of it.
+ * Replies that a group's stations are still streaming, and tunnels to them. For the failover a call
+ * ends with the head of its reply. An event stream or a long download continues for hours after
+ * that; if its station is lost then, the failover does not notice. This module counts such streams
+ * and ends them in two cases: at once if their station is declared down, because a silent stream
+ * would never end; and after a drain time if their station was replaced or taken out of service, so
+ * that short streams can complete. The gateway ends a stream with an error, so that its reader
+ * cannot mistake it for the end of the body. A streamed reply is not repeated, because its caller
+ * has already received a part of it.
  */
 import type { Clock } from "ground-station-failover";
 import type { GroupEvent, StreamEnd, StreamsCut } from "./group-events.ts";
-import type { ByteStream } from "./uplink.ts";
+import type { OpenStream } from "./uplink.ts";
 
 export interface OpenStreamsOptions {
   readonly clock: Clock;
@@ -22,7 +22,7 @@ export interface OpenStreamsOptions {
 export class OpenStreams implements Disposable {
   readonly #options: OpenStreamsOptions;
   /** By station, in the order of opening. */
-  readonly #open: Map<string, Set<ByteStream>> = new Map();
+  readonly #open: Map<string, Set<OpenStream>> = new Map();
   readonly #draining: Map<string, Disposable> = new Map();
 
   constructor(options: OpenStreamsOptions) {
@@ -34,7 +34,7 @@ export class OpenStreams implements Disposable {
   }
 
   /** Notes that `station` has begun to stream a reply. */
-  add(station: string, stream: ByteStream): void {
+  add(station: string, stream: OpenStream): void {
     let open = this.#open.get(station);
     if (open === undefined) {
       open = new Set();
@@ -84,7 +84,7 @@ export class OpenStreams implements Disposable {
     this.#draining.delete(station);
   }
 
-  #cut(station: string, reason: StreamEnd, streams: readonly ByteStream[]): void {
+  #cut(station: string, reason: StreamEnd, streams: readonly OpenStream[]): void {
     const open = this.#open.get(station);
     const left = streams.filter((stream) => open?.delete(stream) === true);
     if (left.length === 0) return;

@@ -247,6 +247,8 @@ export interface BodyLimits {
    * the command repeated.
    */
   readonly replyBytes: number;
+  /** Longest silence of a tunnel (WebSocket) before it is ended. Default: one hour. */
+  readonly tunnelIdleMs?: number;
 }
 
 export interface ListenSettings {

@@ -22,6 +22,10 @@ export type RequestBody =
 
 /** A caller's request, with hop-by-hop headers already removed. */
 export interface CommandRequest {
+  /**
+   * Protocols to which the caller asks to change (RFC 9110 §7.8), as it wrote them. Default: none.
+   */
+  readonly upgrade?: string | undefined;
   readonly method: string;
   /** Path and query, as received. */
   readonly target: string;
@@ -48,13 +52,16 @@ export interface CommandObserver {
   noteAttempt(station: string, epoch: number, reply: Promise<CommandReply>, nowMs: () => number): void;
 }
 
-/** A body that is read while it arrives. */
-export interface ByteStream extends AsyncIterable<Uint8Array> {
+/** What goes on between a caller and a station after the head of a reply. */
+export interface OpenStream {
   /** Ends the stream; its reader gets `reason` as an error. */
   destroy(reason: Error): unknown;
   /** Calls `listener` when the stream has ended, for any reason. */
   once(event: "close", listener: () => void): unknown;
 }
+
+/** A body that is read while it arrives. */
+export interface ByteStream extends AsyncIterable<Uint8Array>, OpenStream {}
 
 /**
  * A reply's body: `bytes` when it was read whole, else a stream that the receiver must read to its
@@ -74,6 +81,11 @@ export interface CommandReply {
   readonly json: unknown;
   /** Trailers of a body that was read whole. */
   readonly trailers: HeaderList;
+  /**
+   * With status 101: the connection to the station, which speaks another protocol from now on. The
+   * receiver must use or destroy it.
+   */
+  readonly tunnel?: OpenStream;
 }
 
 /** How one attempt is to be sent. */
@@ -103,8 +115,10 @@ export interface SendContext {
    * for short bodies, nor for an attempt that ends while its body goes out.
    */
   readonly noteUploading?: (isUploading: boolean) => void;
-  /** Called with a reply that is not read whole, before `send` resolves with it. */
-  readonly noteStreaming?: (stream: ByteStream) => void;
+  /**
+   * Called with a reply that is not read whole, and with a tunnel, before `send` resolves with it.
+   */
+  readonly noteStreaming?: (stream: OpenStream) => void;
 }
 
 /** HTTP statuses from the first to the last, both included. */

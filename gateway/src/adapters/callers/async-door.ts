@@ -50,7 +50,7 @@ export class AsyncDoor {
    * The terms of a request that is to be answered asynchronously. Throws {@link RefusedRequest}.
    */
   termsOf({ method = "", headers, rawHeaders }: IncomingMessage): AsyncTerms | undefined {
-    if (headers["prefer"] === undefined || !this.#isEnabled) return undefined;
+    if (headers["prefer"] === undefined || !this.#isEnabled || headers.upgrade !== undefined) return undefined;
     const terms = asyncTermsOf(method, listOf(rawHeaders));
     if (terms === undefined) return undefined;
     if ("field" in terms) throw new RefusedRequest(refusal(400, "BAD_HEADER", `${terms.field}: ${terms.detail}`));

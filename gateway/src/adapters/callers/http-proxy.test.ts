@@ -59,7 +59,7 @@ describe("[G6] malformed requests are answered clearly, and the listener stays u
     "headers without end": { bytes: `GET / HTTP/1.1\r\nHost: a\r\nX-A: ${"a".repeat(40_000)}\r\n\r\n`, status: 431 },
     "a tunnel": { bytes: "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", status: 501 },
     "another protocol": {
-      bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+      bytes: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: web socket\r\n\r\n",
       status: 501,
     },
     "an expectation nobody knows": {

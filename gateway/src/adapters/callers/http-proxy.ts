@@ -7,11 +7,12 @@
  * body must arrive at a least rate (`upload-pace.ts`). After that the command's own deadline
  * applies. All listeners of a process share one bound on memory (`held-memory.ts`); each listener
  * has its own bound on connections. One address gets only a part of each. The listener does not
- * upgrade connections, forward request trailers or speak HTTP/2. It is one file because a request
+ * forward request trailers or speak HTTP/2. It is one file because a request
  * can end at any step on its way, and each end must give back what the steps before it took.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CallAbortedError, RequestCutError, ResilienceError } from "ground-station-failover";
 import type { NoReply } from "../../fleet/answer.ts";
@@ -28,7 +29,7 @@ import { LoopGuard } from "../http/loop-guard.ts";
 import { problemAnswer, titleOf } from "../http/problem.ts";
 import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
 import { answerWithId, RequestIds } from "../http/request-id.ts";
-import { RequestServer, TOO_SLOW } from "../http/request-server.ts";
+import { earlyBytesOf, RequestServer, TOO_SLOW } from "../http/request-server.ts";
 import { resetConnection } from "../http/secured-sockets.ts";
 import { TrustedProxies } from "../http/trusted-proxies.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -39,6 +40,7 @@ import { CallerConnections } from "./caller-connections.ts";
 import { Exchange } from "./exchange.ts";
 import { expectBody, requestBody, takeRoom } from "./request-body.ts";
 import type { RequestEnds } from "./request-ends.ts";
+import { joinTunnel } from "./tunnel.ts";
 import { UnservedConnections, type UnservedCounts } from "./unserved-connections.ts";
 import { UploadTimer } from "./upload-timer.ts";
 
@@ -122,6 +124,8 @@ interface TooSlowCounts {
  * attempts. Measured: 25 to 50 KB.
  */
 const EXCHANGE_BYTES = 32 * 1_024;
+/** Longest silence of a tunnel, in ms. */
+const TUNNEL_IDLE_MS = 3_600_000;
 /** Longest time for a whole request to arrive, or the group's deadline if that is longer. */
 const REQUEST_MS = 300_000;
 /**
@@ -201,6 +205,7 @@ class CommandProxy implements ProxyListener {
       headersMs,
       requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
       tls,
+      hasTunnels: true,
       onHandshakeFailed: ({ code }) => this.#log.debug({ group: group.name, code }, "a handshake of TLS failed"),
     });
     this.#server = this.#requests.server;
@@ -290,7 +295,9 @@ class CommandProxy implements ProxyListener {
         return response.destroyed ? undefined : this.#answer(message, response, accepted, exchange);
       }
       const answer = await answerTo(this.#group, request, caller.signal);
-      if (answer.type === "reply") await this.#passBack(message, response, answer.reply, exchange);
+      if (answer.type === "reply" && answer.reply.tunnel !== undefined)
+        this.#carryOn(message, response, answer.reply, exchange);
+      else if (answer.type === "reply") await this.#passBack(message, response, answer.reply, exchange);
       else this.#tell(message, response, answer, exchange);
     } catch (error) {
       this.#tell(message, response, withoutReply(error), exchange);
@@ -344,6 +351,25 @@ class CommandProxy implements ProxyListener {
     if (response.headersSent || caller.signal.aborted) return;
     this.#tooSlow.body++;
     caller.abort(new RefusedRequest(TOO_SLOW));
+  }
+
+  /** The station speaks the protocol that the caller asked for: bytes go both ways from now on. */
+  #carryOn(message: IncomingMessage, response: ServerResponse, reply: CommandReply, exchange: Exchange): void {
+    const { socket } = message;
+    const station = reply.tunnel as Duplex;
+    if (socket.destroyed) return void station.destroy();
+    exchange.status = reply.status;
+    exchange.answeredMs = this.#group.nowMs();
+    const headers = flat(reply.headers);
+    answerWithId(headers, exchange.trace.requestId);
+    response.writeHead(reply.status, reply.statusText, headers);
+    response.end();
+    exchange.countFrom(socket);
+    joinTunnel(socket, station, earlyBytesOf(message), {
+      room: exchange.room,
+      idleMs: this.#group.settings.limits.tunnelIdleMs ?? TUNNEL_IDLE_MS,
+      resetCaller: () => resetConnection(socket),
+    });
   }
 
   async #passBack(

@@ -82,7 +82,12 @@ export function answerRaw(socket: Duplex, problem: Problem, request?: ProblemReq
   let head = `HTTP/1.1 ${problem.status} ${titleOf(problem.status)}\r\nconnection: close\r\n`;
   for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   socket.on("error", () => undefined);
-  socket.end(Buffer.concat([Buffer.from(`${head}\r\n`), body]));
+  endGently(socket, Buffer.concat([Buffer.from(`${head}\r\n`), body]));
+}
+
+/** Ends a connection after `last`, and reads on for a moment so that the end arrives. */
+export function endGently(socket: Duplex, last?: Uint8Array): void {
+  socket.end(last);
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(timer));

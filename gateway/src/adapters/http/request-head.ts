@@ -79,7 +79,8 @@ export function requestHead(
   headers.push([LOOP_HEADER, loop.name]);
   const origin = { caller, protocol, isTrusted: proxies.has(caller) } as const;
   const told = subjectHeader === undefined ? headers : withSubject(headers, subjectHeader, message.socket);
-  return { method, target, headers: withForwarded(told, origin), caller };
+  const upgrade = message.headers.upgrade === undefined ? undefined : tunnelAsked(message);
+  return { method, target, headers: withForwarded(told, origin), caller, upgrade };
 }
 
 /** HTTP/1.0 may come without Host. */
@@ -129,6 +130,31 @@ export function refuseHead(message: IncomingMessage): void {
   }
 }
 
+const TUNNELS: WeakMap<object, string> = new WeakMap();
+
+/** The listener carries the connection of `message` on in the protocol that it asks for. */
+export function noteTunnel(message: IncomingMessage): void {
+  TUNNELS.set(message, rawValues(message.rawHeaders, "upgrade").join());
+}
+
+/** Protocols that `message` asks for and that are carried on; undefined: none. */
+export function tunnelAsked(message: object): string | undefined {
+  return TUNNELS.get(message);
+}
+
+/**
+ * True if `message` asks for another protocol than HTTP, has no body, and may ask (RFC 9110 §7.8).
+ */
+export function asksForTunnel({ httpVersion, rawHeaders }: IncomingMessage): boolean {
+  if (httpVersion !== "1.1" || rawValues(rawHeaders, "transfer-encoding").length > 0) return false;
+  if (rawValues(rawHeaders, "content-length").some((length) => Number(length) !== 0)) return false;
+  const offered = rawValues(rawHeaders, "upgrade").flatMap((value) => value.split(","));
+  return offered.length > 0 && offered.every((protocol) => PROTOCOL.test(protocol) && !IGNORED_UPGRADE.test(protocol));
+}
+
+/** A protocol's name, with a version or without (RFC 9110 §7.8). */
+const PROTOCOL = /^\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+(\/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?\s*$/;
+
 function isOld({ httpVersionMajor, httpVersion }: IncomingMessage): boolean {
   return httpVersionMajor < 1 || httpVersion === "1.0";
 }
@@ -146,6 +172,7 @@ function refuseShape(message: IncomingMessage): void {
     }
   }
   const offered = rawValues(raw, "upgrade").flatMap((value) => value.split(","));
+  if (offered.length === 0 || tunnelAsked(message) !== undefined) return;
   if (offered.some((protocol) => !IGNORED_UPGRADE.test(protocol))) {
     throw refused(501, "NOT_SUPPORTED", `Upgrade: ${offered.join().slice(0, 60)} is not supported`);
   }

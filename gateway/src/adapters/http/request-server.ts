@@ -14,14 +14,15 @@
  * size that a chunk announces: if it is larger than the data that follows, the server waits for the
  * rest until the sender closes the connection or is too slow.
  */
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
 import type { ServerContexts } from "../tls/server-contexts.ts";
 import { CallerConnection } from "./caller-connection.ts";
-import { answerRaw, type ProblemRequest } from "./problem.ts";
+import { answerRaw, endGently, type ProblemRequest } from "./problem.ts";
+import { asksForTunnel, noteTunnel } from "./request-head.ts";
 import { resetConnection, trackSecured } from "./secured-sockets.ts";
 
 export interface RequestServerOptions {
@@ -42,6 +43,11 @@ export interface RequestServerOptions {
   /** Longest time for a whole request to arrive, in ms. */
   readonly requestMs: number;
   readonly limits?: HeaderLimits;
+  /**
+   * True: requests that ask for another protocol are served, too; see `earlyBytesOf`. Default:
+   * false.
+   */
+  readonly hasTunnels?: boolean;
   /** Most requests of a connection that may wait behind the one being served. Default 64. */
   readonly maxWaiting?: number;
   /**
@@ -106,6 +112,7 @@ export class RequestServer {
       // Refused later, with a problem of the gateway's own.
       requireHostHeader: false,
       noDelay: true,
+      ...(options.hasTunnels === true ? { shouldUpgradeCallback: asksForTunnel } : {}),
     };
     this.server = tls === undefined ? createServer(asked) : this.#withTls(asked, tls);
     // One more than allowed, because some versions of Node silently drop fields above their limit.
@@ -122,6 +129,8 @@ export class RequestServer {
     this.server.on("request", (request, response) => this.#arrived(request, response, false));
     this.server.on("checkContinue", (request, response) => this.#arrived(request, response, true));
     this.server.on("checkExpectation", (request, response) => this.#arrived(request, response, false));
+    if (options.hasTunnels === true && CAN_CHOOSE_UPGRADES)
+      this.server.on("upgrade", (request, socket, early) => this.#upgradeAsked(request, socket, early));
     this.server.on("connect", (_request, socket) => this.#tunnelAsked(socket));
     this.server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#malformed(error, socket));
   }
@@ -172,6 +181,28 @@ export class RequestServer {
       this.#options.onHandshakeFailed?.(error);
     });
     return server;
+  }
+
+  /**
+   * Node has stopped to read the connection as HTTP. Its one answer is written here, and then
+   * either the connection ends or another protocol goes on.
+   */
+  #upgradeAsked(message: IncomingMessage, socket: Duplex, early: Buffer): void {
+    if (this.connectionOf(socket).endsUnread()) return void socket.on("error", () => undefined).resume();
+    if (socket.destroyed) return;
+    noteTunnel(message);
+    EARLY.set(message, early);
+    const response = new ServerResponse(message);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    socket.on("error", () => undefined);
+    response.once("finish", () => {
+      if (response.statusCode !== 101) endGently(socket);
+    });
+    const connection = new CallerConnection();
+    this.#connections.set(socket, connection);
+    connection.arrived(message, response);
+    this.#options.serve(message, response, false);
   }
 
   #arrived(message: IncomingMessage, response: ServerResponse, waits: boolean): void {
@@ -231,6 +262,17 @@ export class RequestServer {
     if (code === "HPE_HEADER_OVERFLOW") return tooLarge(`${bytes} bytes of header fields, and ${fields} fields`);
     return PARSER_PROBLEMS.get(code) ?? refusal(400, "MALFORMED_REQUEST", message);
   }
+}
+
+/** Node lets a server choose which upgrades it takes from 22.21 and 24.9 on. */
+const [MAJOR = 0, MINOR = 0] = process.versions.node.split(".").map(Number);
+const CAN_CHOOSE_UPGRADES = MAJOR > 24 || (MAJOR === 24 && MINOR >= 9) || (MAJOR === 22 && MINOR >= 21);
+
+const EARLY: WeakMap<object, Uint8Array> = new WeakMap();
+
+/** What a caller that asks for another protocol has already sent in it. */
+export function earlyBytesOf(message: object): Uint8Array {
+  return EARLY.get(message) ?? new Uint8Array();
 }
 
 export const TOO_SLOW: Problem = refusal(408, "REQUEST_TOO_SLOW", "the request did not arrive in time");

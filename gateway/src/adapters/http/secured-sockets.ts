@@ -6,6 +6,7 @@
  */
 import type { Server } from "node:https";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 const BELOW: WeakMap<object, Socket> = new WeakMap();
 
@@ -21,6 +22,8 @@ export function tcpSocketOf(socket: Socket): Socket {
 export function resetConnection(socket: Socket | null): void {
   if (socket === null) return;
   const below = BELOW.get(socket);
+  // The caller is gone already, so that the two could not be found together.
+  if (below === undefined && socket instanceof TLSSocket) return void socket.destroy();
   if (below === undefined) return void socket.resetAndDestroy();
   if (!below.destroyed) below.resetAndDestroy();
   socket.destroy();

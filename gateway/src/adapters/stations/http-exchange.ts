@@ -16,7 +16,7 @@ import { StaleEpochError, wasConnectionLost, wasNeverSent } from "ground-station
 import type { Dispatcher } from "undici";
 import { wasCertificateRefused } from "../../fleet/failure-words.ts";
 import type { MemoryRoom } from "../../fleet/held-memory.ts";
-import type { CommandReply, CommandRequest, HeaderList, SendContext } from "../../fleet/uplink.ts";
+import type { CommandReply, CommandRequest, HeaderList, OpenStream, SendContext } from "../../fleet/uplink.ts";
 import { EPOCH_HEADER, EPOCH_SEEN_HEADER, NOT_SENT, OUTCOME_HEADER, UnreadableReplyError } from "../../fleet/uplink.ts";
 import { STREAM_BYTES } from "../callers/request-body.ts";
 import { endToEnd, headerValue, isJson, rawValues, unsendable } from "../http/http-headers.ts";
@@ -136,6 +136,33 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Departing {
   /** The whole request, body included, has been handed to the operating system. */
   onRequestSent(): void {
     this.#noteUploading(false);
+  }
+
+  /** The station has changed to another protocol: the connection belongs to the caller now. */
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    socket: OpenStream & { on(event: "error", listener: () => void): unknown },
+  ): void {
+    this.#ended = true;
+    this.#connection?.leave();
+    socket.on("error", () => undefined);
+    const raw = strings(controller.rawHeaders);
+    const headers = endToEnd(raw, CONTENT_LENGTH);
+    const bad = whyTooLarge(raw) ?? unsendable(headers);
+    if (this.#aborted !== undefined || bad !== undefined || status !== 101) {
+      const error = this.#aborted ?? new UnreadableReplyError(this.#station, bad ?? `its status is ${status}`);
+      socket.destroy(error);
+      return this.#fail(error);
+    }
+    headers.push(["connection", "Upgrade"], ["upgrade", rawValues(raw, "upgrade").join()]);
+    headers.push([STATION_HEADER, this.#station], [EPOCH_HEADER, String(this.#context.epoch)]);
+    this.#settle();
+    this.#context.noteStreaming?.(socket);
+    const body = { kind: "bytes", bytes: new Uint8Array() } as const;
+    const statusText = "Switching Protocols";
+    this.#sink.resolve({ status, statusText, headers, body, json: undefined, trailers: [], tunnel: socket });
   }
 
   onResponseStart(

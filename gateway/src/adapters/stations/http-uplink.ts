@@ -181,6 +181,7 @@ class HttpUplink implements Uplink, AsyncDisposable {
       headers,
       body: bodyOf(body),
       servername: this.#servernameOf(this.#url),
+      ...(request.upgrade === undefined ? {} : { upgrade: request.upgrade }),
     };
     if (!context.signal.aborted) this.#pool.dispatch(options, exchange);
     return exchange;

@@ -97,6 +97,7 @@ export class StationConnection {
   readonly #interim: InterimReplies = new InterimReplies();
   #requests = 0;
   #isUnanswered = true;
+  #isLeft = false;
   /** When its last request began. */
   #begunAtMs = 0;
   /** When its last reply was complete. */
@@ -149,8 +150,14 @@ export class StationConnection {
     this.#interim.begin();
   }
 
+  /** The station has changed to another protocol, so no other request is sent on it. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
   /** The reply is complete. */
   end(): void {
+    if (this.#isLeft) return;
     // The station closed it right after the reply and never kept it.
     if (this.#socket.destroyed || this.#socket.readableEnded) return;
     if (!this.#all.isKept(this)) return this.close();

@@ -30,7 +30,7 @@ const OTHER_CODE = "other";
  * counted as `other`.
  */
 const OUTCOMES: ReadonlySet<string> = new Set([
-  ...["2xx", "3xx", "4xx", "5xx", "error-body"],
+  ...["1xx", "2xx", "3xx", "4xx", "5xx", "error-body"],
   ...ENDING_CODES,
   OTHER_CODE,
 ]);
