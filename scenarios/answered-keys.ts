@@ -65,5 +65,7 @@ function plan(random: Random): FleetPlan {
     lostForEver: isLost ? [PRIMARY] : [],
   });
   const groups = base.groups.map((group) => ({ ...group, keyedRatio: 0.9, readRatio: 0.1, sourceRetries: 3 }));
-  return { ...base, groups, keepsAnswers: true, asksAgainRatio: 0.5 };
+  // A sync takes as long as on a busy disk, so that crashes fall into it.
+  const disks = { latency: { kind: "exponential", minMs: 1, meanMs: between(random, 2, 15) } } as const;
+  return { ...base, groups, disks, keepsAnswers: true, asksAgainRatio: 0.5 };
 }

@@ -51,6 +51,6 @@ function shown({ label, json, replayed }: WireReply): string {
 }
 
 function disturbsStore({ plan }: Fleet): boolean {
-  if (plan.disks !== undefined) return true;
+  if (Object.keys(plan.disks ?? {}).some((fault) => fault !== "latency")) return true;
   return plan.faults.some((fault) => (fault.kind === "disk" || fault.kind === "wall-step") && fault.node === GATEWAY);
 }
