@@ -7,8 +7,8 @@
  *   primary   ──────────────────╳                             lost for ever: promotion
  *   callers   POST k ► 200 … (some seconds) … POST k ► the same 200, from the store
  *
- * Expected: no command whose answer was given goes to a station again, everybody who asks again gets
- * the same answer, and another request under the key is refused.
+ * Expected: no command whose answer was given goes to a station again, everybody who asks again
+ * gets the same answer, and another request under the key is refused.
  */
 import type { Random } from "ground-station-failover";
 import { between, chance, pick } from "ground-station-failover/sim";

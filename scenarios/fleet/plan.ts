@@ -303,8 +303,8 @@ export interface FleetPlan {
   /** The gateway has a store, and keeps the answers of keys. Absent: it has none. */
   readonly keepsAnswers?: boolean;
   /**
-   * Share of the answered commands with a key that their source sends again some seconds later, some
-   * of them as another request. Absent: none.
+   * Share of the answered commands with a key that their source sends again some seconds later,
+   * some of them as another request. Absent: none.
    */
   readonly asksAgainRatio?: number;
 }

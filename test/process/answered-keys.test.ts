@@ -1,8 +1,9 @@
 /**
- * `gsf run` is killed with SIGKILL again and again while callers send orders under idempotency keys,
- * and the primary dies in some rounds. Afterwards every order that was answered is answered again,
- * alike and without a station; every other one is executed once. The stations remember keys.
- * 30 kills by default; more with `GSF_KILLS=500 node --conditions=@gsf/source --test` and this file.
+ * `gsf run` is killed with SIGKILL again and again while callers send orders under idempotency
+ * keys, and the primary dies in some rounds. Afterwards every order that was answered is answered
+ * again, alike and without a station; every other one is executed once. The stations remember keys.
+ * 30 kills by default; more with `GSF_KILLS=500 node --conditions=@gsf/source --test` and this
+ * file.
  */
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
@@ -88,7 +89,9 @@ class Campaign {
     await Promise.all(Array.from({ length: CALLERS }, caller));
   }
 
-  /** Everything that was answered in the last round, or at random before, is answered again alike. */
+  /**
+   * Everything that was answered in the last round, or at random before, is answered again alike.
+   */
   async verify(base: string, keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += AT_ONCE) {
       await Promise.all(keys.slice(from, from + AT_ONCE).map((key) => this.#verifyOne(base, key)));

@@ -27,8 +27,8 @@ export class Door {
   untried = 0;
 
   /**
-   * `hasLedger`: the gateway keeps answers of keys, so that a command may also wait for its answer to
-   * be kept, or for another sending of it. Default: no.
+   * `hasLedger`: the gateway keeps answers of keys, so that a command may also wait for its answer
+   * to be kept, or for another sending of it. Default: no.
    */
   constructor(hasLedger = false) {
     this.#hasLedger = hasLedger;
