@@ -1,4 +1,5 @@
 /** The scenarios by name: what there is to run. */
+import { answeredKeys } from "./answered-keys.ts";
 import { asymmetricPartition } from "./asymmetric-partition.ts";
 import { clockJump } from "./clock-jump.ts";
 import { faultSweep } from "./fault-sweep.ts";
@@ -38,6 +39,7 @@ export const scenarios: readonly Scenario[] = [
   asymmetricPartition,
   clockJump,
   flappingLink,
+  answeredKeys,
   faultSweep,
   ...swarms,
 ];

@@ -55,6 +55,8 @@ export interface Gateway {
   readonly groups: ReadonlyMap<string, Group>;
   /** By group; empty if there is no durable store. */
   readonly asyncCommands: ReadonlyMap<string, AsyncCommands>;
+  /** Resolves when what earlier processes kept is known, or cannot be. Never rejects. */
+  readonly loaded: Promise<void>;
   /**
    * Takes in a heartbeat whose signature has been verified, and returns what follows; undefined if
    * there is no such station. `from` is the sender's address, for people to read. Default: empty.
@@ -88,8 +90,8 @@ export function compose(parts: GatewayParts): Gateway {
       }),
     ]),
   );
-  ledger?.load();
   const asyncCommands = asyncCommandsOf(parts, groups);
+  const loaded = ledger?.load() ?? Promise.resolve();
   const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
@@ -98,6 +100,7 @@ export function compose(parts: GatewayParts): Gateway {
     settings,
     groups,
     asyncCommands,
+    loaded,
     receiveBeat(beat, from) {
       const admission = sessions.admit(beat, clock.nowMs(), from);
       const group = groups.get(beat.group);

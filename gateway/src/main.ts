@@ -241,6 +241,8 @@ class GatewayProcess implements RunningGateway {
     await this.#explainer.readBack();
     this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
     this.#gateway.onEvent((event) => this.#note(event));
+    // From then on a thread reads; a gateway that keeps nothing needs none.
+    await this.#gateway.loaded;
     this.#state?.serve((event) => this.#noteState(event));
     this.#control = await this.#open("control", control, () =>
       listenForControl({

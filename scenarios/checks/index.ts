@@ -8,6 +8,7 @@ import { answeredInTime, sourcesAreTold } from "./calls/answers.ts";
 import { badRoutes } from "./calls/bad-routes.ts";
 import { deadlines } from "./calls/deadlines.ts";
 import { groundTruth } from "./calls/ground-truth.ts";
+import { keptAnswers } from "./calls/kept-answers.ts";
 import { loneWaits } from "./calls/lone-waits.ts";
 import { once } from "./calls/once.ts";
 import { ordinaryErrors } from "./calls/ordinary-errors.ts";
@@ -51,6 +52,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
   return [
     groundTruth(fleet),
     once(fleet),
+    keptAnswers(fleet),
     epochs(fleet),
     deadlines(fleet),
     slots(fleet),

@@ -47,9 +47,9 @@ export function buildFleet(world: World, plan: FleetPlan, { gateway, checks }: S
   const fleet = new Fleet(world, plan);
   for (const check of checks(fleet)) fleet.observers.add(check);
   refusesBroken(fleet);
-  if (plan.disks !== undefined) for (const node of world.nodes.values()) node.disk.impose(plan.disks);
   world.network.setDefaults(plan.network);
   for (const node of nodesOf(fleet, gateway(fleet))) {
+    if (plan.disks !== undefined) node.disk.impose(plan.disks);
     const rate = plan.clockRates[node.name];
     if (rate !== undefined) node.drift(rate);
     node.start();

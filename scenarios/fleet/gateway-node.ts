@@ -10,7 +10,7 @@ import type { Gateway } from "../../gateway/src/compose.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import { answerTo } from "../../gateway/src/fleet/answer.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
-import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
+import type { CommandReply, CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";
@@ -18,38 +18,47 @@ import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { GatewayProcess, Visit } from "./observer.ts";
 import { commandIn, groupPort, stationNode } from "./plan.ts";
+import { simDigest } from "./sim-digest.ts";
+import { SimRecords } from "./sim-records.ts";
 import { SimUplink } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire } from "./wire.ts";
 
 export function gatewayProgram(fleet: Fleet): Program {
   return (env) => {
-    const { observers, settings, world } = fleet;
-    const challenges = env.random.fork("challenges");
-    const gateway = compose({
-      settings,
-      clock: env.clock,
-      random: env.random.fork("gateway"),
-      uplink: (group, station) => new SimUplink(fleet, env, group, station),
-      challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
-    });
-    const process: GatewayProcess = {
-      incarnation: env.incarnation,
-      gateway,
-      startedAtMs: world.nowMs,
-      nowMs: () => env.clock.nowMs(),
-    };
-    if (fleet.gateway !== undefined) observers.tell("gatewayCrashed", fleet.gateway);
-    fleet.gateway = process;
-    observers.tell("gatewayStarted", process);
-    gateway.onEvent((event) => observers.tell("gatewayEvent", event, env.incarnation));
-    receiveBeats(fleet, env, gateway);
-    for (const [place, { name }] of settings.groups.entries()) {
-      const group = gateway.groups.get(name) as Group;
-      serveWire(env, groupPort(place), (request, gone, body) => answered(fleet, env, group, request, gone, body));
-    }
-    return gateway.run(new AbortController().signal);
+    if (fleet.plan.keepsAnswers !== true) return run(fleet, env);
+    return SimRecords.open(env).then((records) => run(fleet, env, records));
   };
+}
+
+function run(fleet: Fleet, env: NodeEnv, records?: SimRecords): Promise<void> {
+  const { observers, settings, world } = fleet;
+  const challenges = env.random.fork("challenges");
+  const gateway = compose({
+    settings,
+    clock: env.clock,
+    random: env.random.fork("gateway"),
+    uplink: (group, station) => new SimUplink(fleet, env, group, station),
+    challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
+    records,
+    digest: simDigest,
+  });
+  const process: GatewayProcess = {
+    incarnation: env.incarnation,
+    gateway,
+    startedAtMs: world.nowMs,
+    nowMs: () => env.clock.nowMs(),
+  };
+  if (fleet.gateway !== undefined) observers.tell("gatewayCrashed", fleet.gateway);
+  fleet.gateway = process;
+  observers.tell("gatewayStarted", process);
+  gateway.onEvent((event) => observers.tell("gatewayEvent", event, env.incarnation));
+  receiveBeats(fleet, env, gateway);
+  for (const [place, { name }] of settings.groups.entries()) {
+    const group = gateway.groups.get(name) as Group;
+    serveWire(env, groupPort(place), (request, gone, body) => answered(fleet, env, group, request, gone, body));
+  }
+  return gateway.run(new AbortController().signal);
 }
 
 function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {
@@ -100,11 +109,20 @@ async function answered(
   fleet.observers.tell("commandAnswered", visit, problem?.code, problem?.retryAfterMs, problem?.outcomeUnknown);
   if (answer.type === "caller-gone") throw answer.error;
   if (answer.type === "reply") {
-    const { status, json } = answer.reply;
-    return { label: String(status), status, json };
+    const reply = wireReplyOf(answer.reply);
+    fleet.observers.tell("replyGiven", visit, reply);
+    return reply;
   }
   const { status, code, outcomeUnknown = false } = answer.problem;
   return { label: `${status} ${code}${outcomeUnknown ? " unknown" : ""}`, status, code, outcomeUnknown };
+}
+
+/** A kept answer comes without `json`. */
+function wireReplyOf({ status, json, headers, body }: CommandReply): WireReply {
+  const label = String(status);
+  if (!headers.some(([name]) => name === "gsf-replayed")) return { label, status, json };
+  const text = body.kind === "bytes" ? new TextDecoder().decode(body.bytes) : "";
+  return { label, status, json: json ?? (text === "" ? undefined : JSON.parse(text)), replayed: true };
 }
 
 const NO_BODY: RequestBody = { kind: "none" };

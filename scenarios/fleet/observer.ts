@@ -7,6 +7,7 @@
 import type { Gateway, GatewayEvent } from "../../gateway/src/compose.ts";
 import type { StationBeat } from "../../gateway/src/fleet/heartbeat-sessions.ts";
 import type { OperatorAction, RoutePlan } from "./plan.ts";
+import type { WireReply } from "./wire.ts";
 
 /**
  * `keyed`: carries an idempotency key. `once`: carries none, and must never take effect twice.
@@ -160,6 +161,13 @@ export interface FleetObserver {
    * back, if it says so. `outcomeUnknown`: whether it says that the command may have been executed.
    */
   commandAnswered?(visit: Visit, code?: string, retryAfterMs?: number, outcomeUnknown?: boolean): void;
+  /** The gateway gives the answer of a station, or one that it has kept. */
+  replyGiven?(visit: Visit, reply: WireReply): void;
+  /**
+   * A source got `reply` for a command that it had sent and was answered before; `isSame` is false
+   * if it sent another request under the key.
+   */
+  askedAgain?(command: Command, isSame: boolean, reply: WireReply): void;
   attemptBegan?(attempt: Attempt): void;
   attemptEnded?(attempt: Attempt): void;
   /**

@@ -300,6 +300,13 @@ export interface FleetPlan {
    * core that can serve.
    */
   readonly lostForEver: readonly string[];
+  /** The gateway has a store, and keeps the answers of keys. Absent: it has none. */
+  readonly keepsAnswers?: boolean;
+  /**
+   * Share of the answered commands with a key that their source sends again some seconds later,
+   * some of them as another request. Absent: none.
+   */
+  readonly asksAgainRatio?: number;
 }
 
 /**

@@ -161,7 +161,9 @@ export class SimUplink implements Uplink {
     if (attempt.outcome === "stale") {
       throw new StaleEpochError(`${this.name} has seen epoch ${epochSeen}`, { seenEpoch: epochSeen as number });
     }
-    const body = { kind: "bytes", bytes: NOTHING } as const;
+    // Only what is kept needs bytes; everything else in a world reads `json`.
+    const bytes = this.#fleet.plan.keepsAnswers === true ? encoder.encode(JSON.stringify(json)) : NOTHING;
+    const body = { kind: "bytes", bytes } as const;
     const headers: HeaderList = retryAfterS === undefined ? [] : [["retry-after", String(retryAfterS)]];
     return { status, statusText: "", headers, body, json, trailers: [] };
   }
@@ -178,3 +180,4 @@ async function readThrough(stream: AsyncIterable<Uint8Array>): Promise<void> {
 }
 
 const NOTHING = new Uint8Array();
+const encoder = new TextEncoder();

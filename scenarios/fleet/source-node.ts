@@ -44,6 +44,10 @@ const METHODS: Readonly<Record<CommandKind, readonly string[]>> = {
   keyed: ACTING,
   once: ACTING,
 };
+/** A method that no source uses otherwise, so that the request is another one. */
+const OTHER_METHOD = "LOCK";
+/** Sources that ask again do so within this time. */
+const ASKS_AGAIN_WITHIN_MS = 15_000;
 const PATIENCE_OVER = new Error("its source waits no longer");
 
 export function sourceProgram(fleet: Fleet, settings: GroupSettings, plan: GroupPlan, place: number): Program {
@@ -68,6 +72,7 @@ class Source {
   readonly #routes: { next(): number };
   readonly #uploads: { next(): number };
   readonly #work: { next(): number };
+  readonly #again: { next(): number };
   readonly #quietFromMs: number;
   #sent = 0;
 
@@ -85,6 +90,7 @@ class Source {
     this.#routes = env.random.fork("routes");
     this.#uploads = env.random.fork("uploads");
     this.#work = env.random.fork("work");
+    this.#again = env.random.fork("again");
     this.#quietFromMs = quietFromMs(fleet);
   }
 
@@ -225,6 +231,33 @@ class Source {
     command.answer = reply.label;
     this.#ended(sending, end);
     this.#told(command, told === "not-executed" && !sure ? "unknown" : told);
+    if (end === "served" && command.kind === "keyed") this.#askLater(command);
+  }
+
+  /** Some answered commands are sent again: what a source does that lost its own memory. */
+  #askLater(command: Command): void {
+    const { asksAgainRatio = 0 } = this.#fleet.plan;
+    if (asksAgainRatio === 0 || this.#again.next() >= asksAgainRatio) return;
+    const { clock } = this.#env;
+    const isSame = this.#again.next() < 0.7;
+    const method = isSame ? command.method : OTHER_METHOD;
+    const { world } = this.#fleet;
+    clock.at(clock.nowMs() + this.#again.next() * ASKS_AGAIN_WITHIN_MS, () => {
+      if (world.nowMs >= this.#quietFromMs) return;
+      const request: WireRequest = {
+        label: `again ${command.id}`,
+        method,
+        target: targetOf(command),
+        caller: this.#env.name,
+        idempotencyKey: command.id,
+        timeLeftMs: command.patienceMs,
+      };
+      this.#pool.exchange(request, new HangUp()).then(
+        (reply) => this.#fleet.observers.tell("askedAgain", command, isSame, reply),
+        // Its gateway was lost, or cannot be reached.
+        () => undefined,
+      );
+    });
   }
 
   /**

@@ -36,6 +36,8 @@ export interface WireReply {
   readonly code?: string;
   /** `Retry-After`. */
   readonly retryAfterS?: number;
+  /** `gsf-replayed: true`. */
+  readonly replayed?: boolean;
 }
 
 /**

@@ -10,6 +10,7 @@ import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
 import { EVIDENCE_MUTANTS } from "./evidence-mutants.ts";
 import { FAILOVER_MUTANTS } from "./failover-mutants.ts";
 import { GUARD_MUTANTS } from "./guard-mutants.ts";
+import { LEDGER_MUTANTS } from "./ledger-mutants.ts";
 import { LOAD_MUTANTS } from "./load-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
@@ -23,4 +24,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DETECTOR_MUTANTS,
   ...RELAPSE_MUTANTS,
   ...COMPARISON_MUTANTS,
+  ...LEDGER_MUTANTS,
 ];

@@ -49,6 +49,7 @@ export class MemoryRecords implements RecordStore {
   readonly #options: MemoryRecordsOptions;
   readonly #tables: Tables;
   #pending: Pending[] = [];
+  #pendingBytes = 0;
   #isSyncing = false;
   #state: RecordStoreState = "open";
 
@@ -65,7 +66,7 @@ export class MemoryRecords implements RecordStore {
       bytes: bytes.reduce((sum, value) => sum + value.length, 0),
       maxBytes: Number.POSITIVE_INFINITY,
       pendingCommits: this.#pending.length,
-      pendingBytes: this.#pending.reduce((sum, { bytes: size }) => sum + size, 0),
+      pendingBytes: this.#pendingBytes,
       lastCommitMs: undefined,
       damagedRecords: 0,
     };
@@ -92,9 +93,10 @@ export class MemoryRecords implements RecordStore {
     if (this.#state === "closed") throw new RecordStoreError("closed", "it is closed");
     if (this.#state === "failed") throw new RecordStoreError("failed", "it has failed");
     const bytes = changes.reduce((sum, change) => sum + ("value" in change ? change.value.length : 0), 0);
-    if (this.status.pendingBytes + bytes > (this.#options.maxPendingBytes ?? 1_024 ** 2))
+    if (this.#pendingBytes + bytes > (this.#options.maxPendingBytes ?? 1_024 ** 2))
       throw new RecordStoreError("busy", "too much waits");
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#pendingBytes += bytes;
     this.#pending.push({ changes, bytes, resolve, reject });
     void this.#sync();
     await promise;
@@ -143,7 +145,8 @@ export class MemoryRecords implements RecordStore {
     if (clock !== undefined) await clock.sleepUntil(clock.nowMs() + forMs);
   }
 
-  #end({ changes, resolve, reject }: Pending): void {
+  #end({ changes, bytes, resolve, reject }: Pending): void {
+    this.#pendingBytes -= bytes;
     const code = this.commitError;
     const grows = changes.some(({ type }) => type === "put");
     if (code !== undefined && (grows || code !== "full")) {

@@ -20,10 +20,19 @@ export class Door {
   readonly #out: Map<string, Set<Attempt>> = new Map();
   /** Attempts whose station was declared down, or replaced for failing, while they were out. */
   readonly #left: Set<Attempt> = new Set();
+  readonly #hasLedger: boolean;
   /** Sendings that have arrived and are not answered. */
   visits = 0;
   /** Commands without any attempt yet. */
   untried = 0;
+
+  /**
+   * `hasLedger`: the gateway keeps answers of keys, so that a command may also wait for its answer
+   * to be kept, or for another sending of it. Default: no.
+   */
+  constructor(hasLedger = false) {
+    this.#hasLedger = hasLedger;
+  }
 
   arrived(command: Command): void {
     this.visits++;
@@ -93,6 +102,6 @@ export class Door {
       least -= Math.min(visits, wanted.length);
       if (wanted.some((attempt) => !this.#left.has(attempt))) most--;
     }
-    return { least, most };
+    return { least: this.#hasLedger ? 0 : least, most };
   }
 }

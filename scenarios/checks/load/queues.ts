@@ -51,7 +51,10 @@ export function queues(fleet: Fleet): FleetObserver {
   const of = (group: string): Seen => seen.get(group) as Seen;
   const forget = (): void => {
     seen = new Map(
-      [...settingsOf.keys()].map((name) => [name, { door: new Door(), waitsSinceMs: NEVER, heldSinceMs: NEVER }]),
+      [...settingsOf.keys()].map((name) => [
+        name,
+        { door: new Door(fleet.plan.keepsAnswers), waitsSinceMs: NEVER, heldSinceMs: NEVER },
+      ]),
     );
   };
   forget();

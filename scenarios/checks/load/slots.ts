@@ -19,7 +19,7 @@ export function slots(fleet: Fleet): FleetObserver {
   const groups = documentedGroups(fleet);
   const doors: Map<string, Door> = new Map();
   const doorOf = (group: string): Door => {
-    const door = doors.get(group) ?? new Door();
+    const door = doors.get(group) ?? new Door(fleet.plan.keepsAnswers);
     doors.set(group, door);
     return door;
   };

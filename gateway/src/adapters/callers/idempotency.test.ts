@@ -52,9 +52,9 @@ describe("[G1] a POST with a key, sent twice", () => {
       assert.deepEqual(again.body, first.body);
       assert.equal(first.headers["gsf-replayed"], undefined);
       assert.equal(again.headers["gsf-replayed"], "true");
-      const { "gsf-replayed": _mark, "x-request-id": _id, ...rest } = again.headers;
-      const { "x-request-id": _firstId, ...expected } = first.headers;
-      assert.deepEqual(rest, expected);
+      const { "gsf-replayed": _mark, ...rest } = again.headers;
+      // Each request has an id of its own.
+      assert.deepEqual({ ...rest, "x-request-id": "" }, { ...first.headers, "x-request-id": "" });
     });
   }
 

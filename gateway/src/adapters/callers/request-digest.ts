@@ -3,22 +3,24 @@
  * bits, in which nobody can find two requests that are alike. Each part is preceded by its length,
  * so that parts cannot be shifted into each other.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** 18 bytes in base64url. */
 const DIGEST_CHARACTERS = 24;
 
 /** A digest of `parts` and of their limits, in 24 characters. */
 export function requestDigest(parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash("sha256");
+  const pieces: Uint8Array[] = [];
   let text = "";
   for (const part of parts) {
     text += `${part.length}:`;
     if (typeof part === "string") text += part;
     else {
-      hash.update(text).update(part);
+      pieces.push(Buffer.from(text), part);
       text = "";
     }
   }
-  return hash.update(text).digest("base64url").slice(0, DIGEST_CHARACTERS);
+  // In one call: an object for each digest costs more than the digest of a short request.
+  const whole = pieces.length === 0 ? text : Buffer.concat([...pieces, Buffer.from(text)]);
+  return hash("sha256", whole, "base64url").slice(0, DIGEST_CHARACTERS);
 }

@@ -1,8 +1,9 @@
 /**
- * The answers of all groups in the record store. Two tables have the same keys, the places of the
- * answers (`place.ts`): one says whose key was answered there and is read whole at the start; the
- * other has the answers, which are read one by one when they are asked for again. Both change in
- * one commit. Records of groups that are not configured any more expire like all others.
+ * The answers of all groups in one table of the record store. The key of a record is the answer's
+ * place (`place.ts`) and whose it is, so the table is in the order in which answers expire. It is
+ * gone through once, at the start, for an index in memory (`group-keys.ts`); after that an answer
+ * is read only when it is asked for again. Records of groups that are not configured any more
+ * expire like all others.
  *
  * While a commit has been under way for longer than `SLOW_MS`, the store counts as slow. Then and
  * after an error the users of this class give the station's answer without waiting: the service
@@ -10,17 +11,14 @@
  */
 import type { Clock } from "ground-station-failover";
 import type { RecordChange, RecordStore, StoredRecord } from "../record-store.ts";
-import { bound, isPlace, placeOf, sequenceOf } from "./place.ts";
+import { bound, type PlacedKey, placeOf, readRecordKey, recordKeyOf, sequenceOf } from "./place.ts";
 
-/** By place: the group and the key's digest. */
-const KEYS = "idempotency-keys";
-/** By place: the answers. */
-const ANSWERS = "idempotency-answers";
+const TABLE = "idempotency-answers";
 
 /** Longest time for which an answer waits until it is durable. */
 export const SLOW_MS = 1_000;
 /** Records read at once at the start. */
-const PAGE = 2_000;
+const PAGE = 250;
 /** How often expired records are removed, in ms. */
 const SWEEP_MS = 60_000;
 
@@ -59,9 +57,9 @@ export class AnswerStore {
   /** Reads which keys were answered. Rejects with the store's error. */
   async load(onKey: KeptKeyListener): Promise<void> {
     let after = bound(this.wallMs);
-    this.#mayHold = (await this.#records.scan(KEYS, { limit: 1 })).length > 0;
+    this.#mayHold = (await this.#records.scan(TABLE, { limit: 1 })).length > 0;
     for (;;) {
-      const page = await this.#records.scan(KEYS, { after, limit: PAGE });
+      const page = await this.#records.scan(TABLE, { after, limit: PAGE });
       for (const record of page) this.#noteLoaded(record, onKey);
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
@@ -75,27 +73,24 @@ export class AnswerStore {
   }
 
   /**
-   * Keeps `answer` and removes what is at the places `forgotten`. Resolves when that is durable;
-   * rejects with the store's error.
+   * Keeps `answer` and removes those that are `forgotten`. Resolves when that is durable; rejects
+   * with the store's error.
    */
-  keep(group: string, key: string, place: string, answer: Uint8Array, forgotten: readonly string[]): Promise<void> {
+  keep(group: string, at: PlacedKey, answer: Uint8Array, forgotten: readonly PlacedKey[]): Promise<void> {
     this.#mayHold = true;
-    const changes: RecordChange[] = [
-      { type: "put", table: KEYS, key: place, value: encoder.encode(`${group}\n${key}`) },
-      { type: "put", table: ANSWERS, key: place, value: answer },
-    ];
-    for (const other of forgotten) changes.push(...removals(other));
+    const changes: RecordChange[] = [{ type: "put", table: TABLE, key: recordKeyOf(group, at), value: answer }];
+    for (const other of forgotten) changes.push({ type: "remove", table: TABLE, key: recordKeyOf(group, other) });
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#sweptMs >= SWEEP_MS) {
       this.#sweptMs = nowMs;
-      changes.push(...this.#expired());
+      changes.push(this.#expired());
     }
     return this.#records.commit(changes);
   }
 
-  /** The answer at `place`; undefined if it is gone. Rejects with the store's error. */
-  read(place: string): Promise<Uint8Array | undefined> {
-    return this.#records.get(ANSWERS, place);
+  /** The answer at a place; undefined if it is gone. Rejects with the store's error. */
+  read(group: string, at: PlacedKey): Promise<Uint8Array | undefined> {
+    return this.#records.get(TABLE, recordKeyOf(group, at));
   }
 
   /** An answer has waited for `kept` for as long as it may. */
@@ -121,26 +116,19 @@ export class AnswerStore {
   }
 
   async #sweep(): Promise<void> {
-    const [oldest] = await this.#records.scan(KEYS, { below: bound(this.wallMs), limit: 1 });
-    if (oldest !== undefined) await this.#records.commit(this.#expired());
+    const [oldest] = await this.#records.scan(TABLE, { below: bound(this.wallMs), limit: 1 });
+    if (oldest !== undefined) await this.#records.commit([this.#expired()]);
   }
 
-  #expired(): RecordChange[] {
-    const below = bound(this.wallMs);
-    return [KEYS, ANSWERS].map((table) => ({ type: "remove-below", table, below }));
+  #expired(): RecordChange {
+    return { type: "remove-below", table: TABLE, below: bound(this.wallMs) };
   }
 
-  #noteLoaded({ key: place, value }: StoredRecord, onKey: KeptKeyListener): void {
-    if (!isPlace(place)) return;
+  #noteLoaded(record: StoredRecord, onKey: KeptKeyListener): void {
+    const read = readRecordKey(record.key);
+    if (read === undefined) return;
+    const { group, key, place } = read;
     this.#sequence = Math.max(this.#sequence, sequenceOf(place) + 1);
-    const [group, key] = decoder.decode(value).split("\n");
-    if (group !== undefined && key !== undefined) onKey(group, key, place);
+    onKey(group, key, place);
   }
-}
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-function removals(place: string): RecordChange[] {
-  return [KEYS, ANSWERS].map((table) => ({ type: "remove", table, key: place }));
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GroupKeys, KEY_BYTES } from "./group-keys.ts";
-import { placeOf } from "./place.ts";
+import { type PlacedKey, placeOf } from "./place.ts";
 
 const DAY_MS = 86_400_000;
 const NOW_MS = 1_800_000_000_000;
@@ -17,7 +17,7 @@ class Keys {
   }
 
   /** An answer of `bytes` becomes durable; the places that it pushed out. */
-  answered(key: string, bytes = 100, wallMs = NOW_MS): readonly string[] | undefined {
+  answered(key: string, bytes = 100, wallMs = NOW_MS): readonly PlacedKey[] | undefined {
     const forgotten = this.keys.makeRoom(bytes, wallMs);
     if (forgotten !== undefined) {
       this.keys.noteAnswered(key, placeOf(this.keys.expiresMs(wallMs), this.#sequence++, bytes));

@@ -8,7 +8,7 @@
  * the oldest are forgotten. One entry takes about 110 bytes of memory, a million of them 110 MB.
  * Source of the rules: the IETF draft Idempotency-Key (draft-ietf-httpapi-idempotency-key-header).
  */
-import { bytesAt, expiryOf } from "./place.ts";
+import { bytesAt, expiryOf, type PlacedKey } from "./place.ts";
 
 /** What a request is, apart from its key; see `request-identity.ts`. */
 export interface RequestIdentity {
@@ -98,19 +98,19 @@ export class GroupKeys<Use extends KeyUse> {
   }
 
   /**
-   * Makes room for an answer of `bytes`: the places whose records have to be removed, or undefined
-   * if it can never fit. Expired keys go too; their records are removed by the store's order.
+   * Makes room for an answer of `bytes`: the answers whose records have to be removed, or undefined
+   * if it can never fit. Expired ones go first.
    */
-  makeRoom(bytes: number, wallMs: number): readonly string[] | undefined {
+  makeRoom(bytes: number, wallMs: number): readonly PlacedKey[] | undefined {
     const { maxKeys, maxBytes } = this.#bounds;
     if (maxKeys < 1 || bytes + KEY_BYTES > maxBytes) return undefined;
-    const forgotten: string[] = [];
+    const forgotten: PlacedKey[] = [];
     for (const [key, place] of this.#answered) {
       const isExpired = expiryOf(place) <= wallMs;
       const fits = this.#answered.size < maxKeys && this.#bytes + bytes + KEY_BYTES <= maxBytes;
       if ((fits && !isExpired) || forgotten.length >= MAX_FORGOTTEN) break;
       this.forget(key, place);
-      forgotten.push(place);
+      forgotten.push({ key, place });
       if (!isExpired) this.#forgottenEarly++;
     }
     return forgotten;

@@ -144,7 +144,7 @@ export class GroupLedger {
     const { key, fingerprint } = identity;
     let record: Uint8Array | undefined;
     try {
-      record = await this.#within(this.#parts.store.read(place), deadlineMs, caller);
+      record = await this.#within(this.#parts.store.read(this.#group, { key, place }), deadlineMs, caller);
     } catch (error) {
       if (error instanceof RecordStoreError) throw this.#unreadable(error.code);
       throw error;
@@ -263,7 +263,7 @@ export class GroupLedger {
     }
     const place = store.nextPlace(this.#keys.expiresMs(store.wallMs), record.length);
     let isTold = store.isSlow;
-    const kept = store.keep(this.#group, key, place, record, forgotten).then(
+    const kept = store.keep(this.#group, { key, place }, record, forgotten).then(
       () => {
         this.#keys.noteAnswered(key, place);
         this.#keys.end(key);

@@ -1,7 +1,7 @@
 /**
  * The idempotency ledger of a gateway: the ledgers of its groups over one store of answers. Each
  * group keeps its answers within bounds of its own (`commands.idempotency`). At the start the keys
- * in the store are read while the gateway already serves; only commands with a key wait for that.
+ * in the store are read once; a command with a key that comes before that is over waits for it.
  */
 import type { Clock } from "ground-station-failover";
 import type { RecordStore } from "../record-store.ts";

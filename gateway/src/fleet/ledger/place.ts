@@ -1,8 +1,10 @@
 /**
- * Where an answer is kept: the key of its record in the store. It begins with the instant at which
- * the answer expires, so that the records are ordered by it and one command removes all that have
- * expired; it ends with the size of the record, so that the index in memory need not hold it. All
- * numbers are to base 36, padded where order matters.
+ * Where an answer is kept: the beginning of the key of its record in the store. First comes the
+ * instant at which the answer expires, so that the records are ordered by it and one command
+ * removes all that have expired; last comes the size of the record, so that the index in memory
+ * need not hold it. All numbers are to base 36, padded where order matters. Behind the place, the
+ * key of the record says whose answer it is, so that the records can be indexed without being
+ * decoded.
  */
 
 /** Digits of an instant in ms since 1970: enough until the year 5188. */
@@ -36,7 +38,21 @@ export function bytesAt(place: string): number {
   return Number.parseInt(place.slice(INSTANT_DIGITS + SEQUENCE_DIGITS + 2), 36);
 }
 
-/** Whether `text` is a place. */
-export function isPlace(text: string): boolean {
-  return /^[0-9a-z]{9}\.[0-9a-z]{8}\.[0-9a-z]{1,8}$/.test(text);
+/** An answer of a group: its place, and the digest of the key that it answers. */
+export interface PlacedKey {
+  readonly place: string;
+  readonly key: string;
+}
+
+const RECORD_KEY = /^([0-9a-z]{9}\.[0-9a-z]{8}\.[0-9a-z]{1,8})\.([^.]+)\.(.+)$/s;
+
+/** The key of the record with an answer of `group`. */
+export function recordKeyOf(group: string, { place, key }: PlacedKey): string {
+  return `${place}.${key}.${group}`;
+}
+
+/** What the key of a record says; undefined if it is none of an answer. */
+export function readRecordKey(text: string): (PlacedKey & { readonly group: string }) | undefined {
+  const [, place, key, group] = RECORD_KEY.exec(text) ?? [];
+  return place === undefined || key === undefined || group === undefined ? undefined : { place, key, group };
 }
