@@ -6,50 +6,80 @@
 
 import { RequestCutError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
 import type { NodeEnv, Program } from "ground-station-failover/sim";
-import type { Gateway } from "../../gateway/src/compose.ts";
+import { DiskError } from "ground-station-failover/sim";
+import type { Gateway, GatewayParts } from "../../gateway/src/compose.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import { answerTo } from "../../gateway/src/fleet/answer.ts";
+import { DurableEpochs } from "../../gateway/src/fleet/durable-epochs.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
+import { DiskRecords } from "./disk-records.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { GatewayProcess, Visit } from "./observer.ts";
-import { commandIn, groupPort, stationNode } from "./plan.ts";
+import { commandIn, GATEWAY, groupPort, stationNode } from "./plan.ts";
 import { SimUplink } from "./sim-uplink.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 import { serveWire } from "./wire.ts";
 
 export function gatewayProgram(fleet: Fleet): Program {
-  return (env) => {
-    const { observers, settings, world } = fleet;
-    const challenges = env.random.fork("challenges");
-    const gateway = compose({
-      settings,
-      clock: env.clock,
-      random: env.random.fork("gateway"),
-      uplink: (group, station) => new SimUplink(fleet, env, group, station),
-      challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
+  return (env) => (fleet.plan.keepsState === true ? opened(fleet, env) : served(fleet, env, {}));
+}
+
+/** Opens the state first; a gateway that cannot is started again, as a supervisor does. */
+async function opened(fleet: Fleet, env: NodeEnv): Promise<void> {
+  let state: KeptState;
+  try {
+    const records = await DiskRecords.open(env.disk);
+    const epochs = new DurableEpochs(records, env.clock);
+    await epochs.open(fleet.settings.groups.map(({ name }) => name));
+    state = { records, epochs };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    fleet.world.sometimes("state could not be opened");
+    const node = fleet.world.nodeOf(GATEWAY);
+    return void fleet.world.at(fleet.world.nowMs + RESTART_MS, () => {
+      if (node.incarnation !== env.incarnation || !node.up) return;
+      node.crash("kill");
+      node.start();
     });
-    const process: GatewayProcess = {
-      incarnation: env.incarnation,
-      gateway,
-      startedAtMs: world.nowMs,
-      nowMs: () => env.clock.nowMs(),
-    };
-    if (fleet.gateway !== undefined) observers.tell("gatewayCrashed", fleet.gateway);
-    fleet.gateway = process;
-    observers.tell("gatewayStarted", process);
-    gateway.onEvent((event) => observers.tell("gatewayEvent", event, env.incarnation));
-    receiveBeats(fleet, env, gateway);
-    for (const [place, { name }] of settings.groups.entries()) {
-      const group = gateway.groups.get(name) as Group;
-      serveWire(env, groupPort(place), (request, gone, body) => answered(fleet, env, group, request, gone, body));
-    }
-    return gateway.run(new AbortController().signal);
+  }
+  return await served(fleet, env, state);
+}
+
+type KeptState = Pick<GatewayParts, "records" | "epochs">;
+const RESTART_MS = 100;
+
+function served(fleet: Fleet, env: NodeEnv, state: KeptState): Promise<void> {
+  const { observers, settings, world } = fleet;
+  const challenges = env.random.fork("challenges");
+  const gateway = compose({
+    ...state,
+    settings,
+    clock: env.clock,
+    random: env.random.fork("gateway"),
+    uplink: (group, station) => new SimUplink(fleet, env, group, station),
+    challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
+  });
+  const process: GatewayProcess = {
+    incarnation: env.incarnation,
+    gateway,
+    startedAtMs: world.nowMs,
+    nowMs: () => env.clock.nowMs(),
   };
+  if (fleet.gateway !== undefined) observers.tell("gatewayCrashed", fleet.gateway);
+  fleet.gateway = process;
+  observers.tell("gatewayStarted", process);
+  gateway.onEvent((event) => observers.tell("gatewayEvent", event, env.incarnation));
+  receiveBeats(fleet, env, gateway);
+  for (const [place, { name }] of settings.groups.entries()) {
+    const group = gateway.groups.get(name) as Group;
+    serveWire(env, groupPort(place), (request, gone, body) => answered(fleet, env, group, request, gone, body));
+  }
+  return gateway.run(new AbortController().signal);
 }
 
 function receiveBeats(fleet: Fleet, env: NodeEnv, gateway: Gateway): void {

@@ -13,6 +13,7 @@ import { GUARD_MUTANTS } from "./guard-mutants.ts";
 import { LOAD_MUTANTS } from "./load-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
+import { STATE_MUTANTS } from "./state-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...DECISION_MUTANTS,
@@ -23,4 +24,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DETECTOR_MUTANTS,
   ...RELAPSE_MUTANTS,
   ...COMPARISON_MUTANTS,
+  ...STATE_MUTANTS,
 ];

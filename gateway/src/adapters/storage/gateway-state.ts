@@ -93,8 +93,10 @@ export class GatewayState implements AsyncDisposable {
   }
 
   #tell(reason: string): void {
+    // Before anybody listens: told when somebody does.
+    if (this.#listener === undefined) return;
     const { state } = this.#store.status;
-    if (state === this.#told || state === "closed" || this.#listener === undefined) return;
+    if (state === this.#told || state === "closed") return;
     this.#told = state;
     this.#toldMs = this.#options.clock.nowMs();
     this.#listener({ type: `state-${state}`, reason, atMs: this.#toldMs });

@@ -15,6 +15,7 @@ import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "ground-station-failover";
+import { checkChanges, checkScan, heldBytes } from "../../fleet/record-checks.ts";
 import {
   type RecordChange,
   type RecordStore,
@@ -27,14 +28,13 @@ import {
 import { UserError } from "../process/exit-codes.ts";
 import { answerTo } from "./answer-request.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { checkChanges, checkScan, heldBytes } from "./request-checks.ts";
 import { type CommitOutcome, FILES, SqliteFile } from "./sqlite-file.ts";
 import type { Reply, Request, ThreadData } from "./thread-messages.ts";
 
 /** 1 GiB: a million answers of a kilobyte, and a small part of any disk. */
 const DEFAULT_MAX_BYTES: number = 1_024 ** 3;
-/** Commits that wait may hold this much memory; more are refused as `busy`. */
-const MAX_PENDING_BYTES = 32 * 1_024 ** 2;
+/** A second of full load, and a small part of the memory for callers. */
+const DEFAULT_MAX_PENDING_BYTES = 32 * 1_024 ** 2;
 /** One transaction takes this much, so that a commit does not wait long for those before it. */
 const MAX_BATCH_BYTES = 4 * 1_024 ** 2;
 /** How often a full store looks whether there is room again. */
@@ -45,6 +45,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Default {@link DEFAULT_MAX_BYTES}. */
   readonly maxBytes?: number;
+  /** Most bytes of commits that wait; more are refused as `busy`. Default 32 MiB. */
+  readonly maxPendingBytes?: number;
   /** Called when the state has changed, with the reason. Default: nobody. */
   readonly onState?: (state: RecordStoreState, detail: string) => void;
 }
@@ -111,6 +113,7 @@ export class SqliteStore implements RecordStore {
     }
     own.add(directory);
     this.#noteFigures(this.#here.figures);
+    if (!this.#here.hasRoom) this.#setState("full", "there was no room when it was opened");
   }
 
   get status(): RecordStoreStatus {
@@ -131,7 +134,7 @@ export class SqliteStore implements RecordStore {
       if (changes.length === 0) return resolve();
       this.#refuseIfOver();
       const bytes = heldBytes(changes);
-      if (this.#pendingBytes + bytes > MAX_PENDING_BYTES)
+      if (this.#pendingBytes + bytes > (this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES))
         throw new RecordStoreError("busy", `${this.#pendingBytes} bytes already wait for the disk`);
       this.#pendingBytes += bytes;
       this.#commits.push({
