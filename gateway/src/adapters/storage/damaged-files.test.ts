@@ -81,7 +81,8 @@ async function found(directory: string, stored: number): Promise<"refused" | num
   await using _ = store;
   try {
     const records = await store.scan("t", { limit: 10_000 });
-    for (const { key, value } of records) assert.deepEqual(Buffer.from(value), contentOf(Number(key)), `misread: ${key}`);
+    for (const { key, value } of records)
+      assert.deepEqual(Buffer.from(value), contentOf(Number(key)), `misread: ${key}`);
     const numbers = records.map(({ key }) => Number(key));
     const lost = stored - numbers.length;
     assert.ok(lost <= store.status.damagedRecords, `${lost} lost without a word`);

@@ -79,8 +79,10 @@ export class GatewayState implements AsyncDisposable {
   /** To be called when nothing is sent any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#later?.[Symbol.dispose]();
-    await this.epochs.close();
+    // The store waits for it, but not for a disk that hangs.
+    const closing = this.epochs.close();
     await this.#store[Symbol.asyncDispose]();
+    await closing;
   }
 
   #note(state: RecordStoreState, reason: string): void {

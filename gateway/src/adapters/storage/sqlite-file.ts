@@ -97,10 +97,12 @@ export class SqliteFile implements Disposable {
   private constructor(directory: string, maxBytes: number, isFirst: boolean) {
     this.#directory = directory;
     const path = join(directory, FILES.database);
-    this.#database = new DatabaseSync(path, { timeout: 1_000 });
+    this.#database = new DatabaseSync(path);
     const database = this.#database;
     try {
-      database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF");
+      database.exec(
+        "PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF",
+      );
       makeTables(database, path);
       database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
         PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = ${LOG_BYTES};
