@@ -13,14 +13,6 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     scenario: "restarts",
   },
   {
-    name: "epoch-used-before-stored",
-    bug: "what is sent does not wait until its epoch is stored",
-    file: EPOCHS,
-    edits: [{ find: "current() <= this.#storedUpTo ||", replace: "current() <= this.#storedUpTo + 1_000 ||" }],
-    invariants: ["epoch-never-reissued"],
-    scenario: "restarts",
-  },
-  {
     name: "first-epoch-not-reserved",
     bug: "the epoch with which a process begins is not stored before it is used",
     file: EPOCHS,
