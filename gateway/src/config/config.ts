@@ -122,7 +122,7 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   return {
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
-    warnings: [...open, ...certificateWarnings(certificates, Date.now())],
+    warnings: [...open, ...certificateWarnings(certificates, () => Date.now())],
     written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
     certificates: { first: certificates, files: named.all, read: () => certificatesAgain(written, readPem) },
