@@ -2,8 +2,8 @@
  * A failover group: a primary and its backups behind one address. It connects the parts of the
  * library: a detector that receives heartbeats, a failover that decides which station is active and
  * how each command ends, and one uplink per station that carries commands to it. It opens no socket
- * and takes its clock as a parameter. It is one file because it only connects parts that share these
- * names; what decides is elsewhere.
+ * and takes its clock as a parameter. It is one file because it only connects parts that share
+ * these names; what decides is elsewhere.
  */
 import type {
   Clock,

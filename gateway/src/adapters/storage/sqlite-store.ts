@@ -192,7 +192,10 @@ export class SqliteStore implements RecordStore {
     own.delete(this.#options.directory);
   }
 
-  /** Waits until `listen` has been told, but not for ever: a disk that hangs must not keep the process. */
+  /**
+   * Waits until `listen` has been told, but not for ever: a disk that hangs must not keep the
+   * process.
+   */
   #within(listen: (done: () => void) => void): Promise<void> {
     const { clock } = this.#options;
     return new Promise((resolve) => {
