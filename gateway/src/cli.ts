@@ -3,11 +3,11 @@
  * program prints a sentence and ends with a documented exit code, never with a stack trace. A stack
  * trace means a bug in this program.
  */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { ConfigurationError } from "ground-station-failover";
-import { EXIT, UserError } from "./adapters/process/exit-codes.ts";
+import { EXIT, EXIT_TABLE, UserError } from "./adapters/process/exit-codes.ts";
 import { type Begun, obeyLater } from "./adapters/process/process-life.ts";
+import { programVersion } from "./adapters/process/program-version.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
 
 /**
@@ -51,9 +51,23 @@ type Register = (program: Command) => void;
  * any code.
  */
 const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => Promise<Register>]> = [
-  [["run", "check-config", "config-schema"], async () => (await import("./run-command.ts")).registerRunCommands],
+  [
+    ["run", "check-config", "config", "config-schema"],
+    async () => (await import("./run-command.ts")).registerRunCommands,
+  ],
+  [
+    ["completion", "man"],
+    async () => {
+      const { registerReferenceCommands } = await import("./reference-commands.ts");
+      return (program) => registerReferenceCommands(program, commandLine);
+    },
+  ],
+  [["status"], async () => (await import("./control-commands.ts")).registerControlCommands],
+  [
+    ["switchover", "failback", "maintenance", "drain", "orders"],
+    async () => (await import("./order-commands.ts")).registerOrderCommands,
+  ],
   [["check"], async () => (await import("./check-command.ts")).registerCheckCommand],
-  [["status", "switchover"], async () => (await import("./control-commands.ts")).registerControlCommands],
   [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],
   [["explain", "events"], async () => (await import("./history-commands.ts")).registerHistoryCommands],
   [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],
@@ -72,13 +86,14 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
  * The program with the module that has the command `first`, the first argument; with all modules if
  * no module has it.
  */
-async function commandLine(first = ""): Promise<Command> {
+export async function commandLine(first = ""): Promise<Command> {
   const program = new Command("gsf")
     .description("A gateway that stands in front of a primary and a backup, and takes over when the primary dies.")
-    .version(version(), "-V, --version", "print the version")
+    .version(programVersion(), "-V, --version", "print the version")
     .helpCommand("help [command]", "show what a command takes")
     .showHelpAfterError("(add --help to see what is allowed)")
     .exitOverride()
+    .configureHelp({ optionDescription: describedOption })
     .addHelpText(
       "after",
       `
@@ -91,13 +106,18 @@ Examples:
   $ gsf drill run --all                   play the experiments of ./drills, and say how long detection and recovery took
   $ gsf proxy                             a fault proxy, for tests and drills
 
-Exit codes: 0 done, 1 what was asked for did not come true, 2 wrong usage, 3 wrong configuration,
-4 cannot listen, 5 no gateway answers, 70 a fault of ours, 130 and 143 stopped at once by a second signal.
+Exit codes:
+${EXIT_TABLE.map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")}
 gsf drill run has its own: 0 held, 1 deviated or dirty, 2 invalid, 3 aborted by a guardrail, 4 interrupted.`,
     );
   const asked = MODULES.filter(([commands]) => commands.includes(first));
   for (const [, load] of asked.length > 0 ? asked : MODULES) (await load())(program);
   return program;
+}
+
+/** As commander describes it, and whether it must be given. */
+function describedOption(option: Option): string {
+  return `${new Help().optionDescription(option)}${option.mandatory ? " (required)" : ""}`;
 }
 
 /** Prints the error, if it has not been printed yet, and returns the exit code for it. */
@@ -115,9 +135,4 @@ function exitCodeFor(error: unknown): number {
   }
   process.stderr.write(`gsf: this is a fault of ours, please report it\n${(error as Error)?.stack ?? String(error)}\n`);
   return EXIT.internal;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -35,6 +35,8 @@ export interface GatewayParts {
   readonly epochs?: DurableEpochs | undefined;
   /** For asynchronous commands, which need `records`, too. Default: none are accepted. */
   readonly asyncParts?: AsyncParts | undefined;
+  /** By group: the station that is active at the start. Default: the primary of each. */
+  readonly initialActive?: ReadonlyMap<string, string> | undefined;
   /** Called when a command of a group has ended (see `CommandListener`). Default: none. */
   readonly onCommand?: (group: string, outcome: string, elapsedMs: number) => void;
   /**
@@ -62,6 +64,8 @@ export interface Gateway {
    * there is no such station. `from` is the sender's address, for people to read. Default: empty.
    */
   receiveBeat(beat: StationBeat, from?: string): BeatAdmission | undefined;
+  /** A datagram that claims to be a heartbeat of this station was signed with another secret. */
+  noteForged(claimed: Pick<StationBeat, "group" | "station">, from: string): void;
   status(): Record<string, GroupStatus>;
   /** How well silence has been judged, by group and station. */
   quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
@@ -71,7 +75,7 @@ export interface Gateway {
 }
 
 export function compose(parts: GatewayParts): Gateway {
-  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest, epochs } = parts;
+  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest, epochs, initialActive } = parts;
   const ledger = records && digest && new IdempotencyLedger({ records, clock, digest });
   const observer = new ObserverHealth();
   const groups = new Map(
@@ -84,6 +88,7 @@ export function compose(parts: GatewayParts): Gateway {
         observer,
         drainMs: settings.drainMs,
         epochs: epochs?.of(group.name),
+        initialActive: group.stations.find(({ name }) => name === initialActive?.get(group.name))?.name,
         uplinkOf: (station) => uplink(group, station),
         ledger,
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
@@ -108,6 +113,7 @@ export function compose(parts: GatewayParts): Gateway {
       else if (admission?.type === "name-conflict") group?.noteNameConflict(beat.station, admission);
       return admission;
     },
+    noteForged: ({ group, station }, from) => groups.get(group)?.noteForged(station, from),
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
     quality: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.quality()])),
     onEvent(listener) {

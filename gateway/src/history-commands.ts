@@ -5,9 +5,10 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ControlAddress, strange, tokenOf } from "./adapters/control/control-address.ts";
+import { askControl, withControl } from "./adapters/control/control-request.ts";
 import { EventStream } from "./adapters/control/event-stream.ts";
 import { UserError } from "./adapters/process/exit-codes.ts";
-import { ask, print, withControl } from "./control-commands.ts";
+import { print } from "./control-commands.ts";
 import type { Chapter, Explanation, GoverningSetting } from "./fleet/explain/explanation.ts";
 
 interface ControlOptions extends ControlAddress {
@@ -65,7 +66,11 @@ async function explain(group: string | undefined, request: string | undefined, o
     return explain(undefined, group, options);
   const name = group ?? (await onlyGroup(options));
   const query = request === undefined ? "" : `?request=${encodeURIComponent(request)}`;
-  const found = (await ask(options, "GET", `/v1/groups/${encodeURIComponent(name)}/explain${query}`)) as Explanation;
+  const found = (await askControl(
+    options,
+    "GET",
+    `/v1/groups/${encodeURIComponent(name)}/explain${query}`,
+  )) as Explanation;
   if (!Array.isArray(found.chapters)) throw strange(options.control);
   if (options.json) return print(JSON.stringify(found));
   print(...linesOf(found));
@@ -73,7 +78,7 @@ async function explain(group: string | undefined, request: string | undefined, o
 }
 
 async function onlyGroup(options: ControlOptions): Promise<string> {
-  const { groups } = (await ask(options, "GET", "/v1/status")) as { groups?: Record<string, unknown> };
+  const { groups } = (await askControl(options, "GET", "/v1/status")) as { groups?: Record<string, unknown> };
   if (groups === undefined) throw strange(options.control);
   const [only, ...others] = Object.keys(groups);
   if (only !== undefined && others.length === 0) return only;
@@ -168,7 +173,7 @@ async function pageOf(options: EventsOptions, after: string | undefined): Promis
   if (until !== undefined) query.set("until", until);
   if (group !== undefined) query.set("group", group);
   for (const one of type ?? []) query.append("type", one);
-  return (await ask(options, "GET", `/v1/events?${query}`)) as Page;
+  return (await askControl(options, "GET", `/v1/events?${query}`)) as Page;
 }
 
 function show(list: readonly TimedEvent[], { json }: EventsOptions): void {

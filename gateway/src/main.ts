@@ -10,6 +10,7 @@ import { seededRandom, systemClock } from "ground-station-failover";
 import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/callers/http-proxy.ts";
 import { requestDigest } from "./adapters/callers/request-digest.ts";
 import { RequestEnds } from "./adapters/callers/request-ends.ts";
+import { ControlAccess, type ControlToken } from "./adapters/control/control-access.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
 import { Explainer } from "./adapters/control/explain-api.ts";
 import { LiveFeed } from "./adapters/control/live-feed.ts";
@@ -22,6 +23,7 @@ import { asyncIdentity } from "./adapters/process/async-identity.ts";
 import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/process/descriptors.ts";
 import { listening } from "./adapters/process/listening.ts";
 import { memoryForCallers } from "./adapters/process/own-memory.ts";
+import { programVersion } from "./adapters/process/program-version.ts";
 import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
 import { httpUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
@@ -39,17 +41,16 @@ import { CallHistory } from "./fleet/call-history.ts";
 import { EventHistory } from "./fleet/event-history.ts";
 import type { WrittenPlaces } from "./fleet/explain/governing-settings.ts";
 import { HeldMemory } from "./fleet/held-memory.ts";
+import type { OrderedState } from "./fleet/order-records.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
+import { readOrderedState, StandingOrders } from "./fleet/standing-orders.ts";
 
 export interface GatewayOptions {
   readonly log: Log;
   /** Number of log lines lost since the start. Default: none. */
   readonly lostLogLines?: () => number;
-  /**
-   * Token that callers of the control listener must present. Default: no token, and access only
-   * from this machine.
-   */
-  readonly controlToken?: string | undefined;
+  /** Tokens of the control listener. Default: none, and access only from this machine. */
+  readonly controlTokens?: readonly ControlToken[] | undefined;
   /** Where the settings are written, for explanations. Default: not known. */
   readonly written?: WrittenPlaces | undefined;
   /** Where an access log to a standard stream goes. Default: there is none. */
@@ -92,6 +93,8 @@ export interface RunningGateway extends AsyncDisposable {
    * connections use the new ones. Throws an Error that says which one cannot be used.
    */
   useCertificates(certificates: Certificates): void;
+  /** From now on only these tokens are valid at the control listener. */
+  useControlTokens(tokens: readonly ControlToken[]): void;
 }
 
 type Protocol = "http" | "https";
@@ -104,7 +107,8 @@ export async function runGateway(settings: GatewaySettings, options: GatewayOpti
   const state = await openedState(settings);
   let starting: GatewayProcess | undefined;
   try {
-    starting = new GatewayProcess(settings, options, state);
+    const ordered = state && (await readOrderedState(state.records));
+    starting = new GatewayProcess(settings, options, state, ordered);
     await starting.open();
     return starting;
   } catch (error) {
@@ -130,8 +134,9 @@ class GatewayProcess implements RunningGateway {
   #lostAccessLines: () => number = () => 0;
   readonly #streams: StandardStreams | undefined;
   readonly #calls: CallHistory;
-  readonly #controlToken: string | undefined;
+  readonly #access: ControlAccess;
   readonly #gateway: Gateway;
+  readonly #orders: StandingOrders;
   readonly #state: GatewayState | undefined;
   readonly #memory: HeldMemory;
   readonly #history: EventHistory;
@@ -158,8 +163,14 @@ class GatewayProcess implements RunningGateway {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: GatewaySettings, options: GatewayOptions, state: GatewayState | undefined) {
-    const { log, lostLogLines = () => 0, controlToken, streams, written, certificates = NO_CERTIFICATES } = options;
+  constructor(
+    settings: GatewaySettings,
+    options: GatewayOptions,
+    state: GatewayState | undefined,
+    ordered: OrderedState | undefined,
+  ) {
+    const { log, lostLogLines = () => 0, streams, written, certificates = NO_CERTIFICATES } = options;
+    const { controlTokens = [] } = options;
     this.#state = state;
     // Closed last: until then something may be sent under an epoch.
     if (state !== undefined) this.#opened.push(state);
@@ -169,7 +180,7 @@ class GatewayProcess implements RunningGateway {
     this.#lostLogLines = () => lostLogLines() + this.#lostAccessLines();
     this.#streams = streams;
     this.#calls = new CallHistory({ groups: settings.groups.length });
-    this.#controlToken = controlToken;
+    this.#access = new ControlAccess(controlTokens, systemClock);
     this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
     const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
     this.#memory = new HeldMemory({ maxBytes, callerRatio });
@@ -188,6 +199,7 @@ class GatewayProcess implements RunningGateway {
       records: state?.records,
       epochs: state?.epochs,
       asyncParts: { ...asyncIdentity(), roomFor: (group) => this.#memory.roomFor(`asynchronous commands of ${group}`) },
+      initialActive: ordered?.initialActive,
       uplink: (group, station) => {
         const loop = this.#loopOf(group.name);
         const trust = this.#certificates.ofStation(group.name, station.name);
@@ -196,6 +208,14 @@ class GatewayProcess implements RunningGateway {
         return uplink;
       },
       onCommand: (group, outcome, elapsedMs) => this.#metrics.noteCommand(group, outcome, elapsedMs),
+    });
+    this.#orders = new StandingOrders({
+      groups: this.#gateway.groups,
+      clock: systemClock,
+      unixNowMs: () => Date.now(),
+      drainDelayMs: settings.drainDelayMs,
+      ...{ store: state?.records, state: ordered },
+      onUnkept: (error) => log.error({ err: error }, "an order is in force, but a restart would forget it"),
     });
     this.#metrics = new GatewayMetrics({
       statusOf: () => this.#gateway.status(),
@@ -250,7 +270,9 @@ class GatewayProcess implements RunningGateway {
         listen: control,
         maxConnections: limits.control,
         tls: this.#certificates.control,
-        token: this.#controlToken,
+        access: this.#access,
+        orders: this.#orders,
+        version: programVersion(),
         groups: this.#gateway.groups,
         asyncCommands: this.#gateway.asyncCommands,
         feed: this.#feed,
@@ -262,7 +284,7 @@ class GatewayProcess implements RunningGateway {
         state: this.#state && (() => this.#state?.status ?? {}),
         heartbeats: () => this.#heartbeatCounts(),
         lostLogLines: this.#lostLogLines,
-        ready: () => this.#ready,
+        ready: () => this.#ready && !this.#isAllDrained,
         nowMs: () => systemClock.nowMs(),
         log,
       }),
@@ -280,6 +302,7 @@ class GatewayProcess implements RunningGateway {
       minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
       maxUploadPauseMs: uploads.maxUploadPauseMs,
     };
+    await this.#orders.restore();
     for (const [name, group] of this.#gateway.groups) {
       const { listen } = group.settings;
       const asyncCommands = this.#gateway.asyncCommands.get(name);
@@ -316,6 +339,10 @@ class GatewayProcess implements RunningGateway {
     this.#tellExpiring();
   }
 
+  useControlTokens(tokens: readonly ControlToken[]): void {
+    this.#access.useTokens(tokens);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -324,6 +351,7 @@ class GatewayProcess implements RunningGateway {
   async #close(): Promise<void> {
     this.#ready = false;
     this.#supervision.abort();
+    this.#orders[Symbol.dispose]();
     for (const part of this.#opened.toReversed()) {
       try {
         await part[Symbol.asyncDispose]();
@@ -351,6 +379,11 @@ class GatewayProcess implements RunningGateway {
     this.#opened.push(opened);
     this.#lostAccessLines = opened.lost;
     return new RequestEnds({ calls: this.#calls, access: opened.access, timeOfDayMs: () => Date.now() });
+  }
+
+  /** No group takes new commands, by order: load balancers should send them elsewhere. */
+  get #isAllDrained(): boolean {
+    return [...this.#gateway.groups.values()].every((group) => group.drain !== undefined);
   }
 
   #loopOf(group: string): LoopGuard {

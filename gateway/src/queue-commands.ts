@@ -4,9 +4,9 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ControlAddress, strange, withControlAddress } from "./adapters/control/control-address.ts";
+import { askControl } from "./adapters/control/control-request.ts";
 import { asyncLine } from "./adapters/telemetry/async-sentence.ts";
 import { visibleLines } from "./adapters/telemetry/visible.ts";
-import { ask } from "./control-commands.ts";
 import type { AsyncStatus } from "./fleet/async/command-queue.ts";
 
 interface QueueOptions extends ControlAddress {
@@ -52,12 +52,12 @@ export function registerQueueCommands(program: Command): void {
 async function commands(group: string, options: QueueOptions): Promise<void> {
   const path = `/v1/groups/${encodeURIComponent(group)}/commands`;
   if (options.cancel !== undefined) {
-    const answer = await ask(options, "DELETE", `${path}/${encodeURIComponent(options.cancel)}`);
+    const answer = await askControl(options, "DELETE", `${path}/${encodeURIComponent(options.cancel)}`);
     return print(options.json ? JSON.stringify(answer) : `${options.cancel} is cancelled`);
   }
   const query = new URLSearchParams({ limit: String(options.limit) });
   if (options.state !== undefined) query.set("state", options.state);
-  const answer = await ask(options, "GET", `${path}?${query}`);
+  const answer = await askControl(options, "GET", `${path}?${query}`);
   if (options.json) return print(JSON.stringify(answer));
   const { status, commands: listed } = answer as Listed;
   if (status === undefined || listed === undefined) throw strange(options.control);

@@ -12,7 +12,8 @@ import { watchSecretFiles } from "./adapters/process/secret-file.ts";
 import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/telemetry/log.ts";
 import { LogOutput } from "./adapters/telemetry/log-output.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
-import { loadConfiguration } from "./config/config.ts";
+import { loadConfiguration, readText } from "./config/config.ts";
+import { effectiveFields } from "./config/effective.ts";
 import { configurationJsonSchema } from "./config/json-schema.ts";
 import { ConfigurationProblems } from "./config/problems.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
@@ -49,8 +50,26 @@ Example:
     .addHelpText("after", "\nExample:\n  $ gsf check-config fleet.yaml")
     .action(checkConfig);
   program
+    .command("config")
+    .description("print the configuration that is in effect: every value, and where it comes from")
+    .argument("<file>", "configuration file")
+    .option("--effective", "defaults too, which is what it prints in any case", true)
+    .option("--json", "answer in JSON", false)
+    .addHelpText(
+      "after",
+      `
+A value comes from a line of the file, from a fixed default, or from a default that follows from other fields. Secrets are
+never shown; the values of header fields are not, either.
+
+Examples:
+  $ gsf config --effective fleet.yaml
+  $ gsf config --effective fleet.yaml --json | jq '.fields[] | select(.source == "file")'`,
+    )
+    .action(showConfig);
+  program
     .command("config-schema")
     .description("print the JSON Schema of configuration files, for editors that know YAML")
+    .option("--json", "the schema is JSON in any case", false)
     .addHelpText(
       "after",
       `
@@ -67,7 +86,7 @@ The first line of fleet.yaml names it then:
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const loaded = loadConfiguration(config, process.env);
-  const { settings, controlToken, warnings, heartbeatSecrets, certificates, written } = loaded;
+  const { settings, controlTokens, warnings, heartbeatSecrets, certificates, written } = loaded;
   const { log, lost, output } = processLog(logLevel, json);
   const stdout = LogOutput.standardOutput();
   for (const warning of warnings) log.warn(warning);
@@ -80,10 +99,21 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const gateway = await runGateway(settings, {
     log,
     lostLogLines: () => lost() + stdout.dropped,
-    controlToken,
+    controlTokens: controlTokens.now,
     written,
     streams: { stderr: output, stdout },
     certificates: certificates.first,
+  });
+  watchSecretFiles(controlTokens.files, () => {
+    try {
+      gateway.useControlTokens(controlTokens.read());
+      log.info("control tokens were read again: those are valid now");
+    } catch (error) {
+      log.error(
+        { why: (error as Error).message },
+        "control tokens have changed and cannot be used: those of before stay valid",
+      );
+    }
   });
   watchSecretFiles(heartbeatSecrets.files, () => {
     try {
@@ -148,6 +178,21 @@ function readyLine({ addresses, protocols }: RunningGateway): string {
   shown.push(`control on ${protocols.control}://${shownAddress(addresses.control)}`);
   if (addresses.heartbeats !== undefined) shown.push(`heartbeats on ${shownAddress(addresses.heartbeats)}`);
   return `gsf ready  ${shown.join("  ")}`;
+}
+
+function showConfig(file: string, { json }: { readonly json: boolean }): void {
+  const { settings } = loadConfiguration(file, process.env);
+  const fields = effectiveFields(readText(file), file, settings.groups);
+  if (json) return void process.stdout.write(`${JSON.stringify({ file, fields })}\n`);
+  const rows = fields.map(({ field, value, source, line, note }): readonly [string, string] => {
+    const from = { file: `${file}:${line}`, default: "default", derived: `default: ${note}`, unset: `unset: ${note}` };
+    return [
+      `${field}: ${value === undefined ? "-" : typeof value === "string" ? value : JSON.stringify(value)}`,
+      from[source],
+    ];
+  });
+  const width = Math.min(60, Math.max(...rows.map(([shown]) => shown.length)));
+  for (const [shown, from] of rows) process.stdout.write(`${visible(`${shown.padEnd(width)}  # ${from}`)}\n`);
 }
 
 function checkConfig(file: string, { json }: { readonly json: boolean }): void {

@@ -155,6 +155,74 @@ test("[F7] manual failback: a healed primary waits to be asked", async () => {
   await at.stop();
 });
 
+test("[F7] a failback on request → in steps, without a hold-down; automatic failback returns to the primary from then on", async () => {
+  const at = await TwoStations.begin({ failback: { mode: "automatic", holdDownMs: 60_000 } });
+  at.load({ perSecond: 100, forMs: 20_000, keyedRatio: 0.5 });
+  await at.clock.advanceBy(1_000);
+  await at.failover.switchover("south", "antenna work");
+  assert.equal(at.failover.status.preferred, "south");
+  await at.clock.advanceBy(2_000);
+  const askedMs = at.clock.nowMs();
+  const [first, second] = [at.failover.failback("it is done"), at.failover.failback("asked twice")];
+  assert.equal(at.failover.status.handover, "north");
+  assert.deepEqual(await at.clock.runUntilSettled(Promise.all([first, second])), [3, 3]);
+  const tookMs = at.clock.nowMs() - askedMs;
+  assert.ok(tookMs > 900 && tookMs < 1_500, `after ${tookMs} ms`);
+  assert.deepEqual([at.told("promoted").at(-1)?.cause, at.failover.status.preferred], ["failback", "north"]);
+  assert.equal(at.told("handover-begun").length, 2);
+  await at.clock.advanceBy(20_000);
+  assert.equal(at.errors.length, 0, shown(at.errors));
+  assert.deepEqual(at.account, { doubled: [], lost: [] });
+  await at.stop();
+});
+
+test("[F7] a failback on request is refused with a reason: to a dead primary, one that fails on the way, one that is active", async () => {
+  const at = await TwoStations.begin();
+  const refused = (reason: RegExp): Promise<void> =>
+    assert.rejects(at.clock.runUntilSettled(at.failover.failback("drill")), (error: Error) => {
+      assert.ok(error instanceof NoEligibleStationError);
+      assert.match(error.message, reason);
+      return true;
+    });
+  await refused(/north is active already/);
+  await at.failover.switchover("south", "drill");
+  at.north.beats = false;
+  await at.clock.advanceBy(1_000);
+  await refused(/north is not eligible to be active: north: heartbeats down/);
+  at.north.beats = true;
+  await at.clock.advanceBy(5_000);
+  at.load({ perSecond: 20, forMs: 5_000, keyedRatio: 1 });
+  at.north.fault = "errors";
+  await refused(/north failed a call/);
+  assert.equal(at.failover.activeStation.name, "south");
+  await at.clock.advanceBy(10_000);
+  assert.equal(at.errors.length, 0, shown(at.errors));
+  await at.stop();
+});
+
+test("[F7] the active station fails during a failback on request → the failback ends with the promotion", async () => {
+  const at = await TwoStations.begin();
+  await at.failover.switchover("south", "drill");
+  await at.clock.advanceBy(1_000);
+  const back = at.failover.failback("drill");
+  at.south.beats = false;
+  assert.equal(await at.clock.runUntilSettled(back), 3);
+  await at.stop();
+});
+
+test("[F7] a failover that starts with the backup active → it serves at once, and failback returns to it", async () => {
+  const at = await TwoStations.begin({ initialActive: "south", failback: { mode: "automatic", holdDownMs: 1_000 } });
+  at.load({ perSecond: 50, forMs: 10_000, deadlineMs: 5_000 });
+  await at.clock.advanceBy(5_000);
+  assert.deepEqual([at.failover.activeStation.name, at.failover.epoch, at.north.door.length], ["south", 1, 0]);
+  at.south.beats = false;
+  at.south.fault = "hang";
+  await at.clock.advanceBy(1_000);
+  assert.equal(at.failover.activeStation.name, "north");
+  await assert.rejects(TwoStations.begin({ initialActive: "mars" }), /there is no station "mars"/);
+  await at.stop();
+});
+
 test("[F7] automatic failback counts from proven health: probes must succeed, without a break, for the hold-down", async () => {
   const at = await TwoStations.begin({
     failback: { mode: "automatic", holdDownMs: 5_000 },

@@ -29,7 +29,7 @@ export interface ProbedPair {
 export function probedPair(
   send: (station: string, ...sent: Parameters<Uplink["send"]>) => ReturnType<Uplink["send"]> = () =>
     Promise.reject(new Error("no commands here")),
-  parts: Pick<GatewayParts, "onCommand"> = {},
+  parts: Pick<GatewayParts, "onCommand" | "initialActive"> = {},
 ): ProbedPair {
   const { settings } = parseConfiguration(SOURCE, "fleet.yaml", { environment: {}, readFile: () => "" });
   const clock = new VirtualClock();

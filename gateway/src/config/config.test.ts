@@ -62,8 +62,8 @@ function told(source: string, environment: Record<string, string> = {}): string[
 }
 
 test("a group needs a name, an address and two stations; everything else has a default", () => {
-  const { settings, controlToken } = read(MINIMAL);
-  assert.equal(controlToken, undefined);
+  const { settings, controlTokens } = read(MINIMAL);
+  assert.deepEqual(controlTokens.now, []);
   assert.deepEqual(settings.control, { host: "127.0.0.1", port: 7070 });
   assert.deepEqual(settings.heartbeats, { listen: { host: "127.0.0.1", port: 7071 }, secrets: shared(SECRET) });
   assert.deepEqual([settings.drainDelayMs, settings.drainMs], [5_000, 10_000]);
@@ -636,7 +636,9 @@ test("[G6] secrets that cannot be meant or used are refused at their field", () 
 
 test("a control token comes from its file, and must fit into a header", () => {
   const withToken = `${MINIMAL}control: { listen: ":7070", allowRemote: true, tokenEnv: TOKEN }`;
-  assert.equal(read(withToken, { TOKEN: SECRET }).controlToken, SECRET);
+  assert.deepEqual(read(withToken, { TOKEN: SECRET }).controlTokens.now, [
+    { name: "operator", may: "operate", value: SECRET },
+  ]);
   assert.match(told(withToken, { TOKEN: "sixteen bytes, but blank" }).join(), /may hold only letters, digits/);
 });
 
@@ -858,4 +860,48 @@ test("the example configuration can be run as it is", () => {
     loadConfiguration(path, { GSF_HEARTBEAT_SECRET: SECRET }).settings.groups.map((group) => group.name),
     ["atlantic"],
   );
+});
+
+test("[G6] a duration or a size without a unit → taken, and told how it was read", () => {
+  const source = `${MINIMAL.replace("stations:", "commands: { deadline: 3000, timeout: 0.5s }\n    limits: { replay: 64 }\n    stations:")}drain: 0`;
+  const { settings, warnings } = read(source);
+  assert.equal(settings.groups[0]?.commands.deadlineMs, 3_000);
+  assert.deepEqual(
+    warnings.map((warning) => warning.replace(/^fleet\.yaml:\d+:\d+ /, "")),
+    [
+      "groups[0].commands.deadline: 3000 has no unit and is read as 3000ms; write 3000ms, or 3000s or 3000m if that is meant",
+      "groups[0].limits.replay: 64 has no unit and is read as 64B; write 64B, or 64KiB or 64MiB if that is meant",
+    ],
+  );
+  assert.deepEqual(read(MINIMAL.replace('9001"', '9001", capacityPerSecond: 500')).warnings, []);
+});
+
+test("[G6] several control tokens → each with its name and power; what cannot be meant is refused at its field", () => {
+  const of = (tokens: string, more = ""): string => `${MINIMAL}control: { tokens: [${tokens}]${more} }`;
+  const environment = { ONE: "one-token-of-many-bytes", TWO: "two-token-of-many-bytes", SHORT: "short" };
+  const pair = "{ name: sara, may: operate, tokenEnv: ONE }, { name: prometheus, tokenEnv: TWO }";
+  assert.deepEqual(read(of(pair), environment).controlTokens.now, [
+    { name: "sara", may: "operate", value: environment.ONE },
+    { name: "prometheus", may: "read", value: environment.TWO },
+  ]);
+  for (const [source, expected] of [
+    [of("{ name: sara }"), "control\\.tokens\\[0\\]: token sara needs tokenFile or tokenEnv"],
+    [of("{ name: sara, tokenEnv: SHORT }"), "control\\.tokens\\[0\\]\\.tokenEnv: it has 5 bytes"],
+    [of("{ name: sara, tokenFile: f, tokenEnv: ONE }"), "control\\.tokens\\[0\\]\\.tokenEnv: there is tokenFile too"],
+    [of("{ name: a, tokenEnv: ONE }, { name: a, tokenEnv: TWO }"), "control\\.tokens\\[1\\]\\.name: another token"],
+    [
+      of("{ name: a, tokenEnv: ONE }, { name: b, tokenEnv: ONE }"),
+      "control\\.tokens\\[1\\]\\.tokenEnv: it is the token of a",
+    ],
+    [of("{ name: operator, tokenEnv: ONE }", ", tokenEnv: TWO"), "control\\.tokens\\[0\\]\\.name: another token"],
+    [
+      of("{ name: a, may: write, tokenEnv: ONE }"),
+      'control\\.tokens\\[0\\]\\.may: "write" is not allowed; allowed is read or operate',
+    ],
+    [of("null"), "control\\.tokens\\[0\\]: an empty value is not allowed"],
+  ] as const) {
+    const lines = told(source, environment).join("\n");
+    assert.match(lines, new RegExp(`^fleet\\.yaml:\\d+:\\d+ ${expected}`, "m"));
+    assert.doesNotMatch(lines, /-of-many-bytes/);
+  }
 });

@@ -6,12 +6,14 @@
  * copied into tickets and repositories.
  */
 import { dirname, resolve } from "node:path";
+import type { ControlToken } from "../adapters/control/control-access.ts";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { openTo, readSecretFile } from "../adapters/process/secret-file.ts";
 import type { Certificates } from "../adapters/tls/certificates.ts";
 import type { WrittenPlaces } from "../fleet/explain/governing-settings.ts";
 import type { AccessLogSettings, GatewaySettings, HeartbeatSecrets } from "../fleet/settings.ts";
+import { bareNumbers } from "./bare-numbers.ts";
 import {
   certificateFiles,
   certificatesAgain,
@@ -23,13 +25,15 @@ import type { FieldPath } from "./field-path.ts";
 import { groupOf } from "./group.ts";
 import { reportHazards } from "./hazards.ts";
 import { whyNoField } from "./incident-lessons.ts";
-import { type ConfigurationProblem, ConfigurationProblems, problemAt } from "./problems.ts";
+import { type ConfigurationProblem, ConfigurationProblems, problemAt, shownProblem } from "./problems.ts";
 import { configurationSchema, type WrittenConfiguration } from "./schema.ts";
 import {
-  controlToken,
+  controlTokenFiles,
+  controlTokens,
   heartbeatSecretFiles,
   heartbeatSecrets,
   readAgain,
+  readTokensAgain,
   reasonOf,
   type SecretSources,
 } from "./secrets.ts";
@@ -43,8 +47,14 @@ import { readYaml } from "./yaml.ts";
 /** A valid configuration. */
 export interface Configuration {
   readonly settings: GatewaySettings;
-  /** Token that callers of the control listener must present; undefined if they need none. */
-  readonly controlToken: string | undefined;
+  /** Tokens of the control listener; none: only this machine has access. */
+  readonly controlTokens: {
+    readonly now: readonly ControlToken[];
+    /** Files from which they are read. */
+    readonly files: readonly string[];
+    /** Reads them again. Throws a {@link UserError} that says why one cannot be used. */
+    read(): readonly ControlToken[];
+  };
   /** The longest takeover of each group, term by term. */
   readonly timing: readonly LocatedTiming[];
   /** Problems that should be fixed but do not prevent a start; one sentence each. */
@@ -86,9 +96,11 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
   });
   const files = read.heartbeatSecrets.files.map(at);
   const settings = { ...read.settings, accessLog: withPath(read.settings.accessLog, at) };
+  const { controlTokens: tokens } = read;
   return {
     ...read,
     settings,
+    controlTokens: { ...tokens, files: tokens.files.map(at) },
     heartbeatSecrets: { ...read.heartbeatSecrets, files },
     certificates: { ...read.certificates, files: read.certificates.files.map(at) },
   };
@@ -115,21 +127,24 @@ export function parseConfiguration(source: string, name: string, secrets: Config
   };
   const written = readFields(data, report);
   const heartbeats = heartbeatSecrets(written, secrets, report);
-  const token = controlToken(written, secrets, report);
+  const tokens = controlTokens(written, secrets, report);
   const { readPem = unread } = secrets;
   const certificates = certificatesOf(written, readPem, report);
   const timing = locatedTimings(written, data, document, lines);
   if (found > 0) throw new ConfigurationProblems(name, problems, { count: found, timing });
   const files = heartbeatSecretFiles(written);
-  const { tokenFile } = written.control;
+  const tokenFiles = controlTokenFiles(written);
   const named = certificateFiles(written);
-  const openFiles = new Set([...files, ...(tokenFile === undefined ? [] : [tokenFile]), ...named.keys]);
+  const openFiles = new Set([...files, ...tokenFiles, ...named.keys]);
   const open = [...openFiles].map((file) => secrets.openTo?.(file)).filter((warning) => warning !== undefined);
+  const bare = bareNumbers(data)
+    .slice(0, MAX_PROBLEMS)
+    .map(({ path, sentence }) => shownProblem(name, problemAt(document, lines, path, sentence)));
   return {
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
-    controlToken: token,
+    controlTokens: { now: tokens, files: tokenFiles, read: () => readTokensAgain(written, secrets) },
     timing,
-    warnings: [...open, ...certificateWarnings(certificates, () => Date.now())],
+    warnings: [...open, ...certificateWarnings(certificates, () => Date.now()), ...bare],
     written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
     certificates: { first: certificates, files: named.all, read: () => certificatesAgain(written, readPem) },
@@ -191,7 +206,8 @@ function unread(): never {
   throw new Error("certificates are not read here");
 }
 
-function readText(path: string): string {
+/** The text of the file at `path`. Throws a {@link UserError} if it cannot be read. */
+export function readText(path: string): string {
   let bytes: Buffer | undefined;
   try {
     bytes = readAtMost(path, MAX_FILE_BYTES);

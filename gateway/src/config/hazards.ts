@@ -19,10 +19,9 @@ import type { ListenSettings } from "../fleet/settings.ts";
 import { type FieldPath, type Report, shownPath } from "./field-path.ts";
 import { MIN_TIMEOUT_MS, reportHealthPages, writtenPageOf } from "./heartbeat.ts";
 import type { WrittenConfiguration, WrittenGroup } from "./schema.ts";
-
+import { UNNAMED_TOKEN } from "./secrets.ts";
 import { isReadable } from "./timing-lines.ts";
 import { timingRefusals } from "./timing-proof.ts";
-
 import { reportTls } from "./tls-hazards.ts";
 
 import { shownDuration } from "./values.ts";
@@ -58,6 +57,7 @@ export function reportHazards(configuration: WrittenConfiguration, unknown: read
   reportMemory(configuration, groups, report);
   reportListeners(configuration, groups, report);
   reportControl(configuration, report);
+  reportTokens(configuration, report);
   reportSources(configuration, groups, report);
   reportTls(groups, report);
 }
@@ -230,13 +230,31 @@ function reportControl({ control }: WrittenConfiguration, report: Report): void 
     report(
       ["control", "listen"],
       `${host} can be reached from other machines, and whoever reaches it can switch stations; ` +
-        "use 127.0.0.1, or set control.allowRemote: true and control.tokenFile",
+        "use 127.0.0.1, or set control.allowRemote: true and control.tokenFile or control.tokens",
     );
-  if (control.allowRemote === true && control.tokenFile === undefined && control.tokenEnv === undefined)
+  const { tokenFile, tokenEnv, tokens = [] } = control;
+  if (control.allowRemote === true && tokenFile === undefined && tokenEnv === undefined && tokens.length === 0)
     report(
       ["control"],
-      "allowRemote needs control.tokenFile (or control.tokenEnv): without a token anybody could switch stations",
+      "allowRemote needs control.tokenFile, tokenEnv or tokens: without a token anybody could switch stations",
     );
+}
+
+/** Each token has one place and a name of its own. */
+function reportTokens({ control }: WrittenConfiguration, report: Report): void {
+  if (!Array.isArray(control?.tokens)) return;
+  const { tokenFile, tokenEnv } = control;
+  const known = new Set(tokenFile === undefined && tokenEnv === undefined ? [] : [UNNAMED_TOKEN]);
+  for (const [place, token] of (control.tokens as NonNullable<typeof control.tokens>).entries()) {
+    if (!isSection(token)) continue;
+    const path = ["control", "tokens", place];
+    if (token.tokenFile === undefined && token.tokenEnv === undefined)
+      report(path, `token ${token.name} needs tokenFile or tokenEnv: the file or the variable that holds it`);
+    if (token.tokenFile !== undefined && token.tokenEnv !== undefined)
+      report([...path, "tokenEnv"], "there is tokenFile too; keep one of them");
+    if (known.has(token.name)) report([...path, "name"], `another token is called ${token.name}; names must differ`);
+    known.add(token.name);
+  }
 }
 
 function reportSources(

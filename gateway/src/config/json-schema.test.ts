@@ -130,6 +130,7 @@ const GIVEN: readonly unknown[] = [
     "rfc3339",
     "TLSv1.3",
     "udp",
+    "operate",
     "10.0.0.0/8",
     "200",
     "200-299",
@@ -249,6 +250,8 @@ const TLS = { certificate: "gateway.crt", key: "gateway.key", clientCa: "callers
  */
 const MEANT: readonly object[] = [
   BASE,
+  { ...BASE, control: { tokens: [{ name: "sara" }] } },
+  { ...BASE, control: { tokens: [{ name: "sara", tokenEnv: "SECRET" }] } },
   { groups: [{ ...BASE.groups[0], heartbeat: { kind: "http", path: "/up" } }] },
   {
     groups: [
@@ -298,8 +301,8 @@ const ONLY_CHECKED = [
 test("whatever field is written, some value of it changes what the gateway is told to do", () => {
   const toldBy = (configuration: object) => {
     try {
-      const { settings, controlToken } = reading(configuration);
-      return JSON.stringify([settings, controlToken], (_, value) => (value instanceof Map ? [...value] : value));
+      const { settings, controlTokens } = reading(configuration);
+      return JSON.stringify([settings, controlTokens.now], (_, value) => (value instanceof Map ? [...value] : value));
     } catch {
       return undefined;
     }

@@ -77,7 +77,8 @@ export function problemAt(
   return { field: shownPath(path), line: position?.line, column: position?.col, sentence };
 }
 
-function shownProblem(file: string, { field, line, column, sentence }: ConfigurationProblem): string {
+/** One line: the place, the field, the sentence. */
+export function shownProblem(file: string, { field, line, column, sentence }: ConfigurationProblem): string {
   const where = line === undefined ? file : `${file}:${line}:${column}`;
   return field === "" ? `${where} ${sentence}` : `${where} ${field}: ${sentence}`;
 }

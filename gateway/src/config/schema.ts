@@ -6,6 +6,7 @@
  */
 import type { Surroundings } from "ground-station-failover/core";
 import type { z } from "zod";
+import { TOKEN_POWERS, type TokenPower } from "../adapters/control/control-access.ts";
 import { MAX_SECRETS } from "../adapters/process/secret-file.ts";
 import type {
   AccessLogSettings,
@@ -32,6 +33,7 @@ import {
   exactly,
   list,
   listenAddress,
+  oneOf,
   oneOrMore,
   plainName,
   requestPath,
@@ -55,6 +57,7 @@ export interface WrittenConfiguration {
     readonly tokenFile?: string | undefined;
     readonly tokenEnv?: string | undefined;
     readonly tls?: ListenerTlsSettings | undefined;
+    readonly tokens?: readonly WrittenToken[] | undefined;
   };
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
   readonly callers: CallerBounds;
@@ -88,8 +91,18 @@ interface WrittenSecrets {
   readonly secretEnv?: readonly string[] | undefined;
 }
 
+/** A named token of the control listener, and where it is stored. */
+interface WrittenToken {
+  readonly name: string;
+  readonly may: TokenPower;
+  readonly tokenFile?: string | undefined;
+  readonly tokenEnv?: string | undefined;
+}
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** Each request is compared with all of them. */
+const MAX_CONTROL_TOKENS = 64;
 const MEBIBYTE = 1_024 ** 2;
 const GIBIBYTE = 1_024 ** 3;
 
@@ -207,6 +220,31 @@ const group: z.ZodType<WrittenGroup> = exactly(
   }),
 );
 
+const TOKEN_FILE = "a file (relative to this one) of at least 16 bytes";
+
+const controlToken: z.ZodType<WrittenToken> = exactly(
+  section({
+    name: plainName().meta({ description: "Unique; appears in the trail of orders and in the log" }),
+    may: oneOf(...TOKEN_POWERS)
+      .prefault("read")
+      .meta({
+        description:
+          "`read`: status, events, metrics. `operate`: orders, too. By default the lesser one, because most tokens " +
+          "are for dashboards and scrapers",
+      }),
+    tokenFile: text("the path of a file").optional().meta({
+      range: TOKEN_FILE,
+      byDefault: "required (or `tokenEnv`)",
+      description: "The token. Make one with `openssl rand -hex 32`",
+    }),
+    tokenEnv: text("the name of an environment variable").optional().meta({
+      range: VARIABLE,
+      byDefault: "see `tokenFile`",
+      description: "The same, in an environment variable; one of the two",
+    }),
+  }),
+);
+
 const control = section({
   listen: listenAddress()
     .prefault("127.0.0.1:7070")
@@ -219,9 +257,10 @@ const control = section({
     description: "Must be true for an address that other machines can reach; needs a token too",
   }),
   tokenFile: text("the path of a file").optional().meta({
-    range: "a file (relative to this one) of at least 16 bytes",
+    range: TOKEN_FILE,
     byDefault: "none",
-    description: "A bearer token that everything but `/healthz` and `/readyz` asks for",
+    description:
+      "A bearer token that everything but `/healthz` and `/readyz` asks for; it may operate, and its name is `operator`",
   }),
   tokenEnv: text("the name of an environment variable").optional().meta({
     range: VARIABLE,
@@ -232,6 +271,16 @@ const control = section({
     byDefault: "none: it speaks HTTP",
     description: "The control listener speaks HTTPS ([TLS](tls.md))",
   }),
+  tokens: list(controlToken, "tokens", 1)
+    .max(MAX_CONTROL_TOKENS, { error: () => `there are too many; allowed are at most ${MAX_CONTROL_TOKENS} tokens` })
+    .optional()
+    .meta({
+      range: `list of at most ${MAX_CONTROL_TOKENS} sections with \`name\`, \`may\`, \`tokenFile\`, \`tokenEnv\``,
+      byDefault: "none",
+      description:
+        "More tokens, each with a name and a power: one for each person and program, so that the trail of orders " +
+        "says who gave them, and one can be withdrawn without the others",
+    }),
 })
   .prefault({})
   .meta({ description: "The control listener" });

@@ -1,9 +1,10 @@
 /**
  * Secrets that a configuration refers to: those that sign heartbeats, for all stations or for one,
- * and the token of the control listener. They are stored in files or the environment. No secret
- * appears in a message. Heartbeat secrets in files can be read again while the gateway runs, so
- * that they can be rotated.
+ * and the tokens of the control listener. They are stored in files or the environment. No secret
+ * appears in a message. Those in files can be read again while the gateway runs, so that they
+ * can be rotated.
  */
+import type { ControlToken } from "../adapters/control/control-access.ts";
 import { UserError } from "../adapters/process/exit-codes.ts";
 import { MIN_SECRET_BYTES, secretIn } from "../adapters/process/secret-file.ts";
 import type { HeartbeatSecrets } from "../fleet/settings.ts";
@@ -67,20 +68,60 @@ export function heartbeatSecretFiles(written: WrittenConfiguration): string[] {
   return [sharedOf(written), ...ownOf(written).map(([, named]) => named)].flatMap(({ files }) => files);
 }
 
-/** The control listener's token; reported if it cannot be used. */
-export function controlToken(
+/** The control listener's tokens; those that cannot be used are reported. */
+export function controlTokens(
   written: WrittenConfiguration,
   sources: SecretSources,
   report: Report,
-): string | undefined {
-  const { tokenFile, tokenEnv } = written?.control ?? {};
-  const [bytes] = lookUp({ path: ["control"], word: "token", ...both(tokenFile, tokenEnv) }, sources, report);
-  const token = bytes && Buffer.from(bytes).toString("utf8");
-  if (token !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(token)) {
-    const field = tokenFile === undefined ? "tokenEnv" : "tokenFile";
-    report(["control", field], "the token may hold only letters, digits and . _ ~ + / - (RFC 6750), = at its end");
+): readonly ControlToken[] {
+  const byValue = new Map<string, ControlToken>();
+  for (const { path, name, may, tokenFile, tokenEnv } of writtenTokens(written)) {
+    const field = [...path, tokenFile === undefined ? "tokenEnv" : "tokenFile"];
+    const [bytes] = lookUp({ path, word: "token", ...both(tokenFile, tokenEnv) }, sources, report);
+    if (bytes === undefined) continue;
+    const value = Buffer.from(bytes).toString("utf8");
+    if (!/^[A-Za-z0-9._~+/-]+=*$/.test(value))
+      report(field, "the token may hold only letters, digits and . _ ~ + / - (RFC 6750), = at its end");
+    const same = byValue.get(value);
+    if (same !== undefined) report(field, `it is the token of ${same.name}, too; tokens must differ`);
+    byValue.set(value, { name, may, value });
   }
-  return token;
+  return [...byValue.values()];
+}
+
+/** The control tokens, read from their files again. Throws a {@link UserError}. */
+export function readTokensAgain(written: WrittenConfiguration, sources: SecretSources): readonly ControlToken[] {
+  return controlTokens(written, sources, (path, sentence) => {
+    throw new UserError("configuration", `${shownPath(path)}: ${sentence}`);
+  });
+}
+
+/** The files with control tokens, as written in the configuration. */
+export function controlTokenFiles(written: WrittenConfiguration): string[] {
+  return writtenTokens(written).flatMap(({ tokenFile }) => (typeof tokenFile === "string" ? [tokenFile] : []));
+}
+
+/** Name of the token that has none of its own. */
+export const UNNAMED_TOKEN = "operator";
+
+interface PlacedToken {
+  readonly path: FieldPath;
+  readonly name: string;
+  readonly may: ControlToken["may"];
+  readonly tokenFile?: string | undefined;
+  readonly tokenEnv?: string | undefined;
+}
+
+function writtenTokens(written: WrittenConfiguration): readonly PlacedToken[] {
+  const { tokenFile, tokenEnv, tokens } = written?.control ?? {};
+  const unnamed: PlacedToken = { path: ["control"], name: UNNAMED_TOKEN, may: "operate", tokenFile, tokenEnv };
+  const named = Array.isArray(tokens) ? [...(tokens as NonNullable<typeof tokens>).entries()] : [];
+  return [
+    unnamed,
+    ...named
+      .filter(([, token]) => typeof token === "object" && token !== null)
+      .map(([place, token]): PlacedToken => ({ ...token, path: ["control", "tokens", place] })),
+  ];
 }
 
 function sharedOf(written: WrittenConfiguration): Named {

@@ -37,6 +37,7 @@ export function registerDemoCommands(program: Command): void {
     .option("--seconds <number>", "how long to run on after the take-over", wholeNumber(1, 3_600), 3)
     .option("--json", "print one JSON object on standard output, and the timeline on standard error", false)
     .option("--keep", "leave everything running afterwards, until Ctrl-C", false)
+    .addHelpText("after", "\nExamples:\n  $ gsf demo\n  $ gsf demo --fault hang --then-heal")
     .action(runDemo);
   registerDemoRoles(program);
 }

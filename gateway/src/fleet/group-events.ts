@@ -53,6 +53,44 @@ interface MemoryUsedUp extends RoomFigures {
   readonly atMs: number;
 }
 
+/** What an operator may order. */
+export const ORDER_KINDS = ["switchover", "failback", "maintenance", "drain"] as const;
+export type OrderKind = (typeof ORDER_KINDS)[number];
+
+/** The operator who gave an order. Only the token is proven. */
+export interface OrderGiver {
+  /** Name of the token that was presented; undefined if none was needed. */
+  readonly token: string | undefined;
+  /** Address of the client. */
+  readonly address: string;
+  /** The name that the operator gave. */
+  readonly name: string | undefined;
+}
+
+/**
+ * What became of an order. `done`: carried out, nothing remains in force. `begun`: in force until
+ * it ends. `refused`: nothing was changed. `ended`: by another order. `expired`: by itself.
+ * `restored`: in force again after a restart.
+ */
+export type OrderOutcome = "done" | "begun" | "refused" | "ended" | "expired" | "restored";
+
+/** An order of an operator: the audit trail. */
+export interface OrderEvent {
+  readonly type: "order";
+  readonly order: OrderKind;
+  readonly outcome: OrderOutcome;
+  /** Undefined if it is about the whole group. */
+  readonly station: string | undefined;
+  /** Why it was given. */
+  readonly reason: string;
+  readonly by: OrderGiver;
+  /** Why it was refused. */
+  readonly refusal?: string;
+  /** When it ends by itself, in ms since 1970. */
+  readonly untilUnixMs?: number;
+  readonly atMs: number;
+}
+
 /** Why streams were ended: their station is down, or it has been replaced. */
 export const STREAM_ENDS = ["down", "replaced"] as const;
 export type StreamEnd = (typeof STREAM_ENDS)[number];
@@ -133,4 +171,5 @@ export type GroupEvent =
   | LedgerTrouble
   | EpochUnstored
   | AsyncEvent
-  | CertificateExpiring;
+  | CertificateExpiring
+  | OrderEvent;

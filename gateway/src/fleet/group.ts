@@ -29,13 +29,13 @@ import {
   sendContextOf,
   signOfLifeMs,
 } from "./group-calls.ts";
-import type { GroupEvent } from "./group-events.ts";
+import type { GroupEvent, OrderEvent } from "./group-events.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
 import type { CommandHandler, GroupLedger } from "./ledger/group-ledger.ts";
 import type { IdempotencyLedger } from "./ledger/idempotency-ledger.ts";
 import type { LedgerStatus } from "./ledger/ledger-status.ts";
-import { OpenStreams } from "./open-streams.ts";
-import { endingCodeOf, type NoRoomError } from "./problem.ts";
+import { OpenStreams, type StreamStatus } from "./open-streams.ts";
+import { drainingRefusal, endingCodeOf, type NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
 import { type LastProbe, StationProber } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, OpenStream, Uplink } from "./uplink.ts";
@@ -53,6 +53,16 @@ export type CommandListener = (outcome: string, elapsedMs: number) => void;
  * undefined for an answered probe.
  */
 export type BeatListener = (station: string, beat: Heartbeat | undefined, arrivalMs: number) => void;
+
+/** Datagrams that claimed to be heartbeats of a station but were signed with another secret. */
+export interface ForgedHeartbeats {
+  /** Since the start. */
+  readonly count: number;
+  /** Address from which the last one came; not proven. */
+  readonly from: string;
+  /** When the last one came, on the axis of the group's clock. */
+  readonly atMs: number;
+}
 
 /** Two processes send heartbeats as one station. */
 export interface NameConflictStatus {
@@ -77,17 +87,30 @@ export interface GroupParts {
   readonly ledger?: IdempotencyLedger | undefined;
   /** Where epochs are stored. Default: nowhere; they begin at 1 and are learned (ADR 0007). */
   readonly epochs?: GroupEpoch | undefined;
+  /** Station that is active at the start. Default: the primary. */
+  readonly initialActive?: string | undefined;
 }
 
-/** Status of the failover, with the number of replies that each station streams. */
+/** The group takes no new commands, by order; those that it has taken end as usual. */
+export interface GroupDrain {
+  readonly reason: string;
+  /** From then on commands are refused; until then a load balancer can notice. */
+  readonly refusesAtMs: number;
+  /** When it ends by itself. */
+  readonly untilMs: number;
+}
+
+/** Status of the failover, with the replies that each station streams. */
 export type GroupStatus = Omit<FailoverStatus, "stations"> & {
-  readonly stations: readonly (StationStatus & { readonly streams: number })[];
+  readonly stations: readonly (StationStatus & StreamStatus)[];
   /** Undefined if the group keeps no answers of keys. */
   readonly ledger?: LedgerStatus | undefined;
 };
 
 /** Events that could be frequent are raised at most once in this time, in ms. */
 const TELL_AGAIN_MS = 10_000;
+/** So long a wrong signature is shown beside the heartbeats of its station. */
+const FORGED_SHOWN_MS = 10_000;
 
 export class Group {
   readonly settings: GroupSettings;
@@ -106,10 +129,12 @@ export class Group {
   readonly #stations: ReadonlyMap<string, LinkedStation>;
   /** By station. An entry stays until a heartbeat counts again. */
   readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
+  readonly #forged: Map<string, ForgedHeartbeats> = new Map();
   readonly #streams: OpenStreams;
   readonly #epochs: GroupEpoch | undefined;
   /** Commands refused for lack of memory since the last event about it. */
   #noRoom: { refused: number; readonly toldMs: number } = { refused: 0, toldMs: Number.NEGATIVE_INFINITY };
+  #drain: GroupDrain | undefined;
   /** Empty if heartbeats are pushed. */
   readonly #probers: ReadonlyMap<string, StationProber>;
 
@@ -144,9 +169,7 @@ export class Group {
     const [primary, backup, ...backups] = stations as [LinkedStation, LinkedStation, ...LinkedStation[]];
     const { commands, probePath } = settings;
     this.#failover = new PrimaryBackupFailover<LinkedStation>({
-      primary,
-      backup,
-      backups,
+      ...{ primary, backup, backups, initialActive: parts.initialActive },
       detector: this.#detector,
       clock,
       random,
@@ -217,8 +240,8 @@ export class Group {
   get status(): GroupStatus {
     const status = this.#failover.status;
     const stations = status.stations.map((station) => {
-      const streams = this.#streams.countAt(station.name);
-      return { ...station, inFlight: station.inFlight + streams, streams };
+      const streams = this.#streams.statusAt(station.name);
+      return { ...station, inFlight: station.inFlight + streams.streams, ...streams };
     });
     return { ...status, stations, ...(this.ledger === undefined ? {} : { ledger: this.ledger.status }) };
   }
@@ -227,6 +250,7 @@ export class Group {
   handle(request: CommandRequest, terms: CommandTerms, signal: AbortSignal): Promise<CommandReply> {
     const nowMs = this.#clock.nowMs();
     request.trace?.noteSubmitted(nowMs, terms.timeLeftMs);
+    if (this.#drain !== undefined && nowMs >= this.#drain.refusesAtMs) return this.#refuseDraining(this.#drain, nowMs);
     const resendsKeyed = this.settings.commands.ambiguousKeyed === "resend";
     const how = { resendsKeyed, isKept: this.ledger?.concerns(terms) === true };
     const onStream = (station: string, stream: OpenStream): void => {
@@ -280,6 +304,18 @@ export class Group {
     return { between: conflict.between, sinceMs: conflict.sinceMs };
   }
 
+  /** A datagram that claims to be a heartbeat of `station` was signed with another secret. */
+  noteForged(station: string, from: string): void {
+    if (!this.#stations.has(station)) return;
+    const count = (this.#forged.get(station)?.count ?? 0) + 1;
+    this.#forged.set(station, { count, from, atMs: this.#clock.nowMs() });
+  }
+
+  /** Datagrams that claimed to be of `station` but were signed with another secret, if any. */
+  forgedOf(station: string): ForgedHeartbeats | undefined {
+    return this.#forged.get(station);
+  }
+
   /** Result of the newest probe of `station`'s health page; undefined if there was none yet. */
   probeOf(station: string): LastProbe | undefined {
     return this.#probers.get(station)?.last;
@@ -291,12 +327,44 @@ export class Group {
     return { [Symbol.dispose]: () => this.#beatListeners.delete(listener) };
   }
 
-  switchover(station: string, reason: string): Promise<number> {
-    return this.#failover.switchover(station, reason);
+  /**
+   * Makes `station` active; resolves with the new epoch. `keepsStreams`: the replaced station may
+   * stream its replies to their end.
+   */
+  switchover(station: string, reason: string, keepsStreams = false): Promise<number> {
+    return this.#keepingStreams(keepsStreams, () => this.#failover.switchover(station, reason));
   }
 
-  setMaintenance(station: string, reason: string | undefined, forMs: number): void {
+  /** Returns to the primary in steps; resolves with the new epoch. */
+  failback(reason: string, keepsStreams = false): Promise<number> {
+    return this.#keepingStreams(keepsStreams, () => this.#failover.failback(reason));
+  }
+
+  /** Takes `station` out of service for `forMs`; `reason` undefined: puts it back. */
+  setMaintenance(station: string, reason: string | undefined, forMs: number, keepsStreams = false): void {
+    this.#streams.keep(station, keepsStreams && reason !== undefined);
     this.#failover.setMaintenance(station, reason, this.#clock.nowMs() + forMs);
+  }
+
+  /** Takes no new commands from `drain.refusesAtMs` on; undefined: takes them again. */
+  setDrain(drain: GroupDrain | undefined): void {
+    this.#drain = drain;
+  }
+
+  get drain(): GroupDrain | undefined {
+    return this.#drain;
+  }
+
+  /** Reports an order to the listeners of events. */
+  noteOrder(event: OrderEvent): void {
+    this.#tellOwn(event);
+  }
+
+  /** True if a station other than `station` could be active now. */
+  hasEligibleBeside(station: string): boolean {
+    return this.#failover.status.stations.some(
+      ({ name, assessment, liveness }) => name !== station && assessment.eligible && liveness === "alive",
+    );
   }
 
   onEvent(listener: (event: GroupEvent) => void): Disposable {
@@ -334,10 +402,30 @@ export class Group {
     }
   }
 
+  async #keepingStreams(isKept: boolean, change: () => Promise<number>): Promise<number> {
+    const from = this.activeStation;
+    this.#streams.keep(from, isKept);
+    try {
+      return await change();
+    } finally {
+      this.#streams.keep(from, false);
+    }
+  }
+
+  #refuseDraining({ reason, untilMs }: GroupDrain, nowMs: number): Promise<never> {
+    const refused = Promise.reject(drainingRefusal(reason, untilMs - nowMs));
+    this.#tell(refused, nowMs);
+    return refused;
+  }
+
   /** More that is known about a station's heartbeats, to be added to the evidence. */
   #heartbeatNote(station: string): string | undefined {
     const between = this.conflictOf(station)?.between;
     if (between !== undefined) return `heartbeats come from ${between.join(" and ")}, and prove nothing`;
+    const forged = this.forgedOf(station);
+    const agoMs = this.#clock.nowMs() - (forged?.atMs ?? Number.NEGATIVE_INFINITY);
+    if (forged !== undefined && agoMs < FORGED_SHOWN_MS)
+      return `a heartbeat from ${forged.from} was signed with another secret, ${agoInWords(agoMs)}`;
     const probe = this.probeOf(station);
     return probe && `last probe: ${probe.text}, ${agoInWords(this.#clock.nowMs() - probe.atMs)}`;
   }

@@ -4,7 +4,8 @@
  * that; if its station is lost then, the failover does not notice. This module counts such streams
  * and ends them in two cases: at once if their station is declared down, because a silent stream
  * would never end; and after a drain time if their station was replaced or taken out of service, so
- * that short streams can complete. The gateway ends a stream with an error, so that its reader
+ * that short streams can complete. An operator may order that a planned change leaves them alone.
+ * The gateway ends a stream with an error, so that its reader
  * cannot mistake it for the end of the body. A streamed reply is not repeated, because its caller
  * has already received a part of it.
  */
@@ -19,18 +20,51 @@ export interface OpenStreamsOptions {
   readonly onCut: (event: StreamsCut) => void;
 }
 
+/** Streams at one station, for the status. */
+export interface StreamStatus {
+  /** Replies that the station is streaming now. */
+  readonly streams: number;
+  /** Those that are ended after a drain time, and when; undefined if none are. */
+  readonly streamsEnding: { readonly streams: number; readonly inMs: number } | undefined;
+  /** Streams that the gateway has ended since its start, by reason. */
+  readonly streamsCut: Readonly<Record<StreamEnd, number>>;
+}
+
+interface Draining {
+  readonly timer: Disposable;
+  readonly streams: readonly OpenStream[];
+  readonly endsMs: number;
+}
+
 export class OpenStreams implements Disposable {
   readonly #options: OpenStreamsOptions;
   /** By station, in the order of opening. */
   readonly #open: Map<string, Set<OpenStream>> = new Map();
-  readonly #draining: Map<string, Disposable> = new Map();
+  readonly #draining: Map<string, Draining> = new Map();
+  /** Stations whose streams the next planned change leaves alone. */
+  readonly #kept: Set<string> = new Set();
+  readonly #cuts: Map<string, Record<StreamEnd, number>> = new Map();
 
   constructor(options: OpenStreamsOptions) {
     this.#options = options;
   }
 
-  countAt(station: string): number {
-    return this.#open.get(station)?.size ?? 0;
+  statusAt(station: string): StreamStatus {
+    const open = this.#open.get(station);
+    const draining = this.#draining.get(station);
+    const left = draining?.streams.filter((stream) => open?.has(stream)).length ?? 0;
+    const inMs = Math.max(0, Math.round((draining?.endsMs ?? 0) - this.#options.clock.nowMs()));
+    return {
+      streams: open?.size ?? 0,
+      streamsEnding: left === 0 ? undefined : { streams: left, inMs },
+      streamsCut: { ...(this.#cuts.get(station) ?? NO_CUTS) },
+    };
+  }
+
+  /** True: the planned change that follows leaves the streams of `station` alone. */
+  keep(station: string, isKept: boolean): void {
+    if (isKept) this.#kept.add(station);
+    else this.#kept.delete(station);
   }
 
   /** Notes that `station` has begun to stream a reply. */
@@ -52,17 +86,23 @@ export class OpenStreams implements Disposable {
         return;
       case "promoted":
         this.#spare(event.station);
-        return this.#drain(event.from);
+        return this.#leave(event.from, event.cause !== "failure");
       case "maintenance":
         // An active station is drained once another one replaces it. If there is no other station,
         // its streams continue.
-        if (event.reason !== undefined && event.station !== active) this.#drain(event.station);
+        if (event.reason === undefined) this.#kept.delete(event.station);
+        else if (event.station !== active) this.#leave(event.station, true);
     }
   }
 
   /** Cancels all pending drains. No stream is ended after that. */
   [Symbol.dispose](): void {
     for (const station of [...this.#draining.keys()]) this.#spare(station);
+  }
+
+  #leave(station: string, isPlanned: boolean): void {
+    const isKept = this.#kept.delete(station);
+    if (!isKept || !isPlanned) this.#drain(station);
   }
 
   #drain(station: string): void {
@@ -72,15 +112,16 @@ export class OpenStreams implements Disposable {
     const streams = [...(this.#open.get(station) ?? [])];
     if (streams.length === 0) return;
     const { clock, drainMs } = this.#options;
-    const timer = clock.at(clock.nowMs() + drainMs, () => {
+    const endsMs = clock.nowMs() + drainMs;
+    const timer = clock.at(endsMs, () => {
       this.#draining.delete(station);
       this.#cut(station, "replaced", streams);
     });
-    this.#draining.set(station, timer);
+    this.#draining.set(station, { timer, streams, endsMs });
   }
 
   #spare(station: string): void {
-    this.#draining.get(station)?.[Symbol.dispose]();
+    this.#draining.get(station)?.timer[Symbol.dispose]();
     this.#draining.delete(station);
   }
 
@@ -88,6 +129,9 @@ export class OpenStreams implements Disposable {
     const open = this.#open.get(station);
     const left = streams.filter((stream) => open?.delete(stream) === true);
     if (left.length === 0) return;
+    const cuts = this.#cuts.get(station) ?? { ...NO_CUTS };
+    cuts[reason] += left.length;
+    this.#cuts.set(station, cuts);
     this.#options.onCut({
       type: "streams-cut",
       station,
@@ -98,6 +142,8 @@ export class OpenStreams implements Disposable {
     for (const stream of left) stream.destroy(new StreamCutError(station, reason));
   }
 }
+
+const NO_CUTS: Readonly<Record<StreamEnd, number>> = { down: 0, replaced: 0 };
 
 /** Error with which the gateway ends a stream. */
 class StreamCutError extends Error {

@@ -7,6 +7,7 @@
  * | code                | status | meaning                                                                   |
  * | ------------------- | ------ | ------------------------------------------------------------------------- |
  * | NO_ELIGIBLE_STATION | 503    | no station could take it in time; try again after Retry-After             |
+ * | DRAINING            | 503    | nothing was sent: an operator ordered that no new commands are taken      |
  * | OVERLOADED          | 503    | no answer possible in time, refused early; come back after Retry-After    |
  * | LOCAL_SHORTAGE      | 503    | nothing was sent: the gateway's machine lacks a resource                  |
  * | MEMORY_USED_UP      | 503    | nothing was sent: the memory for callers is full; try after Retry-After   |
@@ -50,6 +51,11 @@ export const INTERNAL: Problem = {
 /** Retry-After if nothing better is known, in ms. */
 const RETRY_AFTER_MS = 1_000;
 
+/**
+ * Longest Retry-After of a group that takes no new commands, in ms: drains are often ended early.
+ */
+const DRAINING_RETRY_MS = 10_000;
+
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NO_ELIGIBLE_STATION: 503,
   OVERLOADED: 503,
@@ -65,6 +71,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
  */
 export const ENDING_CODES: readonly string[] = [
   ...["NO_ELIGIBLE_STATION", "OVERLOADED", "LOCAL_SHORTAGE", "MEMORY_USED_UP", "STALE_EPOCH", "DEADLINE_EXCEEDED"],
+  "DRAINING",
   ...["ATTEMPT_TIMEOUT", "AMBIGUOUS_OUTCOME", "UNREADABLE_REPLY", "STATION_UNREACHABLE", "INTERNAL_ERROR"],
   ...["REQUEST_TOO_LARGE", "REQUEST_TOO_SLOW", "CALL_ABORTED"],
 ];
@@ -106,6 +113,20 @@ function isCoded(error: unknown): boolean {
 /** A problem caused by the request itself. */
 export function refusal(status: number, code: string, detail: string): Problem {
   return { status, code, detail };
+}
+
+/**
+ * The group takes no new commands. The caller may come back at once, because another gateway may
+ * serve it by then, but not more often than every few seconds.
+ */
+export function drainingRefusal(reason: string, leftMs: number): RefusedRequest {
+  const detail = `not sent: by order this group takes no new commands (${reason})`;
+  return new RefusedRequest({
+    status: 503,
+    code: "DRAINING",
+    detail,
+    retryAfterMs: Math.max(RETRY_AFTER_MS, Math.min(leftMs, DRAINING_RETRY_MS)),
+  });
 }
 
 /** No more memory may be held for a request. */

@@ -29,6 +29,7 @@ interface CommandOptions {
   readonly seed?: number;
   readonly metrics?: true;
   readonly events?: string;
+  readonly json: boolean;
 }
 
 const MAX_CONFIG_BYTES = 4 * 1_024 ** 2;
@@ -45,6 +46,7 @@ export function registerProxyCommand(program: Command): void {
     .option("--seed <number>", "makes toxicity, jitter and the like repeatable", wholeNumberTo(MAX_SEED))
     .option("--metrics", "answer GET /metrics, for Prometheus")
     .option("--events <file>", "append what is injected to which connection, as JSON lines; - is standard output")
+    .option("--json", "log, and say that it is ready, in JSON", false)
     .addHelpText(
       "after",
       `
@@ -59,7 +61,7 @@ Examples:
 }
 
 async function runProxy(options: CommandOptions): Promise<void> {
-  const { log } = processLog();
+  const { log } = processLog(undefined, options.json);
   const seed = options.seed ?? randomInt(MAX_SEED);
   const events = new EventLog({ write: eventWriter(options.events) });
   const authority = new CertificateAuthority();
@@ -93,8 +95,11 @@ async function runProxy(options: CommandOptions): Promise<void> {
     await proxies.close();
     process.exit(0);
   });
+  const ready = { ready: true, pid: process.pid, listen: `http://${shownAddress({ host, port })}`, seed };
   LogOutput.standardOutput().write(
-    `gsf proxy listening on http://${shownAddress({ host, port })}, ${proxies.all.length} proxies, seed ${seed}\n`,
+    options.json
+      ? `${JSON.stringify({ ...ready, proxies: proxies.all.length })}\n`
+      : `gsf proxy listening on http://${shownAddress({ host, port })}, ${proxies.all.length} proxies, seed ${seed}\n`,
   );
 }
 

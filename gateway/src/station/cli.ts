@@ -48,6 +48,7 @@ interface StationOptions {
   readonly check?: URL;
   readonly checkInterval: number;
   readonly checkTimeout: number;
+  readonly json: boolean;
 }
 
 export function registerStationCommand(program: Command): void {
@@ -74,6 +75,7 @@ export function registerStationCommand(program: Command): void {
     .addOption(
       new Option("--check-timeout <duration>", "how long a check may take").argParser(durationOf).default(1_000, "1s"),
     )
+    .option("--json", "log, and say that it is ready, in JSON", false)
     .addHelpText(
       "after",
       `
@@ -117,15 +119,19 @@ async function runStation(options: StationOptions): Promise<void> {
     arrivals[Symbol.dispose]();
     return relay.close().then(() => process.exit(0));
   });
-  const { log } = processLog();
+  const { log } = processLog(undefined, options.json);
   for (const warning of options.secretFile.map(openTo)) if (warning !== undefined) log.warn(warning);
   followSecrets(options.secretFile, [beats, relay], log);
   stopAsked(log).then(stop);
   obeyParent(faults);
   beatWhileServiceLives(options, beats, log, checking.signal);
   const onwards = relayTo === undefined ? "" : `, relaying to ${relayTo.href}`;
+  const at = { host: listen.host, port };
+  const ready = { ready: true, pid: process.pid, listen: `http://${shownAddress(at)}`, relayTo: relayTo?.href ?? null };
   LogOutput.standardOutput().write(
-    `gsf station ${name} listening on http://${shownAddress({ host: listen.host, port })}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
+    options.json
+      ? `${JSON.stringify(ready)}\n`
+      : `gsf station ${name} listening on http://${shownAddress(at)}, beating every ${interval} ms to ${shownAddress(heartbeatTo)}${onwards}\n`,
   );
 }
 

@@ -9,15 +9,19 @@ import { after, test } from "node:test";
 import type { VirtualClock } from "ground-station-failover/sim";
 import { Agent, request } from "undici";
 import { probedPair } from "../../../../test/worlds/probed-pair.ts";
-import type { Gateway } from "../../compose.ts";
+import type { Gateway, GatewayEvent } from "../../compose.ts";
 import { CallHistory } from "../../fleet/call-history.ts";
 import { EventHistory } from "../../fleet/event-history.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
+import { StandingOrders } from "../../fleet/standing-orders.ts";
 import { BeatStreams } from "../heartbeats/beat-streams.ts";
 import { createLog } from "../telemetry/log.ts";
+import { ControlAccess, type ControlToken } from "./control-access.ts";
 import { type ControlListener, listenForControl } from "./control-api.ts";
 import { Explainer } from "./explain-api.ts";
 import { LiveFeed } from "./live-feed.ts";
+
+const READ_TOKEN = "a-read-token-of-many-bytes";
 
 interface Fixture {
   readonly control: ControlListener;
@@ -53,6 +57,13 @@ after(async () => {
 });
 
 async function controlOf(token?: string): Promise<Fixture> {
+  const tokens: ControlToken[] =
+    token === undefined
+      ? []
+      : [
+          { name: "sara", may: "operate", value: token },
+          { name: "prometheus", may: "read", value: READ_TOKEN },
+        ];
   const { gateway, clock, silent } = probedPair();
   const stop = new AbortController();
   const running = gateway.run(stop.signal);
@@ -69,7 +80,14 @@ async function controlOf(token?: string): Promise<Fixture> {
   const made = { metrics: 0 };
   const control = await listenForControl({
     listen: { host: "127.0.0.1", port: 0 },
-    token,
+    access: new ControlAccess(tokens, clock),
+    orders: new StandingOrders({
+      groups: gateway.groups,
+      clock,
+      unixNowMs: () => 1e12 + clock.nowMs(),
+      drainDelayMs: 1_000,
+    }),
+    version: "0.0.0",
     groups: gateway.groups,
     feed,
     explainer,
@@ -164,13 +182,22 @@ test("[G3] status tells who serves, the evidence, phi and its thresholds; nothin
   assert.match(JSON.stringify(later.stations[0].assessment.evidence), /heartbeats down/);
 });
 
-test("[F7] a switchover is carried out and answered with the new epoch, and logged with its reason", async () => {
-  const { ask, gateway, logged } = await controlOf();
+test("[F7] a switchover is carried out and answered with the new epoch, and in the trail with its reason", async () => {
+  const { ask, gateway } = await controlOf();
+  const told: GatewayEvent[] = [];
+  gateway.onEvent((event) => told.push(event));
   const answer = await ask("/v1/groups/atlantic/switchover", order({ to: "backup", reason: "antenna work" }));
   assert.equal(answer.status, 200, answer.text);
   assert.deepEqual(answer.json, { group: "atlantic", active: "backup", epoch: 2 });
   assert.equal(gateway.groups.get("atlantic")?.activeStation, "backup");
-  assert.match(logged.join(), /antenna work/);
+  const given = told.find((event) => event.type === "order");
+  assert.deepEqual(
+    { ...given, atMs: 0 },
+    {
+      ...{ type: "order", group: "atlantic", order: "switchover", outcome: "done", station: "backup" },
+      ...{ reason: "antenna work", by: { token: undefined, address: "127.0.0.1", name: undefined }, atMs: 0 },
+    },
+  );
 });
 
 test("[F7] a switchover to a station that is not eligible, or active already, is a conflict with its reason", async () => {
@@ -224,6 +251,93 @@ test("[F7] maintenance of the active station makes another one active, and can b
   assert.equal((await ask(path, order({ station: "primary", reason: null }))).status, 200);
   assert.equal((await ask("/v1/status")).json.groups.atlantic.stations[0].maintenance, undefined);
   assertProblem(await ask(path, order({ station: "primary", reason: "x", forMs: -1 })), 400, /forMs/);
+});
+
+test("[F7] an order is kept with its giver, its reason and its end; the status and the trail show it until it ends", async () => {
+  const { ask, clock } = await controlOf("a-token-of-many-bytes");
+  const authorization = "Bearer a-token-of-many-bytes";
+  const given = (body: unknown): Asked => {
+    const asked = order(body);
+    return { ...asked, headers: { ...asked.headers, authorization } };
+  };
+  const path = "/v1/groups/atlantic/maintenance";
+  const begun = await ask(path, given({ station: "backup", reason: "new disk", forMs: 60_000, by: "Sara" }));
+  assert.deepEqual(
+    { ...begun.json, untilUnixMs: 0 },
+    {
+      ...{ group: "atlantic", station: "backup", active: "primary", epoch: 1, reason: "new disk" },
+      ...{ untilUnixMs: 0, durable: false },
+    },
+  );
+  const [shown] = (await ask("/v1/status", { headers: { authorization } })).json.groups.atlantic.orders;
+  assert.deepEqual([shown.kind, shown.by.token, shown.by.name, shown.leftMs], ["maintenance", "sara", "Sara", 60_000]);
+  await clock.advanceBy(60_000);
+  const { inForce, trail } = (await ask("/v1/orders", { headers: { authorization } })).json;
+  assert.deepEqual(inForce, []);
+  assert.deepEqual(
+    trail.map(({ outcome, unixMs }: { outcome: string; unixMs: number }) => [outcome, unixMs - trail[0].unixMs]),
+    [
+      ["begun", 0],
+      ["expired", 60_000],
+    ],
+  );
+});
+
+test("[F7] failback and drain are taken, and refused with the reason where they cannot be", async () => {
+  const { ask, clock, silent } = await controlOf();
+  const at = (name: string): string => `/v1/groups/atlantic/${name}`;
+  assertProblem(await ask(at("failback"), order({ reason: "x" })), 409, /primary is active already/);
+  await ask(at("switchover"), order({ to: "backup", reason: "antenna work" }));
+  const back = ask(at("failback"), order({ reason: "it is done" }));
+  let isBack = false;
+  back.then(() => {
+    isBack = true;
+  });
+  while (!isBack) {
+    await clock.advanceBy(100);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual((await back).json, { group: "atlantic", active: "primary", epoch: 3 });
+  const drained = await ask(at("drain"), order({ reason: "move", forMs: 60_000 }));
+  assert.deepEqual([drained.status, drained.json.station, drained.json.reason], [200, null, "move"]);
+  assert.equal((await ask("/v1/status")).json.groups.atlantic.isDraining, true);
+  assert.equal((await ask(at("drain"), order({ reason: null }))).json.reason, null);
+  assert.equal((await ask("/v1/status")).json.groups.atlantic.isDraining, false);
+  silent.add("backup");
+  await clock.advanceBy(2_000);
+  assertProblem(await ask(at("drain"), order({ station: "primary", reason: "x" })), 409, /no other station/);
+  assertProblem(await ask(at("drain"), order({ station: "moon", reason: "x" })), 400, /there are primary, backup/);
+  assertProblem(await ask(at("drain"), order({ reason: "x", forMs: 1e12 })), 400, /forMs/);
+});
+
+test("[G6] a token that may only read reads everything and orders nothing", async () => {
+  const { ask, gateway } = await controlOf("a-token-of-many-bytes");
+  const authorization = `Bearer ${READ_TOKEN}`;
+  for (const path of ["/v1/status", "/metrics", "/v1/orders", "/v1/openapi.json"])
+    assert.equal((await ask(path, { headers: { authorization } })).status, 200, path);
+  for (const name of ["switchover", "failback", "maintenance", "drain"]) {
+    const asked = order({ to: "backup", reason: "x" });
+    const answer = await ask(`/v1/groups/atlantic/${name}`, { ...asked, headers: { ...asked.headers, authorization } });
+    assertProblem(answer, 403, /prometheus may only read/);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+    assertProblem(await ask("/v1/status", { method, headers: { authorization } }), 403, /may only read/);
+  assert.equal(gateway.groups.get("atlantic")?.epoch, 1);
+});
+
+test("[G6] a flood of wrong tokens → 429 with Retry-After; probes are answered, no token is logged", async () => {
+  const { ask, logged } = await controlOf("a-token-of-many-bytes");
+  const guesses: Answer[] = [];
+  for (let guess = 0; guess < 12; guess++)
+    guesses.push(await ask("/v1/status", { headers: { authorization: `Bearer guess-${guess}` } }));
+  assert.deepEqual(
+    guesses.map(({ status }) => status),
+    [...Array<number>(10).fill(401), 429, 429],
+  );
+  assert.equal(guesses.at(-1)?.headers["retry-after"], "3");
+  assert.equal((await ask("/readyz")).status, 200);
+  assert.equal(logged.filter((line) => line.includes("a wrong control token")).length, 1);
+  assert.doesNotMatch(logged.join(), /guess-|a-token-of-many-bytes/);
 });
 
 test("events are streamed as they happen", async () => {

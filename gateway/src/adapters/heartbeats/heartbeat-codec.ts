@@ -45,7 +45,7 @@ export interface HeartbeatMessage extends StationBeat {
 export type Decoded =
   | { readonly type: "message"; readonly message: HeartbeatMessage; readonly key: KeyObject }
   | { readonly type: "malformed" }
-  | { readonly type: "forged" };
+  | { readonly type: "forged"; readonly claimed: Pick<HeartbeatMessage, "group" | "station"> };
 
 const MAGIC = Buffer.from("GSFB");
 const VERSION = 1;
@@ -56,7 +56,6 @@ const MAX_NAME_BYTES = 128;
 const MAX_TOKEN_BYTES = 64;
 const CHALLENGE_BYTES = 16;
 const MALFORMED: Decoded = { type: "malformed" };
-const FORGED: Decoded = { type: "forged" };
 
 /** Signs and verifies with secrets that it does not reveal. */
 export class HeartbeatCodec {
@@ -116,7 +115,7 @@ export class HeartbeatCodec {
     const signature = datagram.subarray(length - MAC_BYTES);
     for (const key of this.#keysOf(message))
       if (timingSafeEqual(mac(datagram, key), signature)) return { type: "message", message, key };
-    return FORGED;
+    return { type: "forged", claimed: message };
   }
 
   #keysOf({ group, station }: Pick<HeartbeatMessage, "group" | "station">): readonly KeyObject[] {

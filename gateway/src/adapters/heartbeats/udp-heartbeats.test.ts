@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { systemClock } from "ground-station-failover";
 import { pino } from "pino";
+import { probedPair } from "../../../../test/worlds/probed-pair.ts";
 import type { BeatAdmission, StationBeat } from "../../fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "../../fleet/heartbeat-sessions.ts";
 import type { HeartbeatSecrets } from "../../fleet/settings.ts";
@@ -249,4 +250,21 @@ describe("[G6] pushed heartbeats", () => {
     await using at = await receiving();
     await assert.rejects(receiving(at.listener.address.port), { code: "EADDRINUSE" });
   });
+});
+
+test("[G6] a station signs with another secret → its status says so, and from where", async () => {
+  const { gateway } = probedPair();
+  const log = pino({ level: "silent" });
+  await using listener = await listenForHeartbeats(gateway, {
+    listen: { host: "127.0.0.1", port: 0 },
+    secrets: shared(SECRET),
+    log,
+  });
+  const group = gateway.groups.get("atlantic");
+  using _beating = sender(listener.address.port, { station: "primary", secrets: [Buffer.from("another secret")] });
+  while (group?.forgedOf("primary") === undefined) await new Promise(setImmediate);
+  assert.equal(group.forgedOf("primary")?.from, "127.0.0.1");
+  const [primary] = group.status.stations;
+  assert.match(JSON.stringify(primary?.assessment.evidence), /127\.0\.0\.1 was signed with another secret/);
+  assert.equal(group.forgedOf("backup"), undefined);
 });

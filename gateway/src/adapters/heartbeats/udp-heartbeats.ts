@@ -58,12 +58,19 @@ export interface HeartbeatListenerOptions {
 const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
 const LOG_EVERY_MS = 1_000;
 
+/** What the listener needs of a gateway. */
+interface BeatReceiver {
+  receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined;
+  /** A datagram that claims to be of this station was signed with none of its secrets. */
+  noteForged?(claimed: Pick<StationBeat, "group" | "station">, from: string): void;
+}
+
 /**
  * Listens for heartbeats and passes them to `gateway`. Rejects with the operating system's error if
  * it cannot listen.
  */
 export async function listenForHeartbeats(
-  gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
+  gateway: BeatReceiver,
   { listen, secrets, log }: HeartbeatListenerOptions,
 ): Promise<HeartbeatListener> {
   const codec = new HeartbeatCodec(secrets);
@@ -121,18 +128,13 @@ class Receiver {
     malformed: 0,
     forged: 0,
   };
-  readonly #gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined };
+  readonly #gateway: BeatReceiver;
   readonly #codec: HeartbeatCodec;
   readonly #socket: Socket;
   readonly #log: Log;
   readonly #loggedAtMs: Map<Kind, number> = new Map();
 
-  constructor(
-    gateway: { receiveBeat(beat: StationBeat, from: string): BeatAdmission | undefined },
-    codec: HeartbeatCodec,
-    socket: Socket,
-    log: Log,
-  ) {
+  constructor(gateway: BeatReceiver, codec: HeartbeatCodec, socket: Socket, log: Log) {
     this.#gateway = gateway;
     this.#codec = codec;
     this.#socket = socket;
@@ -141,7 +143,10 @@ class Receiver {
 
   receive(datagram: Buffer, from: RemoteInfo): void {
     const decoded = this.#codec.decode(datagram);
-    if (decoded.type === "forged") return this.#dropped("forged", from);
+    if (decoded.type === "forged") {
+      this.#gateway.noteForged?.(decoded.claimed, from.address);
+      return this.#dropped("forged", from, decoded.claimed);
+    }
     if (decoded.type === "malformed" || decoded.message.type !== "beat") return this.#dropped("malformed", from);
     const { message: beat, key } = decoded;
     const admission = this.#gateway.receiveBeat(beat, shownAddress({ host: from.address, port: from.port }));
@@ -165,7 +170,7 @@ class Receiver {
     this.#socket.send(answer, from.port, from.address, () => undefined);
   }
 
-  #dropped(kind: Dropped, from: RemoteInfo, beat?: StationBeat): void {
+  #dropped(kind: Dropped, from: RemoteInfo, beat?: Pick<StationBeat, "group" | "station">): void {
     const count = ++this.counters[kind];
     const nowMs = performance.now();
     if (nowMs - (this.#loggedAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;

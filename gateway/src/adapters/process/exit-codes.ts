@@ -6,37 +6,37 @@
  */
 import { visible } from "../telemetry/visible.ts";
 
+const ENDINGS = {
+  ok: { code: 0, meaning: "done; or stopped as asked, with all work in flight finished" },
+  promiseBroken: { code: 1, meaning: "what was asked for did not come true, such as a refused order" },
+  usage: { code: 2, meaning: "unknown subcommand, option or value; no access; a Node that is too old" },
+  configuration: {
+    code: 3,
+    meaning: "the configuration file cannot be read or is not valid, or the gateway's state cannot be used",
+  },
+  cannotListen: { code: 4, meaning: "an address or port cannot be had" },
+  unreachable: { code: 5, meaning: "no gateway answers at the control listener" },
+  internal: { code: 70, meaning: "a fault of gsf itself; please report it" },
+  interrupted: { code: 130, meaning: "stopped at once by a second SIGINT" },
+  terminated: { code: 143, meaning: "stopped at once by a second SIGTERM" },
+} as const;
+
+export type ExitName = keyof typeof ENDINGS;
+
 export const EXIT: Readonly<Record<ExitName, number>> = {
-  /** The command is done, or it was asked to stop and all work in flight has finished. */
-  ok: 0,
-  /** The request was not fulfilled: a demo broke its promise, or a switchover was refused. */
-  promiseBroken: 1,
-  /** Unknown subcommand, option or value; or a Node version that is too old. */
-  usage: 2,
-  /** The configuration file cannot be read, or it is not valid. */
-  configuration: 3,
-  /** The process cannot listen on an address or port. */
-  cannotListen: 4,
-  /** The gateway's control listener did not answer. */
-  unreachable: 5,
-  /** A bug in this program. */
-  internal: 70,
-  /** Stopped at once by a second SIGINT. */
-  interrupted: 130,
-  /** Stopped at once by a second SIGTERM. */
-  terminated: 143,
+  ok: ENDINGS.ok.code,
+  promiseBroken: ENDINGS.promiseBroken.code,
+  usage: ENDINGS.usage.code,
+  configuration: ENDINGS.configuration.code,
+  cannotListen: ENDINGS.cannotListen.code,
+  unreachable: ENDINGS.unreachable.code,
+  internal: ENDINGS.internal.code,
+  interrupted: ENDINGS.interrupted.code,
+  terminated: ENDINGS.terminated.code,
 };
 
-export type ExitName =
-  | "ok"
-  | "promiseBroken"
-  | "usage"
-  | "configuration"
-  | "cannotListen"
-  | "unreachable"
-  | "internal"
-  | "interrupted"
-  | "terminated";
+/** The codes with their meaning, for help, manual and documentation. */
+export const EXIT_TABLE: ReadonlyArray<{ readonly code: number; readonly meaning: string }> = Object.values(ENDINGS);
 
 /** An error that its reader can correct. `ending`: how the program ends because of it. */
 export class UserError extends Error {

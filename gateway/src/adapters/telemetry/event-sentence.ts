@@ -65,12 +65,19 @@ export function sentenceOf(event: ToldEvent): string {
   return visible(sentenceOfPart(event));
 }
 
-type OfAPart = AsyncEvent["type"] | StateEvent["type"] | "epoch-unstored" | "ledger-trouble" | "certificate-expiring";
+type OfAPart =
+  | AsyncEvent["type"]
+  | StateEvent["type"]
+  | "epoch-unstored"
+  | "ledger-trouble"
+  | "certificate-expiring"
+  | "order";
 
 function sentenceOfPart(event: ToldEvent): string {
   if (isOfState(event)) return stateSentence(event);
   if (isAsyncEvent(event)) return asyncSentenceOf(event);
   if (event.type === "certificate-expiring") return expiring(event);
+  if (event.type === "order") return ordered(event);
   return event.type === "ledger-trouble" ? ledgerSentence(event) : told(event);
 }
 
@@ -133,10 +140,7 @@ function told(event: Exclude<ToldEvent, { type: OfAPart }>): string {
         `${event.heldBytes} of ${event.maxBytes} bytes are held, ${event.callerBytes} of them for ${event.caller}`
       );
     case "streams-cut":
-      return (
-        `${event.streams} replies that ${event.station} was streaming were cut: ` +
-        (event.reason === "down" ? "it is down" : "another station serves in its place")
-      );
+      return cut(event);
     case "unread-body":
       return `${event.station} answered with a body that was not read: ${event.reason}`;
     case "local-shortage":
@@ -186,6 +190,22 @@ export function expiring(event: {
   const days = leftMs / DAY_MS;
   const left = days >= 2 ? `${Math.floor(days)} days` : `${Math.ceil(days * 24)} hours`;
   return `${what} expires in ${left}, on ${expiresAt}; renew it: files that change are read again`;
+}
+
+function cut({ streams, station, reason }: Extract<GroupEvent, { type: "streams-cut" }>): string {
+  const why = reason === "down" ? "it is down" : "another station serves in its place";
+  return `${streams} replies that ${station} was streaming were cut: ${why}`;
+}
+
+/** Who, what, why, and until when. */
+function ordered(event: Extract<GroupEvent, { type: "order" }>): string {
+  const { order, outcome, station, reason, by, refusal, untilUnixMs } = event;
+  const what = station === undefined ? `${order} of the group` : `${order} of ${station}`;
+  const name = by.name ?? (by.token === undefined ? "an operator" : `token ${by.token}`);
+  const proof = by.name !== undefined && by.token !== undefined ? `token ${by.token}, ` : "";
+  const until = untilUnixMs === undefined ? "" : `, until ${new Date(untilUnixMs).toISOString()}`;
+  const why = refusal === undefined ? "" : `; refused: ${refusal}`;
+  return `order of ${name} (${proof}${by.address}): ${what} ${outcome}${until}: ${reason}${why}`;
 }
 
 function overloaded(event: Extract<GroupEvent, { type: "overload" }>): string {

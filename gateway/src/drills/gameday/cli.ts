@@ -5,6 +5,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { countOption, durationOption, repeated } from "../options.ts";
+import { withJsonLines } from "../printed-lines.ts";
 import { FORMATS, type Format } from "../report-output.ts";
 import type { DayOptions } from "./day.ts";
 import { FINDING_CLASSES, MARK_KEYS, ROLES } from "./events.ts";
@@ -35,8 +36,12 @@ Examples:
     .join(", ")}
   $ gsf gameday report --out day.html`;
 
-/** The options that all commands have. */
+/** The options that all commands have, and `--json` for those that only print what they did. */
 function withDay(command: Command): Command {
+  return withJsonLines(withDayOnly(command));
+}
+
+function withDayOnly(command: Command): Command {
   return command
     .option("--day <id>", "the game day (default: the one that is held)")
     .option("--by <name>", "who you are (default: the user of this machine)")
@@ -66,6 +71,10 @@ function registerPreparation(gameDay: Command): void {
     .option("--environment <name>", "where it is held", "local")
     .option("--from <time>", "begin of the window")
     .option("--until <time>", "end of the window")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ gsf gameday new "Loss of the primary" drills/primary-killed.yaml --owner Ana --driver Ben',
+    )
     .action(async (title: string, files: string[], options: NewOptions) =>
       (await import("./prepare.ts")).newDay(title, files, options),
     );
@@ -81,6 +90,10 @@ function registerPreparation(gameDay: Command): void {
     .addOption(new Option("--recover-within <duration>").argParser(durationOption))
     .option("--team <name>", "calibration is by team", "")
     .option("--late", "write it down although the injection has begun; it counts nowhere", false)
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ gsf gameday predict 1 "we fail over in two seconds" --expect held --confidence 80',
+    )
     .action(async (experiment: string, words: string[], options: PredictOptions) =>
       (await import("./prepare.ts")).predict(experiment, words, options),
     );
@@ -88,6 +101,7 @@ function registerPreparation(gameDay: Command): void {
     .description("check that the day can begin: roles, experiments, halt, rollback, predictions")
     .option("--test-halt", "pull the lever and release it, to see that it works", false)
     .option("--rehearsed <experiment:text>", "a rollback that was rehearsed by hand; may be repeated", repeated, [])
+    .addHelpText("after", "\nExample:\n  $ gsf gameday brief --test-halt")
     .action(async (options: BriefOptions) => (await import("./prepare.ts")).brief(options));
 }
 
@@ -99,6 +113,7 @@ function registerHolding(gameDay: Command): void {
     .option("--unbriefed", "run although the day is not briefed", false)
     .option("--collect", "take the result of the run that has not ended from its journal", false)
     .option("--journal <run>", "take a run that was held without the game day, by the name of its journal")
+    .addHelpText("after", "\nExample:\n  $ gsf gameday run 1")
     .action(async (experiment: string, more: string[], options: RunOptions) =>
       (await import("./hold.ts")).run(experiment, more, options),
     );
@@ -114,12 +129,14 @@ function registerHolding(gameDay: Command): void {
     .option("--at <time>", "when it happened (default: now)")
     .addOption(new Option("--ago <duration>", "how long ago it happened").argParser(durationOption))
     .option("--run <number>", "the run it belongs to, or none (default: the last one)")
+    .addHelpText("after", '\nExample:\n  $ gsf gameday mark d "saw it on the board"')
     .action(async (key: string, words: string[], options: MarkOptions) =>
       (await import("./hold.ts")).mark(key, words, options),
     );
   withDay(gameDay.command("halt"))
     .description("stop every drill of the store, now")
     .argument("[reason...]", "why")
+    .addHelpText("after", '\nExample:\n  $ gsf gameday halt "a real incident"')
     .action(async (words: string[], options: DayOptions) => (await import("./hold.ts")).halt(words, options));
   for (const [name, status, what] of [
     ["debrief", "debriefed", "the day was talked through"],
@@ -128,6 +145,7 @@ function registerHolding(gameDay: Command): void {
     withDay(gameDay.command(name))
       .description(`say that ${what}`)
       .argument("[text...]", "in words")
+      .addHelpText("after", `\nExample:\n  $ gsf gameday ${name} "all were there"`)
       .action(async (words: string[], options: DayOptions) =>
         (await import("./hold.ts")).endDay(status, words, options),
       );
@@ -136,19 +154,26 @@ function registerHolding(gameDay: Command): void {
 interface ReportOptions extends DayOptions {
   readonly format?: Format;
   readonly out?: string;
+  readonly json: boolean;
 }
 
 function registerReport(gameDay: Command): void {
-  withDay(gameDay.command("report"))
+  withDayOnly(gameDay.command("report"))
     .description("one page: predictions, timeline, surprises, findings, numbers, what was not tested, how to repeat")
     .addOption(new Option("--format <format>", "default: by the ending of --out, else markdown").choices([...FORMATS]))
     .option("--out <file>", "write into this file (default: standard output)")
+    .option("--json", "the same as --format json", false)
+    .addHelpText("after", "\nExample:\n  $ gsf gameday report --out day.html")
     .action(async (options: ReportOptions) => (await import("./report-command.ts")).report(options));
   gameDay
     .command("list")
     .description("the game days of a store")
     .option("--store <directory>", "where game days are")
-    .action(async (options: DayOptions) => (await import("./report-command.ts")).list(options));
+    .option("--json", "answer in JSON", false)
+    .addHelpText("after", "\nExample:\n  $ gsf gameday list")
+    .action(async (options: DayOptions & { readonly json: boolean }) =>
+      (await import("./report-command.ts")).list(options),
+    );
 }
 
 function severity(text: string): number {
@@ -157,11 +182,12 @@ function severity(text: string): number {
 }
 
 function registerFindings(gameDay: Command): void {
-  const findings = withDay(gameDay.command("findings"))
+  const findings = withDayOnly(gameDay.command("findings"))
     .description("findings that are open; with --overdue, exit code 1 if there are any")
     .option("--overdue", "only what is overdue", false)
     .option("--all", "closed ones too", false)
     .option("--json", "answer in JSON", false)
+    .addHelpText("after", "\nExample:\n  $ gsf gameday findings --overdue")
     .action(async (options: ListOptions) => (await import("./findings.ts")).listFindings(options));
   withDay(findings.command("add"))
     .description("write down a finding")
@@ -175,6 +201,10 @@ function registerFindings(gameDay: Command): void {
     .option("--evidence <text>", "a link, a file, a line of a log; may be repeated", repeated, [])
     .option("--ticket <text>", "where it is tracked", "")
     .option("--run <number>", "the run it belongs to, or none (default: the last one)")
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ gsf gameday findings add "no alert fired" --severity 2 --class observability --owner Ana --due 2026-12-31',
+    )
     .action(async (words: string[], _: object, command: Command) =>
       (await import("./findings.ts")).addFinding(words, command.optsWithGlobals() as AddOptions),
     );
@@ -186,6 +216,7 @@ function registerFindings(gameDay: Command): void {
     .option("--owner <name>")
     .option("--due <date>")
     .option("--ticket <text>")
+    .addHelpText("after", "\nExample:\n  $ gsf gameday findings set F1 --status accepted")
     .action(async (finding: string, words: string[], _: object, command: Command) =>
       (await import("./findings.ts")).changeFinding(finding, words, command.optsWithGlobals() as ChangeOptions),
     );
@@ -195,6 +226,7 @@ function registerFindings(gameDay: Command): void {
     .argument("<text...>", "what is to be done")
     .requiredOption("--owner <name>", "who does it")
     .requiredOption("--due <date>", "until when")
+    .addHelpText("after", '\nExample:\n  $ gsf gameday findings act F1 "add an alert" --owner Ana --due 2026-12-31')
     .action(async (finding: string, words: string[], _: object, command: Command) =>
       (await import("./findings.ts")).addAction(
         finding,
@@ -205,5 +237,6 @@ function registerFindings(gameDay: Command): void {
   withDay(gameDay.command("verify"))
     .description("close a finding by a later run of the same experiment that held; exit code 1 if there is none")
     .argument("<finding>", "F1, or DAY/F1")
+    .addHelpText("after", "\nExample:\n  $ gsf gameday verify F1")
     .action(async (finding: string, options: DayOptions) => (await import("./findings.ts")).verify(finding, options));
 }

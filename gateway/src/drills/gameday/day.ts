@@ -5,6 +5,7 @@
 import { userInfo } from "node:os";
 import { UserError } from "../../adapters/process/exit-codes.ts";
 import { plainText } from "../pictures/escaping.ts";
+import { printLines } from "../printed-lines.ts";
 import { storeDirectory } from "../store.ts";
 import { type DayView, foldDay } from "./fold.ts";
 import { type Author, dayIds, readDay } from "./ledger.ts";
@@ -90,5 +91,5 @@ export function chosenExperiment(view: DayView, asked: string): DayView["plan"][
 
 /** Prints lines on standard output. */
 export function print(...lines: readonly string[]): void {
-  process.stdout.write(`${lines.join("\n")}\n`);
+  printLines(lines);
 }

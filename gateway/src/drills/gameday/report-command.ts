@@ -11,13 +11,15 @@ import { dayReport } from "./report.ts";
 import type { DayReportInput } from "./report-input.ts";
 
 /** `gsf gameday report`. What was tampered with is named on standard error too. */
-export function report(options: DayOptions & { readonly format?: Format; readonly out?: string }): void {
+export function report(
+  options: DayOptions & { readonly format?: Format; readonly out?: string; readonly json?: boolean },
+): void {
   const store = storeOf(options);
   const view = chosenDay(store, options);
   const { days, unreadable } = allDays(store);
   const { runs, broken } = readRuns(store);
   const input = { view, others: days, runs, nowMs: Date.now() };
-  const format = formatOf(options.format, options.out);
+  const format = options.json === true ? "json" : formatOf(options.format, options.out);
   const text = format === "json" ? `${JSON.stringify(dayJson(input))}\n` : written(dayReport(input), format);
   writeReport(text, options.out);
   const problems = [
@@ -67,8 +69,14 @@ function dayJson({ view, others, nowMs }: DayReportInput): object {
 }
 
 /** `gsf gameday list`. */
-export function list(options: DayOptions): void {
+export function list(options: DayOptions & { readonly json: boolean }): void {
   const { days, unreadable } = allDays(storeOf(options));
+  if (options.json) {
+    const listed = days.map(({ id, status, plan, runs, findings, plannedMs }) => {
+      return { id, status, title: plan.title, plannedUnixMs: plannedMs, runs: runs.length, findings: findings.length };
+    });
+    return print(JSON.stringify({ days: listed, unreadable }));
+  }
   for (const day of days) print(line(day));
   if (days.length === 0) print("there is no game day");
   for (const problem of unreadable) process.stderr.write(`gsf: ${plainText(problem)}\n`);

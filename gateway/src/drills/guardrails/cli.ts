@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import { EXIT, UserError } from "../../adapters/process/exit-codes.ts";
 import { visibleLines } from "../../adapters/telemetry/visible.ts";
+import { printLines, withJsonLines } from "../printed-lines.ts";
 import { storeDirectory } from "../store.ts";
 import { engageLever, leverState, leverTrail, releaseLever } from "./lever.ts";
 import { isRunning } from "./process-identity.ts";
@@ -35,7 +36,10 @@ export function registerChaosCommands(program: Command): void {
     .action(saying(release));
   withStore(chaos.command("status"))
     .description("say whether drills are halted, which ones run, and what earlier ones left")
-    .addHelpText("after", "\nExit code: 0 nothing is left and drills are not halted, 1 otherwise.")
+    .addHelpText(
+      "after",
+      "\nExit code: 0 nothing is left and drills are not halted, 1 otherwise.\n\nExample:\n  $ gsf chaos status",
+    )
     .action(saying(status));
   withStore(chaos.command("recover"))
     .description("lift what a run left whose process died, from its undo journal")
@@ -44,7 +48,8 @@ export function registerChaosCommands(program: Command): void {
     .option("--by <name>", "who discards")
     .addHelpText(
       "after",
-      "\nExit code: 0 nothing is left, 1 something could not be lifted; it is tried again next time.",
+      "\nExit code: 0 nothing is left, 1 something could not be lifted; it is tried again next time." +
+        "\n\nExample:\n  $ gsf chaos recover",
     )
     .action(saying(recover));
 }
@@ -62,7 +67,7 @@ function saying<Flags>(command: (flags: Flags) => void | Promise<void>): (flags:
 }
 
 function withStore(command: Command): Command {
-  return command.option(
+  return withJsonLines(command).option(
     "--store <directory>",
     "where drills keep their state (default: GSF_STORE, or ~/.local/state/gsf)",
   );
@@ -150,5 +155,5 @@ function now(): string {
 }
 
 function print(...lines: string[]): void {
-  process.stdout.write(`${visibleLines(lines)}\n`);
+  printLines(lines.map((line) => visibleLines([line])));
 }

@@ -22,7 +22,8 @@ export function registerRotationCommands(drill: Command): void {
     .option("--json", "answer in JSON", false)
     .addHelpText(
       "after",
-      "\nOrder: what deviated, what was never run, what was held longest ago; categories take turns.",
+      "\nOrder: what deviated, what was never run, what was held longest ago; categories take turns." +
+        "\n\nExample:\n  $ gsf drill next --count 3",
     )
     .action(async (directory: string | undefined, options: NextOptions) =>
       (await import("./commands.ts")).next(directory, options),
@@ -40,7 +41,9 @@ export function registerRotationCommands(drill: Command): void {
         sinceOption(Date.now()),
       ),
     )
+    .option("--json", "the same as --format json", false)
     .option("--incidents <file>", "incidents in production, CSV or JSON: date, category, minutes")
+    .addHelpText("after", "\nExample:\n  $ gsf drill report --out scorecard.html")
     .action(async (directory: string | undefined, options: ReportOptions) =>
       (await import("./commands.ts")).report(directory, options),
     );

@@ -36,6 +36,7 @@ export interface NextOptions extends RotationOptions {
 }
 
 export interface ReportOptions extends RotationOptions {
+  readonly json: boolean;
   readonly format?: Format;
   readonly out?: string;
   readonly since?: number;
@@ -129,7 +130,7 @@ export function report(asked: string | undefined, options: ReportOptions): void 
       ? undefined
       : incidentReport(readIncidents(options.incidents), runs.runs, sinceMs, nowMs);
   const input = { card, store, runs, catalogue, directory, incidents };
-  const format = formatOf(options.format, options.out);
+  const format = options.json ? "json" : formatOf(options.format, options.out);
   const text =
     format === "json"
       ? `${JSON.stringify(scorecardJson(input))}\n`

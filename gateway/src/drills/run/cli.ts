@@ -19,13 +19,20 @@ export function registerRunCommands(drill: Command): void {
     .command("validate")
     .description("say all that is wrong with experiments, and where")
     .argument("<files...>", "experiments of Chaos Toolkit's format, JSON or YAML")
-    .addHelpText("after", "\nExit codes: 0 all are valid, 2 one is not.")
-    .action(async (files: readonly string[]) => validate(files, await ownParts()));
+    .option("--json", "answer in JSON", false)
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all are valid, 2 one is not.\n\nExample:\n  $ gsf drill validate drills/*.yaml",
+    )
+    .action(async (files: readonly string[], options: { readonly json: boolean }) =>
+      validate(files, options, await ownParts()),
+    );
   drill
     .command("list")
     .description("list the experiments of a directory")
     .argument("[directory]", "where they are", DRILLS_DIRECTORY)
     .option("--json", "as JSON", false)
+    .addHelpText("after", "\nExample:\n  $ gsf drill list drills")
     .action(async (directory: string, options: { readonly json: boolean }) =>
       list(directory, options, await ownParts()),
     );
@@ -36,9 +43,15 @@ async function ownParts(): Promise<DrillParts> {
   return (await import("./own-parts.ts")).ownParts();
 }
 
-function validate(files: readonly string[], parts: DrillParts): void {
+function validate(files: readonly string[], { json }: { readonly json: boolean }, parts: DrillParts): void {
   for (const file of files) {
     const read = readExperimentFile(file, parts);
+    if (json) {
+      const found = { file, valid: !("problems" in read), problems: "problems" in read ? read.problems : [] };
+      process.stdout.write(`${JSON.stringify(found)}\n`);
+      if (!found.valid) process.exitCode = 2;
+      continue;
+    }
     const lines = "problems" in read ? problemLines(file, read.problems) : [`${file}: valid`];
     for (const line of lines) process.stdout.write(`${visible(line)}\n`);
     if ("problems" in read) process.exitCode = 2;

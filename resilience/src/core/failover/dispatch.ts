@@ -392,6 +392,24 @@ export class Dispatcher {
     return decision.epoch;
   }
 
+  /**
+   * Begins the return to `name` on request: in steps, as an automatic failback, and without its
+   * hold-down. Returns why it is refused; undefined if it is under way. An event reports its end.
+   */
+  failback(name: string, reason: string, nowMs: number): string | undefined {
+    const { roles } = this;
+    if (!roles.isLeaseHeld(nowMs)) return "the lease is not held: another gateway decides";
+    this.#decide(nowMs);
+    const refusal = roles.machine.refusal(name, "failback");
+    if (refusal !== undefined) return refusal;
+    roles.machine.prefer(name);
+    const { failback } = roles;
+    if (failback?.to.name === name && failback.cause === "failback") return undefined;
+    this.#endFailback(`a return to ${name} was ordered`, false, nowMs);
+    this.#plan(name, "failback", reason, nowMs);
+    return undefined;
+  }
+
   // ── inputs ─────────────────────────────────────────────────────────────────────────────────────
 
   #take(input: DispatchInput, nowMs: number): void {

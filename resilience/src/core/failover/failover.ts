@@ -227,6 +227,17 @@ export class FailoverMachine {
     return this.#preferred.name;
   }
 
+  /** `name` is active, and failback returns to it. Only before anything was decided. */
+  startWith(name: string): void {
+    this.#active = this.#stationOf(name);
+    this.#preferred = this.#active;
+  }
+
+  /** From now on failback returns to `name`: an operator ordered it. */
+  prefer(name: string): void {
+    this.#preferred = this.#stationOf(name);
+  }
+
   /**
    * The epoch of an attempt that is sent now. From then on, a station that has seen this epoch may
    * have it from this process.

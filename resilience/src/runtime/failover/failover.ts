@@ -6,7 +6,8 @@
  *
  * Calls that arrive while no station can take them wait in one queue, bounded in number and time.
  * It controls one process: several gateways need a shared lease (`lease`). If a station is killed,
- * its calls have an unknown outcome (`core/failover/dispatch.ts` says what happens then).
+ * its calls have an unknown outcome (`core/failover/dispatch.ts` says what happens then). It is one
+ * file because everything that a user of a failover calls is here.
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoEligibleStationError } from "../../core/errors.ts";
@@ -228,6 +229,27 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   /**
+   * Returns to the primary on request, in steps: one repeatable call first, then a growing share of
+   * the calls, then all of them. It takes about a second, and up to `failback.canaryWaitMs` more if
+   * no repeatable call arrives. Resolves with the new epoch. Rejects with the reason if the primary
+   * is not eligible or not proven healthy, or if it failed a call on the way. Failback returns to
+   * the primary from then on.
+   */
+  async failback(reason: string): Promise<number> {
+    if (!this.#roles.isRunning)
+      throw new NoEligibleStationError("nobody supervises, so nothing is known: call run first");
+    const { name } = (this.#stations[0] as StationHandle<S>).station;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#driver.input((nowMs) => {
+      const refusal = this.#dispatcher.failback(name, reason, nowMs);
+      if (refusal === undefined) this.#whenReturned(name, resolve, reject);
+      else reject(new NoEligibleStationError(refusal));
+      this.#driver.look();
+    });
+    return promise;
+  }
+
+  /**
    * Takes `name` out of service until `untilMs` (default: until this is called again with `reason`
    * undefined). An active station is replaced if another one is eligible; calls that are out there
    * may finish.
@@ -260,6 +282,21 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   /** Calls `listener` for each event, with numbers and evidence; dispose to stop. */
   onEvent(listener: (event: FailoverEvent) => void): Disposable {
     return this.#listeners.add(listener);
+  }
+
+  /** Settles when the handover to `name` that has just been planned has ended. */
+  #whenReturned(name: string, resolve: (epoch: number) => void, reject: (error: unknown) => void): void {
+    // Another handover, which this one replaces, may end first; its event names a station, too.
+    const { failback } = this.#roles;
+    const heard = this.onEvent(({ type, ...event }) => {
+      if (type !== "promoted" && (type !== "handover-ended" || this.#roles.failback === failback)) return;
+      heard[Symbol.dispose]();
+      // If the active station failed, the end is reported before the promotion that follows it.
+      this.#driver.input(() => {
+        if (this.#roles.active.name === name) resolve(this.#roles.epoch);
+        else reject(new NoEligibleStationError("reason" in event ? `${event.reason}` : "another station was promoted"));
+      });
+    });
   }
 
   #handle(name: string): StationHandle<S> {
@@ -303,11 +340,13 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   }
 
   #makeRoles(): Roles {
-    const { detector, failback, lease, initialEpoch, probe } = this.#options;
+    const { detector, failback, lease, initialEpoch, initialActive, probe } = this.#options;
     const [primary, ...others] = this.#stations.map(({ station }) => station.name) as [string, ...string[]];
+    const machine = new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback);
+    if (initialActive !== undefined) machine.startWith(this.#handle(initialActive).station.name);
     return new Roles({
-      stations: this.#stations.map(({ machine }) => machine),
-      machine: new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback),
+      stations: this.#stations.map((handle) => handle.machine),
+      machine,
       lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
       leaseEndsMs: lease && (() => endOf(lease)),
       automatic: failback?.mode === "automatic",

@@ -45,6 +45,7 @@ const NAMES: Names<FailoverOptions<NamedStation>> = {
   maxWaiting: true,
   heartbeatNote: true,
   initialEpoch: true,
+  initialActive: true,
   lease: true,
   clock: true,
   random: true,

@@ -152,6 +152,11 @@ export interface FailoverOptions<S extends NamedStation, T = unknown> {
    */
   readonly initialEpoch?: number | undefined;
   /**
+   * Name of the station that is active at the start, and to which failback returns. Default: the
+   * primary. For a process that starts again after an operator had made another station active.
+   */
+  readonly initialActive?: string | undefined;
+  /**
    * Nothing is sent unless this lease is held. Default: none needed, because this is the only
    * failover.
    */
