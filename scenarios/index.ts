@@ -8,6 +8,7 @@ import { halfOpenDeadlock } from "./half-open-deadlock.ts";
 import { healthyDay } from "./healthy-day.ts";
 import { incidentCn2702003 } from "./incident-cn-2702-003.ts";
 import { lying200 } from "./lying-200.ts";
+import { restarts } from "./restarts.ts";
 import { retryStorm } from "./retry-storm.ts";
 import type { Scenario } from "./scenario.ts";
 import { slowPrimary } from "./slow-primary.ts";
@@ -41,6 +42,7 @@ export const scenarios: readonly Scenario[] = [
   flappingLink,
   answeredKeys,
   faultSweep,
+  restarts,
   ...swarms,
 ];
 

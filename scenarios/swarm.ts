@@ -31,6 +31,7 @@ import type { FleetFault, FleetPlan, GroupPlan, Phases, WrittenConfiguration } f
 import { endsAtMs, GATEWAY, sourceNode, stationNode } from "./fleet/plan.ts";
 import { drawBroken } from "./swarm/broken.ts";
 import { drawAllFaults } from "./swarm/faults.ts";
+import { withState } from "./swarm/kept-state.ts";
 import type { LoadLimits } from "./swarm/load.ts";
 import { drawLoad } from "./swarm/load.ts";
 import { drawOrdinaryDay } from "./swarm/ordinary-day.ts";
@@ -64,7 +65,7 @@ export const wideSwarm: Simulation<FleetPlan> = swarmOf("wide-swarm", "wide");
 function swarmOf(name: string, width: Width): Simulation<FleetPlan> {
   return {
     name,
-    plan: (random) => drawPlan(random, width),
+    plan: (random) => withState(random.fork("state"), drawPlan(random, width)),
     build: (world, plan) => void buildFleet(world, plan),
     untilMs: endsAtMs,
     faultsFromMs: ({ phases }) => phases.warmUpMs,

@@ -102,14 +102,15 @@ type Protocol = "http" | "https";
  */
 export async function runGateway(settings: GatewaySettings, options: GatewayOptions): Promise<RunningGateway> {
   const state = await openedState(settings);
-  const starting = new GatewayProcess(settings, options, state);
+  let starting: GatewayProcess | undefined;
   try {
+    starting = new GatewayProcess(settings, options, state);
     await starting.open();
+    return starting;
   } catch (error) {
-    await starting[Symbol.asyncDispose]();
+    await (starting ?? state)?.[Symbol.asyncDispose]();
     throw error;
   }
-  return starting;
 }
 
 /** Opened before anything listens: a gateway whose state cannot be read must not serve. */

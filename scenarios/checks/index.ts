@@ -29,6 +29,7 @@ import { epochs } from "./failover/epochs.ts";
 import { faultlessPromotions } from "./failover/faultless-promotions.ts";
 import { fitAgain } from "./failover/fit-again.ts";
 import { handoverEnds } from "./failover/handover-ends.ts";
+import { keptEpochs } from "./failover/kept-epochs.ts";
 import { lostCalls } from "./failover/lost-calls.ts";
 import { movedCalls } from "./failover/moved-calls.ts";
 import { roleChanges } from "./failover/role-changes.ts";
@@ -54,6 +55,7 @@ export function checksOf(fleet: Fleet): FleetObserver[] {
     once(fleet),
     keptAnswers(fleet),
     epochs(fleet),
+    keptEpochs(fleet),
     deadlines(fleet),
     slots(fleet),
     breaker(fleet),

@@ -6,18 +6,21 @@
 
 import { RequestCutError, TIME_LEFT_HEADER, toTimeLeftHeader } from "ground-station-failover";
 import type { NodeEnv, Program } from "ground-station-failover/sim";
-import type { Gateway } from "../../gateway/src/compose.ts";
+import { DiskError } from "ground-station-failover/sim";
+import type { Gateway, GatewayParts } from "../../gateway/src/compose.ts";
 import { compose } from "../../gateway/src/compose.ts";
 import { answerTo } from "../../gateway/src/fleet/answer.ts";
+import { DurableEpochs } from "../../gateway/src/fleet/durable-epochs.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { CommandReply, CommandRequest, RequestBody } from "../../gateway/src/fleet/uplink.ts";
+import { DiskRecords } from "./disk-records.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HangUp } from "./hang-up.ts";
 import { signalOf } from "./hang-up.ts";
 import type { HeartbeatMessage } from "./heartbeat-messages.ts";
 import { challengeMessage, HEARTBEAT_PORT } from "./heartbeat-messages.ts";
 import type { GatewayProcess, Visit } from "./observer.ts";
-import { commandIn, groupPort, stationNode } from "./plan.ts";
+import { commandIn, GATEWAY, groupPort, stationNode } from "./plan.ts";
 import { simDigest } from "./sim-digest.ts";
 import { SimRecords } from "./sim-records.ts";
 import { SimUplink } from "./sim-uplink.ts";
@@ -26,12 +29,38 @@ import { serveWire } from "./wire.ts";
 
 export function gatewayProgram(fleet: Fleet): Program {
   return (env) => {
-    if (fleet.plan.keepsAnswers !== true) return run(fleet, env);
-    return SimRecords.open(env).then((records) => run(fleet, env, records));
+    const { keepsAnswers, keepsState } = fleet.plan;
+    if (keepsAnswers === true)
+      return SimRecords.open(env).then((records) => run(fleet, env, { records, digest: simDigest }));
+    return keepsState === true ? opened(fleet, env) : run(fleet, env, {});
   };
 }
 
-function run(fleet: Fleet, env: NodeEnv, records?: SimRecords): Promise<void> {
+/** Opens the state first; a gateway that cannot is started again, as a supervisor does. */
+async function opened(fleet: Fleet, env: NodeEnv): Promise<void> {
+  let state: KeptState;
+  try {
+    const records = await DiskRecords.open(env.disk);
+    const epochs = new DurableEpochs(records, env.clock);
+    await epochs.open(fleet.settings.groups.map(({ name }) => name));
+    state = { records, epochs };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    fleet.world.sometimes("state could not be opened");
+    const node = fleet.world.nodeOf(GATEWAY);
+    return void fleet.world.at(fleet.world.nowMs + RESTART_MS, () => {
+      if (node.incarnation !== env.incarnation || !node.up) return;
+      node.crash("kill");
+      node.start();
+    });
+  }
+  return await run(fleet, env, state);
+}
+
+type KeptState = Pick<GatewayParts, "records" | "epochs" | "digest">;
+const RESTART_MS = 100;
+
+function run(fleet: Fleet, env: NodeEnv, state: KeptState): Promise<void> {
   const { observers, settings, world } = fleet;
   const challenges = env.random.fork("challenges");
   const gateway = compose({
@@ -40,8 +69,7 @@ function run(fleet: Fleet, env: NodeEnv, records?: SimRecords): Promise<void> {
     random: env.random.fork("gateway"),
     uplink: (group, station) => new SimUplink(fleet, env, group, station),
     challengeOf: (subject) => challenges.fork(subject).next().toString(36).slice(2),
-    records,
-    digest: simDigest,
+    ...state,
   });
   const process: GatewayProcess = {
     incarnation: env.incarnation,

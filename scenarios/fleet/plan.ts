@@ -293,6 +293,8 @@ export interface FleetPlan {
   /** The conditions between any two machines, before faults. */
   readonly network: Partial<LinkConditions>;
   readonly disks?: Partial<DiskFaults>;
+  /** The gateway keeps state on its disk. Absent: nothing outlives its process. */
+  readonly keepsState?: true;
   /** Rates of the machines' clocks by node; 1 if absent. */
   readonly clockRates: Readonly<Record<string, number>>;
   /**

@@ -14,6 +14,7 @@ import { LEDGER_MUTANTS } from "./ledger-mutants.ts";
 import { LOAD_MUTANTS } from "./load-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
+import { STATE_MUTANTS } from "./state-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...DECISION_MUTANTS,
@@ -25,4 +26,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RELAPSE_MUTANTS,
   ...COMPARISON_MUTANTS,
   ...LEDGER_MUTANTS,
+  ...STATE_MUTANTS,
 ];

@@ -8,7 +8,7 @@ import { type RecordChange, type RecordStore, RecordStoreError } from "../../gat
 
 export interface StoreRig {
   /** Opens the store; only one is open at a time. */
-  open(options?: { readonly maxBytes?: number }): Promise<RecordStore>;
+  open(options?: { readonly maxBytes?: number; readonly maxPendingBytes?: number }): Promise<RecordStore>;
 }
 
 interface SuiteCase {
@@ -104,8 +104,8 @@ export const RECORD_STORE_CASES: readonly SuiteCase[] = [
   {
     title: "more bytes wait than allowed → busy, and nothing of that commit is stored",
     async run(rig) {
-      await using store = await rig.open();
-      const value = new Uint8Array(4 * 1_024 ** 2);
+      await using store = await rig.open({ maxPendingBytes: 150_000 });
+      const value = new Uint8Array(20_000);
       const answers = await Promise.all(
         Array.from({ length: 12 }, (_, n) => refusal(store.commit([{ type: "put", table: "t", key: `${n}`, value }]))),
       );

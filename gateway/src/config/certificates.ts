@@ -152,7 +152,7 @@ class PemFiles {
 /**
  * Certificates whose time is over or not come yet, in sentences: the gateway starts all the same.
  */
-export function certificateWarnings(certificates: Certificates, nowMs: number): string[] {
+export function certificateWarnings(certificates: Certificates, timeOfDayMs: () => number): string[] {
   const shown = [
     ...listenerPems("control", certificates.control),
     ...[...certificates.groups].flatMap(([group, one]) => listenerPems(`group ${group}`, one)),
@@ -162,6 +162,8 @@ export function certificateWarnings(certificates: Certificates, nowMs: number): 
   ];
   return shown.flatMap(([where, pem]) => {
     const { subject, validFromMs, validToMs } = factsOf(pem);
+    // Asked only where there is a certificate: a simulated world has no time of day.
+    const nowMs = timeOfDayMs();
     if (nowMs > validToMs) return [`${where}: the certificate of ${subject} expired on ${day(validToMs)}; renew it`];
     return nowMs < validFromMs
       ? [`${where}: the certificate of ${subject} is valid from ${day(validFromMs)} only`]

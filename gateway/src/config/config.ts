@@ -129,7 +129,7 @@ export function parseConfiguration(source: string, name: string, secrets: Config
     settings: { ...settingsOf(written, heartbeats), state: secrets.stateOf?.(written.state) },
     controlToken: token,
     timing,
-    warnings: [...open, ...certificateWarnings(certificates, Date.now())],
+    warnings: [...open, ...certificateWarnings(certificates, () => Date.now())],
     written: writtenPlaces(name, document, lines),
     heartbeatSecrets: { files, read: () => readAgain(written, secrets) },
     certificates: { first: certificates, files: named.all, read: () => certificatesAgain(written, readPem) },

@@ -6,8 +6,8 @@
  *   stored up to 3:  2 is used, 3 is in reserve ──promotion──► 3 is used at once, 4 is stored behind it
  *
  * Only what comes faster than the disk waits: a second promotion within one sync, or a station that
- * knows a much newer epoch. Then nothing is sent until the epoch is durable, for a second at most.
- * If the store has no room or has failed, epochs go on without it, and are learned from the
+ * knows a much newer epoch. Then nothing is sent until the epoch is durable, for half a second at
+ * most. If the store has no room or has failed, epochs go on without it, and are learned from the
  * stations after a restart (ADR 0007). Two copies are kept, because a damaged record would be set
  * aside. One epoch in reserve and not many: a person reads them, and each crash skips the reserve.
  */
@@ -19,7 +19,7 @@ const TABLES = ["epochs", "epochs-copy"] as const;
 /** Epochs that are stored before they are needed. */
 const RESERVE = 1;
 /** Longest wait for the disk. A group without service is worse than an epoch that is learned. */
-const MAX_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 500;
 const RETRY_MS = 1_000;
 
 /** Called when `epoch` is used although it is not stored. */
@@ -103,6 +103,8 @@ export class GroupEpoch {
   /** Until then an epoch that is not stored is not used. */
   #waitUntilMs: number;
   #isClosed = false;
+  /** Why the latest epoch was not stored. */
+  #reason = "";
   #onUnstored: UnstoredListener | undefined;
 
   constructor(parts: GroupEpochParts) {
@@ -130,6 +132,7 @@ export class GroupEpoch {
   note(epoch: number, onUnstored?: UnstoredListener): void {
     this.#onUnstored = onUnstored;
     this.#issued = Math.max(this.#issued, epoch);
+    if (this.#issued > this.#storedUpTo && this.#waitUntilMs === Number.NEGATIVE_INFINITY) this.#tell(this.#reason);
     this.#store();
   }
 
@@ -172,6 +175,7 @@ export class GroupEpoch {
   }
 
   #goOnWithout(reason: string): void {
+    this.#reason = reason;
     this.#waitUntilMs = Number.NEGATIVE_INFINITY;
     if (this.#issued > this.#storedUpTo) this.#tell(reason);
   }

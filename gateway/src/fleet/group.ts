@@ -2,11 +2,12 @@
  * A failover group: a primary and its backups behind one address. It connects the parts of the
  * library: a detector that receives heartbeats, a failover that decides which station is active and
  * how each command ends, and one uplink per station that carries commands to it. It opens no socket
- * and takes its clock as a parameter. It
- * is one file because it only connects these parts.
+ * and takes its clock as a parameter. It is one file because it only connects parts that share
+ * these names; what decides is elsewhere.
  */
 import type {
   Clock,
+  FailoverEvent,
   FailoverStatus,
   Heartbeat,
   HeartbeatVerdict,
@@ -106,6 +107,7 @@ export class Group {
   /** By station. An entry stays until a heartbeat counts again. */
   readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
   readonly #streams: OpenStreams;
+  readonly #epochs: GroupEpoch | undefined;
   /** Commands refused for lack of memory since the last event about it. */
   #noRoom: { refused: number; readonly toldMs: number } = { refused: 0, toldMs: Number.NEGATIVE_INFINITY };
   /** Empty if heartbeats are pushed. */
@@ -114,6 +116,7 @@ export class Group {
   constructor(parts: GroupParts) {
     const { settings, uplinkOf, clock, random, observer = new ObserverHealth(), drainMs = 10_000, onCommand } = parts;
     const { epochs } = parts;
+    this.#epochs = epochs;
     this.settings = settings;
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
@@ -174,12 +177,14 @@ export class Group {
       }),
       client: clientOptionsOf(settings),
     });
-    this.#failover.onEvent((event) => {
-      if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
-        this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
-      this.#streams.note(event, this.activeStation);
-      if (event.type === "promoted" || event.type === "epoch-adopted") epochs?.note(event.epoch, this.#unstored);
-    });
+    this.#failover.onEvent((event) => this.#noteDecision(event));
+  }
+
+  #noteDecision(event: FailoverEvent): void {
+    if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
+      this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
+    this.#streams.note(event, this.activeStation);
+    if (event.type === "promoted" || event.type === "epoch-adopted") this.#epochs?.note(this.epoch, this.#unstored);
   }
 
   /** How well each station's silence has been judged, by station name. */
@@ -318,6 +323,7 @@ export class Group {
    * Supervises the stations, and pulls heartbeats if they are pulled, until `signal` is aborted.
    */
   async run(signal: AbortSignal): Promise<void> {
+    this.#epochs?.note(this.epoch, this.#unstored);
     const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
     try {
       await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);

@@ -3,8 +3,8 @@
  * attempt that it sends, and every station, which must refuse an epoch older than the newest that
  * it has seen. Spacecraft refuse old epochs too, and so hide faults of the earlier layers; for that
  * reason each layer is watched separately. Two processes of a gateway may use the same number,
- * which is no fault (a new process begins at 1 and learns; ADR 0007). So all of this is judged for
- * one process.
+ * which is no fault here (a process without state begins at 1 and learns; ADR 0007;
+ * `kept-epochs.ts` judges the others). So all of this is judged for one process.
  */
 import type { GatewayEvent } from "../../../gateway/src/compose.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -43,7 +43,7 @@ export function epochs(fleet: Fleet): FleetObserver {
   let running = 1;
   const admitted = new PerStation(() => ({ incarnation: 0, epoch: 0 }));
   const numbered = (name: string): Numbered => {
-    const group = groups.get(name) ?? begun(fleet, name);
+    const group = groups.get(name) ?? begun(fleet, name, 1);
     groups.set(name, group);
     return group;
   };
@@ -69,6 +69,7 @@ export function epochs(fleet: Fleet): FleetObserver {
     gatewayStarted(process) {
       running = process.incarnation;
       groups.clear();
+      for (const [name, { epoch }] of process.gateway.groups) groups.set(name, begun(fleet, name, epoch));
       ways.clear(process);
     },
     commandArrived: ({ command }) => ways.arrived(command),
@@ -109,10 +110,10 @@ export function epochs(fleet: Fleet): FleetObserver {
   };
 }
 
-/** A gateway begins with epoch 1 and the first station. */
-function begun(fleet: Fleet, name: string): Numbered {
+/** A gateway begins with the first station, and with epoch 1 unless it keeps epochs. */
+function begun(fleet: Fleet, name: string, epoch: number): Numbered {
   const active = fleet.group(name).settings.stations[0]?.name ?? "";
-  return { epoch: 1, active, stations: new Map([[1, active]]), newestSent: 0, sentUnder: new Set(), newestHeard: 0 };
+  return { epoch, active, stations: new Map([[epoch, active]]), newestSent: 0, sentUnder: new Set(), newestHeard: 0 };
 }
 
 function noteRise(fleet: Fleet, of: Numbered, event: GatewayEvent & { type: "promoted" | "epoch-adopted" }): void {

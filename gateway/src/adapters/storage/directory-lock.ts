@@ -22,9 +22,9 @@ export class DirectoryLock implements Disposable {
   /** Throws a {@link UserError} if another process holds it. */
   static take(file: string, directory: string): DirectoryLock {
     createPrivate(file);
-    const database = new DatabaseSync(file, { timeout: WAIT_MS });
+    const database = new DatabaseSync(file);
     try {
-      database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+      database.exec(`PRAGMA busy_timeout = ${WAIT_MS}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`);
       return new DirectoryLock(database);
     } catch (error) {
       database.close();

@@ -79,8 +79,10 @@ export class GatewayState implements AsyncDisposable {
   /** To be called when nothing is sent any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#later?.[Symbol.dispose]();
-    await this.epochs.close();
+    // The store waits for it, but not for a disk that hangs.
+    const closing = this.epochs.close();
     await this.#store[Symbol.asyncDispose]();
+    await closing;
   }
 
   #note(state: RecordStoreState, reason: string): void {
@@ -93,8 +95,10 @@ export class GatewayState implements AsyncDisposable {
   }
 
   #tell(reason: string): void {
+    // Before anybody listens: told when somebody does.
+    if (this.#listener === undefined) return;
     const { state } = this.#store.status;
-    if (state === this.#told || state === "closed" || this.#listener === undefined) return;
+    if (state === this.#told || state === "closed") return;
     this.#told = state;
     this.#toldMs = this.#options.clock.nowMs();
     this.#listener({ type: `state-${state}`, reason, atMs: this.#toldMs });

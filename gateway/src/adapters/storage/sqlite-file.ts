@@ -78,6 +78,7 @@ export class SqliteFile implements Disposable {
   readonly #freePages: StatementSync;
   #commits: number;
   #damagedRecords = 0;
+  #hasRoom = true;
 
   /**
    * Opens the file in `directory`, or makes one. `isFirst`: this process opens it for the first
@@ -96,10 +97,12 @@ export class SqliteFile implements Disposable {
   private constructor(directory: string, maxBytes: number, isFirst: boolean) {
     this.#directory = directory;
     const path = join(directory, FILES.database);
-    this.#database = new DatabaseSync(path, { timeout: 1_000 });
+    this.#database = new DatabaseSync(path);
     const database = this.#database;
     try {
-      database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF");
+      database.exec(
+        "PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF",
+      );
       makeTables(database, path);
       database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
         PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = ${LOG_BYTES};
@@ -129,6 +132,11 @@ export class SqliteFile implements Disposable {
     const { page_count: pages } = this.#pages.get() as { page_count: number };
     const { freelist_count: free } = this.#freePages.get() as { freelist_count: number };
     return { bytes: (pages - free) * PAGE_BYTES, damagedRecords: this.#damagedRecords };
+  }
+
+  /** False if there was no room to write back the log when the file was opened. */
+  get hasRoom(): boolean {
+    return this.#hasRoom;
   }
 
   /**
@@ -237,8 +245,7 @@ export class SqliteFile implements Disposable {
     const database = this.#database;
     // After a sync that failed, the log may show commits that are not on the device: this writes
     // and syncs them anew.
-    const log = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
-    if (log.busy !== 0) throw new Error("the write-ahead log could not be written back");
+    this.#hasRoom = writtenBack(database);
     if (this.figures.bytes > CHECKED_BYTES) return;
     const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
     if (found !== "ok") throw damagedFile(join(this.#directory, FILES.database), found);
@@ -298,6 +305,20 @@ function makeTables(database: DatabaseSync, path: string): void {
       `${path} was written by a newer gsf (format ${format}; this one reads ${FORMAT}): run that version, or name ` +
         "another directory in `state.directory`",
     );
+}
+
+/**
+ * Writes the log back; false if there is no room. The log then stays, and is read with the file.
+ */
+function writtenBack(database: DatabaseSync): boolean {
+  try {
+    const { busy } = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy !== 0) throw new Error("the write-ahead log could not be written back");
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== SQLITE.full) throw error;
+    return false;
+  }
 }
 
 /** SQLite may have rolled back by itself. */
@@ -361,5 +382,8 @@ function refusalOf(error: unknown, path: string): unknown {
   if (code === SQLITE.busy)
     return new UserError("configuration", `${path} is in use by another program: end it, and start again`);
   const what = code === SQLITE.full ? "there is no room on the device" : message;
-  return new UserError("configuration", `${path} cannot be opened: ${what}`);
+  return new UserError(
+    "configuration",
+    `${path} cannot be opened: ${what}; mend that, name another place in \`state.directory\`, or write \`state: none\``,
+  );
 }

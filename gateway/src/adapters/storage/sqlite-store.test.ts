@@ -10,14 +10,14 @@ import { test } from "node:test";
 import { systemClock } from "ground-station-failover";
 import { put, RECORD_STORE_CASES } from "../../../../test/worlds/record-store-suite.ts";
 import { UserError } from "../process/exit-codes.ts";
-import { SqliteStore } from "./sqlite-store.ts";
+import { SqliteStore, type StoreOptions } from "./sqlite-store.ts";
 
 class Place implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "gsf-store-"));
   readonly directory: string = join(this.path, "fleet.state");
 
-  open(isServing: boolean, maxBytes = 1_024 ** 3): SqliteStore {
-    const store = new SqliteStore({ directory: this.directory, clock: systemClock, maxBytes });
+  open(isServing: boolean, options: Partial<StoreOptions> = {}): SqliteStore {
+    const store = new SqliteStore({ directory: this.directory, clock: systemClock, ...options });
     if (isServing) store.serve();
     return store;
   }
@@ -31,7 +31,7 @@ for (const isServing of [false, true]) {
   for (const { title, run } of RECORD_STORE_CASES) {
     test(`[G1] SQLite ${isServing ? "on its thread" : "while starting"}: ${title}`, async () => {
       using place = new Place();
-      await run({ open: async ({ maxBytes } = {}) => place.open(isServing, maxBytes) });
+      await run({ open: async (options) => place.open(isServing, options) });
     });
   }
 }

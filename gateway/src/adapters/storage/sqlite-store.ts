@@ -11,10 +11,11 @@
  * stores anything has no thread. One request is at the thread at a time; what arrives meanwhile is
  * collected into the next.
  */
-import { chmodSync, mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "ground-station-failover";
+import { checkChanges, checkScan, heldBytes } from "../../fleet/record-checks.ts";
 import {
   type RecordChange,
   type RecordStore,
@@ -27,16 +28,17 @@ import {
 import { UserError } from "../process/exit-codes.ts";
 import { answerTo } from "./answer-request.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { checkChanges, checkScan, heldBytes } from "./request-checks.ts";
 import { type CommitOutcome, FILES, SqliteFile } from "./sqlite-file.ts";
 import type { Reply, Request, ThreadData } from "./thread-messages.ts";
 
 /** 1 GiB: a million answers of a kilobyte, and a small part of any disk. */
 const DEFAULT_MAX_BYTES: number = 1_024 ** 3;
-/** Commits that wait may hold this much memory; more are refused as `busy`. */
-const MAX_PENDING_BYTES = 32 * 1_024 ** 2;
+/** A second of full load, and a small part of the memory for callers. */
+const DEFAULT_MAX_PENDING_BYTES = 32 * 1_024 ** 2;
 /** One transaction takes this much, so that a commit does not wait long for those before it. */
 const MAX_BATCH_BYTES = 4 * 1_024 ** 2;
+/** Longest wait for the disk at the end of the process, twice. */
+const CLOSE_WITHIN_MS = 2_000;
 /** How often a full store looks whether there is room again. */
 const LOOK_FOR_ROOM_MS = 1_000;
 
@@ -45,6 +47,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Default {@link DEFAULT_MAX_BYTES}. */
   readonly maxBytes?: number;
+  /** Most bytes of commits that wait; more are refused as `busy`. Default 32 MiB. */
+  readonly maxPendingBytes?: number;
   /** Called when the state has changed, with the reason. Default: nobody. */
   readonly onState?: (state: RecordStoreState, detail: string) => void;
 }
@@ -102,7 +106,7 @@ export class SqliteStore implements RecordStore {
     makeDirectory(directory);
     if (own.has(directory))
       throw new UserError("configuration", `this process already uses ${directory} for its state`);
-    this.#lock = DirectoryLock.take(join(directory, FILES.lock), directory);
+    this.#lock = lockOf(directory);
     try {
       this.#here = SqliteFile.open(directory, maxBytes, true);
     } catch (error) {
@@ -111,6 +115,7 @@ export class SqliteStore implements RecordStore {
     }
     own.add(directory);
     this.#noteFigures(this.#here.figures);
+    if (!this.#here.hasRoom) this.#setState("full", "there was no room when it was opened");
   }
 
   get status(): RecordStoreStatus {
@@ -131,7 +136,7 @@ export class SqliteStore implements RecordStore {
       if (changes.length === 0) return resolve();
       this.#refuseIfOver();
       const bytes = heldBytes(changes);
-      if (this.#pendingBytes + bytes > MAX_PENDING_BYTES)
+      if (this.#pendingBytes + bytes > (this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES))
         throw new RecordStoreError("busy", `${this.#pendingBytes} bytes already wait for the disk`);
       this.#pendingBytes += bytes;
       this.#commits.push({
@@ -171,18 +176,35 @@ export class SqliteStore implements RecordStore {
   async #close(): Promise<void> {
     this.#roomLook?.[Symbol.dispose]();
     if (this.#asked !== undefined || this.#commits.length + this.#reads.length > 0)
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
+      await this.#within((done) => {
+        this.#idle = done;
       });
-    this.#setState("closed", "the gateway stops");
+    if (this.#asked !== undefined) this.#fail("the disk did not answer while the gateway stopped");
+    this.#state = "closed";
     this.#here?.[Symbol.dispose]();
-    if (this.#thread !== undefined) {
-      const ended = new Promise((resolve) => this.#thread?.once("exit", resolve));
-      this.#post({ type: "close" });
-      await ended;
+    const thread = this.#thread;
+    if (thread !== undefined) {
+      thread.postMessage({ type: "close" } satisfies Request);
+      await this.#within((done) => void thread.once("exit", done));
+      thread.unref();
     }
     this.#lock[Symbol.dispose]();
     own.delete(this.#options.directory);
+  }
+
+  /**
+   * Waits until `listen` has been told, but not for ever: a disk that hangs must not keep the
+   * process.
+   */
+  #within(listen: (done: () => void) => void): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      const late = clock.at(clock.nowMs() + CLOSE_WITHIN_MS, resolve);
+      listen(() => {
+        late[Symbol.dispose]();
+        resolve();
+      });
+    });
   }
 
   #read(request: Request): Promise<Reply> {
@@ -334,11 +356,29 @@ function standalone(change: RecordChange): RecordChange {
 /** The directory holds what callers sent and were answered, so nobody else reads it. */
 function makeDirectory(directory: string): void {
   try {
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    chmodSync(directory, 0o700);
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) makeWithParents(directory);
   } catch (error) {
     throw unusable(directory, (error as Error).message);
+  }
+}
+
+/** Not `recursive`: Node tries for ever where a directory cannot be made at all, as below /proc. */
+function makeWithParents(directory: string): void {
+  try {
+    mkdirSync(directory, 0o700);
+  } catch (error) {
+    const parent = dirname(directory);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || existsSync(parent)) throw error;
+    makeWithParents(parent);
+    mkdirSync(directory, 0o700);
+  }
+}
+
+function lockOf(directory: string): DirectoryLock {
+  try {
+    return DirectoryLock.take(join(directory, FILES.lock), directory);
+  } catch (error) {
+    throw error instanceof UserError ? error : unusable(directory, (error as Error).message);
   }
 }
 

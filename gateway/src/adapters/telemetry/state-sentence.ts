@@ -26,6 +26,6 @@ export function stateSentence(event: OfState): string {
         "stored is refused; all other commands go on; look at the disk"
       );
     case "state-open":
-      return `durable state has room again: ${event.reason}`;
+      return "durable state has room again: what has to be stored is stored";
   }
 }

@@ -1,5 +1,5 @@
 /** Mistakes in the use of the store, found where they are made and not in its thread. */
-import type { RecordChange, ScanOptions } from "../../fleet/record-store.ts";
+import type { RecordChange, ScanOptions } from "./record-store.ts";
 
 /** Longer keys are no keys; SQLite would take them. */
 const MAX_KEY_LENGTH = 4_096;
