@@ -38,7 +38,7 @@ const DEFAULT_MAX_PENDING_BYTES = 32 * 1_024 ** 2;
 /** One transaction takes this much, so that a commit does not wait long for those before it. */
 const MAX_BATCH_BYTES = 4 * 1_024 ** 2;
 /** Longest wait for the disk at the end of the process, twice. */
-const CLOSE_WITHIN_MS = 2_000;
+const CLOSE_WITHIN_MS = 5_000;
 /** How often a full store looks whether there is room again. */
 const LOOK_FOR_ROOM_MS = 1_000;
 
