@@ -33,6 +33,8 @@ export interface CommandRequest {
   readonly body: RequestBody;
   /** Address of its sender; undefined where that is not known. */
   readonly caller?: string;
+  /** Subject of its sender's verified certificate; undefined if it has none. */
+  readonly callerSubject?: string;
   /**
    * Time left until the deadline that its sender gives, as of now; at least 0. Undefined if it
    * gives none.

@@ -30,7 +30,7 @@ export function withSubject(
 }
 
 /** The subject of the peer's certificate, if it was verified; computed once for a connection. */
-function subjectOf(socket: Socket): string | undefined {
+export function subjectOf(socket: Socket): string | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   if (KNOWN.has(socket)) return KNOWN.get(socket);
   const certificate = socket.getPeerX509Certificate();

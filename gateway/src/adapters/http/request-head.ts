@@ -9,7 +9,7 @@ import { RefusedRequest, refusal } from "../../fleet/problem.ts";
 import type { DeadlineHeader } from "../../fleet/settings.ts";
 import type { CommandRequest } from "../../fleet/uplink.ts";
 import { plainAddress } from "./caller-address.ts";
-import { withSubject } from "./caller-certificate.ts";
+import { subjectOf, withSubject } from "./caller-certificate.ts";
 import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
@@ -80,7 +80,9 @@ export function requestHead(
   const origin = { caller, protocol, isTrusted: proxies.has(caller) } as const;
   const told = subjectHeader === undefined ? headers : withSubject(headers, subjectHeader, message.socket);
   const upgrade = message.headers.upgrade === undefined ? undefined : tunnelAsked(message);
-  return { method, target, headers: withForwarded(told, origin), caller, upgrade };
+  const callerSubject = subjectOf(message.socket);
+  const head = { method, target, headers: withForwarded(told, origin), caller, upgrade };
+  return callerSubject === undefined ? head : { ...head, callerSubject };
 }
 
 /** HTTP/1.0 may come without Host. */

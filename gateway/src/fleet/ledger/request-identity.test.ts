@@ -55,6 +55,8 @@ describe("[G6] a key belongs to its caller: another", () => {
     test(`${what} → another key`, () => assert.notEqual(identity({ fields }).key, identity().key));
   }
 
+  test("certificate → another key", () => assert.notEqual(identity({ callerSubject: "CN=b" }).key, identity().key));
+
   test("port of the same host → the same key", () =>
     assert.equal(identity({ fields: { Host: "API.example:9090" } }).key, identity().key));
 

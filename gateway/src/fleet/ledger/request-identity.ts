@@ -2,8 +2,9 @@
  * What makes two requests with the same idempotency key the same request, and whose key it is.
  *
  * A key belongs to a caller: its digest covers the fields that carry credentials (`Authorization`,
- * `Cookie` and the like, as configured) and the host, so that no caller reads the answer of
- * another by guessing its key. Only digests are kept, never a key or a credential.
+ * `Cookie` and the like, as configured), the subject of its certificate and the host, so that no
+ * caller reads the answer of another by guessing its key. Only digests are kept, never a key or a
+ * credential.
  *
  * The fingerprint covers the method, path and query as received, the body, and the two fields that
  * say how to read the body: Content-Type and Content-Encoding. Other fields do not count, because
@@ -31,10 +32,10 @@ export function identityOf(
   callerFields: readonly string[],
   digest: Digest,
 ): RequestIdentity {
-  const { method, target, headers, body } = request;
+  const { method, target, headers, body, callerSubject = "" } = request;
   const bytes = body.kind === "bytes" ? body.bytes : NO_BODY;
   return {
-    key: digest(["key 1", idempotencyKey, hostOf(headers), ...valuesOf(headers, callerFields)]),
+    key: digest(["key 1", idempotencyKey, hostOf(headers), callerSubject, ...valuesOf(headers, callerFields)]),
     fingerprint: digest(["request 1", method, target, ...valuesOf(headers, BODY_FIELDS), bytes]),
   };
 }
