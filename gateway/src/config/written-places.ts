@@ -48,7 +48,9 @@ function mergedIn(value: unknown, document: Document): readonly unknown[] {
 }
 
 function nameOf(key: unknown): string {
-  return isScalar(key) ? String(key.value) : "";
+  if (!isScalar(key)) return "";
+  // The parser reads the name of a merge as a symbol.
+  return typeof key.value === "symbol" ? (key.value.description ?? "") : String(key.value);
 }
 
 /** `groups[3].detector.threshold` as `groups[].detector.threshold`. */

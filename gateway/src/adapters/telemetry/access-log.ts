@@ -103,7 +103,7 @@ export class AccessLog {
 
 function lineOf(entry: AccessEntry, leftOut: number): string {
   const { target, protocol, userAgent, station, answerMs, waitedMs } = entry;
-  return visible(
+  return shown(
     JSON.stringify({
       time: new Date(entry.atMs).toISOString(),
       log: "access",
@@ -129,6 +129,11 @@ function lineOf(entry: AccessEntry, leftOut: number): string {
       ...(leftOut === 0 ? {} : { leftOut }),
     }),
   );
+}
+
+/** Few lines hold anything but printable ASCII, and looking at each sign takes long. */
+function shown(line: string): string {
+  return /[^ -~]/.test(line) ? visible(line) : line;
 }
 
 /** The path of a request target, bounded, without the query, which may hold secrets. */

@@ -6,7 +6,7 @@
  * lines, never requests.
  */
 
-import { writeSync } from "node:fs";
+import { constants, writeSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import type { LineSink } from "./access-log.ts";
 
@@ -14,6 +14,9 @@ import type { LineSink } from "./access-log.ts";
 const MAX_BYTES = 4 * 1_024 ** 2;
 /** How often it is checked whether the file is still the one at its path, in ms. */
 const CHECK_EVERY_MS = 1_000;
+
+/** A pipe that nobody reads is refused; opening it would wait for a reader otherwise. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 export interface LineFileOptions {
   readonly path: string;
@@ -96,7 +99,7 @@ export class LineFile implements LineSink, AsyncDisposable {
   }
 
   async #reopen(): Promise<void> {
-    const handle = await open(this.#options.path, "a", 0o640);
+    const handle = await open(this.#options.path, APPEND, 0o640);
     this.#inode = (await handle.stat()).ino;
     this.#handle = handle;
   }
