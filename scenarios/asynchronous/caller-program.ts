@@ -6,7 +6,6 @@
  */
 import type { NodeEnv, Program } from "ground-station-failover/sim";
 import { chance, pick } from "ground-station-failover/sim";
-import { COMMAND_PRIORITIES } from "../../gateway/src/fleet/async/async-terms.ts";
 import type { CommandView } from "../../gateway/src/fleet/async/command-view.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { HangUp } from "../fleet/hang-up.ts";
@@ -119,7 +118,7 @@ class Caller {
       ...{ id: undefined, acceptedAtMs: undefined, isSurelyRefused: true, view: undefined, isForgotten: false },
     };
     this.#ledger.notes.push(note);
-    const prefers = { priority: pick(random, COMMAND_PRIORITIES), expiresAfterMs };
+    const prefers = { priority: pick(random, ["emergency", "command", "telemetry"] as const), expiresAfterMs };
     const cancels = chance(random, 0.15);
     const request: AsyncWireRequest = { ...this.#requestOf(note.command), prefers };
     void this.#accept(note, request).then(() => (cancels ? this.#ask(note, "DELETE") : undefined));
