@@ -2,25 +2,28 @@
  * A gateway with a durable store as a process of the world: `compose` as it ships, with records on
  * the machine's disk. It serves live commands, asynchronous ones, and what became of these.
  */
-import type { Program } from "ground-station-failover/sim";
+import type { NodeEnv, Program } from "ground-station-failover/sim";
 import { compose } from "../../gateway/src/compose.ts";
 import { answerTo } from "../../gateway/src/fleet/answer.ts";
 import type { AsyncCommands } from "../../gateway/src/fleet/async/async-commands.ts";
 import type { Group } from "../../gateway/src/fleet/group.ts";
 import type { CommandRequest, HeaderList } from "../../gateway/src/fleet/uplink.ts";
+import { DiskRecords } from "../fleet/disk-records.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { signalOf } from "../fleet/hang-up.ts";
 import { groupPort } from "../fleet/plan.ts";
-import { SimRecords } from "../fleet/sim-records.ts";
 import { SimUplink } from "../fleet/sim-uplink.ts";
 import type { WireReply, WireRequest } from "../fleet/wire.ts";
 import { serveWire } from "../fleet/wire.ts";
 import { type AsyncWireReply, type AsyncWireRequest, isAsync, OWN_PATH } from "./messages.ts";
 
+/** A process supervisor starts a gateway that could not read its store again after this long. */
+const REOPEN_MS = 200;
+
 export function asyncGatewayProgram(fleet: Fleet): Program {
   return async (env) => {
     const { observers, settings, world } = fleet;
-    const records = await SimRecords.open(env);
+    const records = await opened(env);
     const ids = env.random.fork("ids");
     const gateway = compose({
       settings,
@@ -55,6 +58,16 @@ export function asyncGatewayProgram(fleet: Fleet): Program {
     }
     await gateway.run(new AbortController().signal);
   };
+}
+
+async function opened(env: NodeEnv): Promise<DiskRecords> {
+  for (;;) {
+    try {
+      return await DiskRecords.open(env.disk);
+    } catch {
+      await env.clock.sleepUntil(env.clock.nowMs() + REOPEN_MS);
+    }
+  }
 }
 
 async function accepted(commands: AsyncCommands, request: AsyncWireRequest): Promise<AsyncWireReply> {
