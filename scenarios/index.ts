@@ -1,6 +1,7 @@
 /** The scenarios by name: what there is to run. */
 import { answeredKeys } from "./answered-keys.ts";
 import { asymmetricPartition } from "./asymmetric-partition.ts";
+import { asynchronousCommands } from "./asynchronous-commands.ts";
 import { clockJump } from "./clock-jump.ts";
 import { faultSweep } from "./fault-sweep.ts";
 import { flappingLink } from "./flapping-link.ts";
@@ -41,6 +42,7 @@ export const scenarios: readonly Scenario[] = [
   clockJump,
   flappingLink,
   answeredKeys,
+  asynchronousCommands,
   faultSweep,
   restarts,
   ...swarms,

@@ -4,6 +4,7 @@
  * until it has found these. What the catalogue of the study names and this one lacks (leases,
  * journals, several gateways) waits for the parts it breaks.
  */
+import { ASYNC_MUTANTS } from "./async-mutants.ts";
 import { COMPARISON_MUTANTS } from "./comparison-mutants.ts";
 import { DECISION_MUTANTS } from "./decision-mutants.ts";
 import { DETECTOR_MUTANTS } from "./detector-mutants.ts";
@@ -27,4 +28,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMPARISON_MUTANTS,
   ...LEDGER_MUTANTS,
   ...STATE_MUTANTS,
+  ...ASYNC_MUTANTS,
 ];

@@ -135,7 +135,7 @@ export class AsyncCommands {
         id,
         // Stations and their logs see the key. It must not tell the id, with which anybody may
         // cancel.
-        key: read.idempotencyKey ?? `gsf-${digestOf(["key", id]).slice(0, 32)}`,
+        key: read.idempotencyKey ?? `${OWN_KEY}${digestOf(["key", id]).slice(0, 32)}`,
         digest: digestOf([stored.method, stored.target, stored.body]),
         priority: terms.priority,
         expiresAtMs: nowMs + expiresAfterMs,
@@ -517,6 +517,12 @@ export class AsyncCommands {
 }
 
 const SHOWN_TARGET = 200;
+const OWN_KEY = "gsf-";
+
+/** Does `key` look like those that the gateway makes? Nothing is looked up under such a key. */
+export function isOwnKey(key: string): boolean {
+  return key.startsWith(OWN_KEY);
+}
 
 function problemIs(problem: Problem): Acceptance {
   return { type: "problem", problem };

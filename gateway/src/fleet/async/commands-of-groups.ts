@@ -1,26 +1,30 @@
-/** Makes the queue of asynchronous commands of each group, and connects the two. */
+/**
+ * Connects asynchronous commands to their groups: they are sent as the commands of callers are,
+ * through the group's failover and, under a key that their caller chose, through its ledger of
+ * keys. So a key that was answered to a live command is answered again to an asynchronous one, and
+ * the other way round.
+ */
 import type { Clock, Random } from "ground-station-failover";
 import type { Group } from "../group.ts";
 import type { RecordStore } from "../record-store.ts";
-import { AsyncCommands, type AsyncParts } from "./async-commands.ts";
+import { AsyncCommands, type AsyncParts, isOwnKey } from "./async-commands.ts";
 
-interface QueueParts {
+interface GroupCommandsParts {
   readonly clock: Clock;
-  /** Each queue gets its own fork. */
   readonly random: Random;
   readonly records?: RecordStore | undefined;
   readonly asyncParts?: AsyncParts | undefined;
 }
 
-/** The queues of the groups that accept asynchronous commands; none without a store. */
+/** Empty if there is no durable store; without the groups that serve none. */
 export function asyncCommandsOf(
-  { asyncParts, records, clock, random }: QueueParts,
+  { asyncParts, records, clock, random }: GroupCommandsParts,
   groups: ReadonlyMap<string, Group>,
 ): ReadonlyMap<string, AsyncCommands> {
   const made = new Map<string, AsyncCommands>();
   if (asyncParts === undefined || records === undefined) return made;
   for (const [name, group] of groups) {
-    const { settings } = group;
+    const { settings, ledger } = group;
     if (settings.asyncCommands === undefined) continue;
     const commands = new AsyncCommands({
       ...asyncParts,
@@ -29,7 +33,11 @@ export function asyncCommandsOf(
       async: settings.asyncCommands,
       clock,
       random: random.fork(`async/${name}`),
-      send: (request, terms, signal) => group.handle(request, terms, signal),
+      send(request, terms, signal) {
+        const isCallersKey = terms.idempotencyKey !== undefined && !isOwnKey(terms.idempotencyKey);
+        if (isCallersKey && ledger?.concerns(terms) === true) return ledger.answer(request, terms, signal);
+        return group.handle(request, terms, signal);
+      },
       waiting: () => group.waiting,
       onEvent: (event) => group.raise(event),
     });
