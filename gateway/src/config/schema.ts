@@ -2,7 +2,8 @@
  * The fields of a configuration file, with their meaning, range and default, and the reason for
  * that default. This is the only definition: `json-schema.ts` generates the JSON Schema for editors
  * from it, and `npm run config:docs` the tables of `docs/guide/configuration.md`. Contradictions
- * between fields are found in `hazards.ts`.
+ * between fields are found in `hazards.ts`. It is one file because a reader looks for all fields in
+ * one place.
  */
 import type { Surroundings } from "ground-station-failover/core";
 import type { z } from "zod";
