@@ -31,7 +31,7 @@ export interface AsyncNote {
 }
 
 /** A live command and its answer. */
-export interface LiveNote {
+interface LiveNote {
   readonly command: Command;
   readonly sentAtMs: number;
   answeredAtMs: number | undefined;

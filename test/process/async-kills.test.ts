@@ -83,7 +83,7 @@ test("[G1] the store is full → 503 and never 202, live commands go on; room ag
     const body = `fill-${place}`.padEnd(64 * 1_024);
     const reply = await gateway.ask("/burn", "POST", { prefer: "respond-async" }, body);
     statuses.push(reply?.status ?? 0);
-    if (reply?.status === 202) locations.push(String(reply.headers["location"]));
+    if (reply?.status === 202) locations.push(String(reply.location));
     else assert.equal((JSON.parse(reply?.text ?? "{}") as { code: string }).code, "STORE_FULL");
   }
   assert.equal(statuses.at(-1), 503);

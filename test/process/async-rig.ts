@@ -9,7 +9,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Random } from "ground-station-failover";
-import { Agent, request } from "undici";
 import { freePorts } from "../../gateway/src/adapters/process/free-ports.ts";
 import { Folder, GsfProcess } from "./gsf-process.ts";
 
@@ -62,7 +61,7 @@ export class KeyedService implements AsyncDisposable {
 
 export interface Reply {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly location: string | null;
   readonly text: string;
 }
 
@@ -71,7 +70,6 @@ export class KilledGateway implements AsyncDisposable {
   readonly #folder: Folder = new Folder();
   readonly #file: string;
   readonly #address: string;
-  #agent: Agent = new Agent({ connections: 64, headersTimeout: 10_000, bodyTimeout: 10_000 });
   #process: GsfProcess | undefined;
 
   private constructor(port: number, control: number, stations: readonly [number, number], more: string) {
@@ -106,9 +104,6 @@ ${more}`,
   async kill(): Promise<void> {
     this.#process?.child.kill("SIGKILL");
     await this.#process?.ended;
-    const agent = this.#agent;
-    this.#agent = new Agent({ connections: 64, headersTimeout: 10_000, bodyTimeout: 10_000 });
-    await agent.destroy();
   }
 
   /** Undefined if there was no answer. */
@@ -119,9 +114,8 @@ ${more}`,
     body?: string,
   ): Promise<Reply | undefined> {
     try {
-      const asked = { method, headers, body: body ?? null, dispatcher: this.#agent };
-      const answer = await request(`${this.#address}${path}`, asked);
-      return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+      const answer = await fetch(`${this.#address}${path}`, { method, headers, body: body ?? null });
+      return { status: answer.status, location: answer.headers.get("location"), text: await answer.text() };
     } catch {
       return undefined;
     }
@@ -129,7 +123,6 @@ ${more}`,
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process?.[Symbol.asyncDispose]();
-    await this.#agent.destroy();
     this.#folder[Symbol.dispose]();
   }
 }
@@ -162,7 +155,7 @@ export class PostingCaller {
       // With a key it may be sent again; without one, a second sending would be a second command.
       for (let tries = isKeyed ? 3 : 1; tries > 0 && !this.#isStopped; tries--) {
         const reply = await this.#gateway.ask("/burn", "POST", headers, id);
-        if (reply?.status === 202 || reply?.status === 200) this.promised.set(id, String(reply.headers["location"]));
+        if (reply?.status === 202 || reply?.status === 200) this.promised.set(id, String(reply.location));
         if (reply !== undefined) break;
         await pause(50);
       }
