@@ -140,7 +140,7 @@ export function noteTunnel(message: IncomingMessage): void {
 }
 
 /** Protocols that `message` asks for and that are carried on; undefined: none. */
-export function tunnelAsked(message: object): string | undefined {
+function tunnelAsked(message: object): string | undefined {
   return TUNNELS.get(message);
 }
 
