@@ -94,7 +94,12 @@ test("a group needs a name, an address and two stations; everything else has a d
   assert.equal(group?.commands.deadlineMs, 30_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
   assert.deepEqual(group?.failback, { mode: "manual", holdDownMs: 30_000 });
-  assert.deepEqual(group?.limits, { requestBytes: 10_485_760, replayBytes: 1_048_576, replyBytes: 65_536 });
+  assert.deepEqual(group?.limits, {
+    requestBytes: 10_485_760,
+    replayBytes: 1_048_576,
+    replyBytes: 65_536,
+    tunnelIdleMs: 3_600_000,
+  });
   assert.equal(group?.probePath, undefined);
 });
 
@@ -153,7 +158,12 @@ test("durations, sizes and addresses are read as people write them", () => {
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);
   assert.equal(group?.commands.keepAliveMs, 1_500);
-  assert.deepEqual(group?.limits, { requestBytes: 2_097_152, replayBytes: 65_536, replyBytes: 1_000 });
+  assert.deepEqual(group?.limits, {
+    requestBytes: 2_097_152,
+    replayBytes: 65_536,
+    replyBytes: 1_000,
+    tunnelIdleMs: 3_600_000,
+  });
   assert.equal(group?.probePath, "/ready");
   assert.deepEqual(read(MINIMAL.replace("127.0.0.1:8080", ":8080")).settings.groups[0]?.listen, {
     host: "0.0.0.0",

@@ -25,6 +25,7 @@ import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
+import { proxyProtocol } from "./proxy-protocol.ts";
 import { state, type WrittenState } from "./state.ts";
 import { controlTls, listenerTls, stationTls } from "./tls.ts";
 import {
@@ -177,20 +178,7 @@ const group: z.ZodType<WrittenGroup> = exactly(
       byDefault: "none: callers speak HTTP",
       description: "Callers speak HTTPS ([TLS](tls.md))",
     }),
-    proxyProtocol: section({
-      trust: list(addressRange(), "addresses or ranges of addresses", 1).meta({
-        range: "list of addresses and ranges, such as `[10.0.0.0/8]`",
-        description:
-          "Balancers in front that begin each connection with a PROXY header (version 1 or 2), which says who the " +
-          "caller is. From them it is required; from any other address it is a malformed request",
-      }),
-    })
-      .optional()
-      .meta({
-        byDefault: "none",
-        description:
-          "Who the caller is, where a TCP balancer stands in front ([proxying](proxying.md#balancers-in-front))",
-      }),
+    proxyProtocol,
     trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
       .optional()
       .meta({
