@@ -94,7 +94,12 @@ test("a group needs a name, an address and two stations; everything else has a d
   assert.equal(group?.commands.deadlineMs, 30_000);
   assert.equal(group?.commands.ambiguousKeyed, "resend");
   assert.deepEqual(group?.failback, { mode: "manual", holdDownMs: 30_000 });
-  assert.deepEqual(group?.limits, { requestBytes: 10_485_760, replayBytes: 1_048_576, replyBytes: 65_536 });
+  assert.deepEqual(group?.limits, {
+    requestBytes: 10_485_760,
+    replayBytes: 1_048_576,
+    replyBytes: 65_536,
+    tunnelIdleMs: 3_600_000,
+  });
   assert.equal(group?.probePath, undefined);
 });
 
@@ -153,7 +158,12 @@ test("durations, sizes and addresses are read as people write them", () => {
   assert.equal(group?.commands.deadlineMs, 120_000);
   assert.equal(group?.commands.maxWaitMs, 250);
   assert.equal(group?.commands.keepAliveMs, 1_500);
-  assert.deepEqual(group?.limits, { requestBytes: 2_097_152, replayBytes: 65_536, replyBytes: 1_000 });
+  assert.deepEqual(group?.limits, {
+    requestBytes: 2_097_152,
+    replayBytes: 65_536,
+    replyBytes: 1_000,
+    tunnelIdleMs: 3_600_000,
+  });
   assert.equal(group?.probePath, "/ready");
   assert.deepEqual(read(MINIMAL.replace("127.0.0.1:8080", ":8080")).settings.groups[0]?.listen, {
     host: "0.0.0.0",
@@ -213,7 +223,7 @@ heartbeats: { secretFile: beat.secret }
   assert.deepEqual(lines, [
     'fleet.yaml:2:11 groups[0].name: "at lantic" is not allowed; allowed is 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit',
     "fleet.yaml:3:13 groups[0].listen: 8080 is not allowed; allowed is host:port, such as 127.0.0.1:8080, :8080 (all addresses) or [::1]:8080 (in quotes)",
-    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, tls, trustedProxies, stations, objective, assume, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits, async",
+    "fleet.yaml:4:5 groups[0].stattions: there is no such field (did you mean stations?); allowed are name, listen, tls, proxyProtocol, trustedProxies, stations, objective, assume, heartbeat, detector, commands, retry, breaker, commandPath, failback, probePath, limits, async",
     'fleet.yaml:6:31 groups[0].stations[0].url: "ftp://x" is not allowed; allowed is http://host:port or https://host:port, without path, query or password',
     "fleet.yaml:7:17 groups[0].stations[1].name: groups[0].stations[0].name is the same; names must differ",
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',

@@ -25,6 +25,7 @@ import { commands } from "./commands.ts";
 import { detector, type WrittenDetector } from "./detector.ts";
 import { breaker, commandPath, failback, limits, retry } from "./guards.ts";
 import { heartbeat, stationHeartbeat, type WrittenHealthPage, type WrittenHeartbeat } from "./heartbeat.ts";
+import { proxyProtocol } from "./proxy-protocol.ts";
 import { state, type WrittenState } from "./state.ts";
 import { controlTls, listenerTls, stationTls } from "./tls.ts";
 import {
@@ -177,6 +178,7 @@ const group: z.ZodType<WrittenGroup> = exactly(
       byDefault: "none: callers speak HTTP",
       description: "Callers speak HTTPS ([TLS](tls.md))",
     }),
+    proxyProtocol,
     trustedProxies: list(addressRange(), "addresses or ranges of addresses", 0)
       .optional()
       .meta({

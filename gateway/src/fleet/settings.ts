@@ -91,6 +91,11 @@ export interface GroupSettings {
    * is trusted. Default: none.
    */
   readonly trustedProxies?: readonly string[] | undefined;
+  /**
+   * Addresses and ranges of balancers that begin each connection with a PROXY header. Default:
+   * none.
+   */
+  readonly proxyProtocol?: { readonly trust: readonly string[] } | undefined;
   /** Default: callers speak HTTP without TLS. */
   readonly tls?: ListenerTlsSettings | undefined;
   /** In order of priority, the primary first; at least two. */

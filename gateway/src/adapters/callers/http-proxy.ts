@@ -27,6 +27,7 @@ import { callerOf } from "../http/caller-address.ts";
 import { flat, headerValue, pairs } from "../http/http-headers.ts";
 import { LoopGuard } from "../http/loop-guard.ts";
 import { problemAnswer, titleOf } from "../http/problem.ts";
+import { readProxyHeaders } from "../http/proxied-connections.ts";
 import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
 import { answerWithId, RequestIds } from "../http/request-id.ts";
 import { earlyBytesOf, RequestServer, TOO_SLOW } from "../http/request-server.ts";
@@ -210,6 +211,13 @@ class CommandProxy implements ProxyListener {
     });
     this.#server = this.#requests.server;
     this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
+    const { proxyProtocol } = group.settings;
+    if (proxyProtocol === undefined) return;
+    readProxyHeaders(this.#server, {
+      trust: new TrustedProxies(proxyProtocol.trust),
+      maxWaiting: () => this.#open.max - this.#open.open,
+      onRefused: (why, from) => this.#log.debug({ group: group.name, from, why }, "a PROXY header was refused"),
+    });
   }
 
   get unserved(): UnservedCounts {

@@ -10,6 +10,26 @@ import { TLSSocket } from "node:tls";
 
 const BELOW: WeakMap<object, Socket> = new WeakMap();
 
+/** The ends of a connection on which a balancer has said who the caller is. */
+const REAL_ENDS: WeakMap<object, string> = new WeakMap();
+const CALLERS: WeakMap<object, SaidCaller> = new WeakMap();
+
+interface SaidCaller {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** From now on `socket` comes from the caller that its balancer has named. */
+export function sayCaller(socket: Socket, caller: SaidCaller): void {
+  REAL_ENDS.set(socket, endsOf(socket));
+  CALLERS.set(socket, caller);
+  Object.defineProperties(socket, {
+    remoteAddress: { value: caller.address },
+    remotePort: { value: caller.port },
+    remoteFamily: { value: caller.address.includes(":") ? "IPv6" : "IPv4" },
+  });
+}
+
 /** The TCP socket below `socket`. */
 export function tcpSocketOf(socket: Socket): Socket {
   return BELOW.get(socket) ?? socket;
@@ -33,7 +53,7 @@ export function resetConnection(socket: Socket | null): void {
 export function trackSecured(server: Server, onSecured: (secured: Socket, tcp: Socket | undefined) => void): void {
   const waiting = new Map<string, Socket>();
   server.on("connection", (tcp: Socket) => {
-    const ends = endsOf(tcp);
+    const ends = REAL_ENDS.get(tcp) ?? endsOf(tcp);
     waiting.set(ends, tcp);
     tcp.once("close", () => {
       if (waiting.get(ends) === tcp) waiting.delete(ends);
@@ -42,6 +62,8 @@ export function trackSecured(server: Server, onSecured: (secured: Socket, tcp: S
   server.prependListener("secureConnection", (secured: Socket) => {
     const tcp = waiting.get(endsOf(secured));
     if (tcp !== undefined) BELOW.set(secured, tcp);
+    const caller = tcp && CALLERS.get(tcp);
+    if (caller !== undefined) sayCaller(secured, caller);
     onSecured(secured, tcp);
   });
 }
