@@ -1,7 +1,7 @@
 /**
- * `gsf check` and what it proves, with real processes: the minimum configuration's primary is killed
- * or stopped, and another station serves within the time that was printed before. A configuration
- * that may miss its objective is refused at every start.
+ * `gsf check` and what it proves, with real processes: the minimum configuration's primary is
+ * killed or stopped, and another station serves within the time that was printed before. A
+ * configuration that may miss its objective is refused at every start.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
