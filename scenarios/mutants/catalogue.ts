@@ -16,6 +16,7 @@ import { LOAD_MUTANTS } from "./load-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { RELAPSE_MUTANTS } from "./relapse-mutants.ts";
 import { STATE_MUTANTS } from "./state-mutants.ts";
+import { TIMING_MUTANTS } from "./timing-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...DECISION_MUTANTS,
@@ -28,5 +29,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMPARISON_MUTANTS,
   ...LEDGER_MUTANTS,
   ...STATE_MUTANTS,
+<<<<<<< HEAD
   ...ASYNC_MUTANTS,
+=======
+  ...TIMING_MUTANTS,
+>>>>>>> 7cf8035 (scenarios: two planted bugs of the timing budget, both found)
 ];
