@@ -68,6 +68,7 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
     async () => (await import("./order-commands.ts")).registerOrderCommands,
   ],
   [["check"], async () => (await import("./check-command.ts")).registerCheckCommand],
+  [["reload"], async () => (await import("./reload-command.ts")).registerReloadCommand],
   [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],
   [["explain", "events"], async () => (await import("./history-commands.ts")).registerHistoryCommands],
   [["station"], async () => (await import("./station/cli.ts")).registerStationCommand],

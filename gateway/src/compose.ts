@@ -11,6 +11,7 @@ import { asyncCommandsOf } from "./fleet/async/commands-of-groups.ts";
 import type { DurableEpochs } from "./fleet/durable-epochs.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
+import { GroupSet, type PreparedGroups } from "./fleet/group-set.ts";
 import type { BeatAdmission, StationBeat } from "./fleet/heartbeat-sessions.ts";
 import { HeartbeatSessions } from "./fleet/heartbeat-sessions.ts";
 import { IdempotencyLedger } from "./fleet/ledger/idempotency-ledger.ts";
@@ -26,6 +27,8 @@ export interface GatewayParts {
   readonly random: Random;
   /** Creates the uplink to a station. */
   readonly uplink: (group: GroupSettings, station: StationSettings) => Uplink;
+  /** Called with an uplink that gets no more commands (see `GroupParts`). Default: none. */
+  readonly onUplinkLeft?: (uplink: Uplink) => void;
   /**
    * Returns unpredictable text, always the same for one subject. For the replay protection of
    * heartbeats, see `HeartbeatSessions`.
@@ -53,12 +56,18 @@ export interface GatewayParts {
 export type GatewayEvent = GroupEvent & { readonly group: string };
 
 export interface Gateway {
+  /** Those that are followed now. */
   readonly settings: GatewaySettings;
   readonly groups: ReadonlyMap<string, Group>;
   /** By group; empty if there is no durable store. */
   readonly asyncCommands: ReadonlyMap<string, AsyncCommands>;
   /** Resolves when what earlier processes kept is known, or cannot be. Never rejects. */
   readonly loaded: Promise<void>;
+  /**
+   * Prepares to follow `settings`, with all that is known (see `GroupSet`). Throws
+   * `ConfigurationError`, and changes nothing, if that is not possible now.
+   */
+  prepare(settings: GatewaySettings): PreparedGroups;
   /**
    * Takes in a heartbeat whose signature has been verified, and returns what follows; undefined if
    * there is no such station. `from` is the sender's address, for people to read. Default: empty.
@@ -70,45 +79,61 @@ export interface Gateway {
   /** How well silence has been judged, by group and station. */
   quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
   onEvent(listener: (event: GatewayEvent) => void): Disposable;
-  /** Supervises all groups and pulls heartbeats until `signal` is aborted. */
+  /**
+   * Supervises all groups and pulls heartbeats until `signal` is aborted. Rejects if one breaks.
+   */
   run(signal: AbortSignal): Promise<void>;
 }
 
 export function compose(parts: GatewayParts): Gateway {
-  const { settings, clock, random, uplink, challengeOf, onCommand, records, digest, epochs, initialActive } = parts;
+  const { settings, clock, random, uplink, onUplinkLeft, challengeOf, onCommand } = parts;
+  const { records, digest, epochs, initialActive } = parts;
   const ledger = records && digest && new IdempotencyLedger({ records, clock, digest });
   const observer = new ObserverHealth();
-  const groups = new Map(
-    settings.groups.map((group) => [
-      group.name,
+  const set = new GroupSet(
+    settings,
+    (group, drainMs, firstEpoch) =>
       new Group({
         settings: group,
         clock,
         random: random.fork(group.name),
         observer,
-        drainMs: settings.drainMs,
+        drainMs,
+        firstEpoch,
         epochs: epochs?.of(group.name),
         initialActive: group.stations.find(({ name }) => name === initialActive?.get(group.name))?.name,
-        uplinkOf: (station) => uplink(group, station),
+        uplinkOf: (station, now) => uplink(now, station),
+        onUplinkLeft,
         ledger,
         onCommand: onCommand && ((outcome, elapsedMs) => onCommand(group.name, outcome, elapsedMs)),
       }),
-    ]),
   );
-  const asyncCommands = asyncCommandsOf(parts, groups);
-  const loaded = ledger?.load() ?? Promise.resolve();
-  const pushed = settings.groups.filter((group) => group.heartbeat.kind === "udp");
+  const loaded = ledger?.follow(settings.groups.map(({ name }) => name)) ?? Promise.resolve();
+  const { groups } = set;
+  const asyncCommands = new Map(asyncCommandsOf(parts, groups));
+  // Of all stations, also of those that are probed: a session goes on if they are pushed again.
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
-  const sessions = new HeartbeatSessions(pushed.flatMap(stationsOf), challengeOf);
+  const sessions = new HeartbeatSessions(settings.groups.flatMap(stationsOf), challengeOf);
   return {
-    settings,
+    get settings() {
+      return set.settings;
+    },
     groups,
     asyncCommands,
     loaded,
+    prepare: (next) =>
+      set.prepare(next, (left) => {
+        sessions.use(next.groups.flatMap(stationsOf));
+        ledger?.follow(next.groups.map(({ name }) => name));
+        // What was accepted stays in the store, for the group when it comes back.
+        for (const { group } of left) void asyncCommands.get(group.name)?.drain(next.drainMs);
+        for (const { group } of left) asyncCommands.delete(group.name);
+      }),
     receiveBeat(beat, from) {
-      const admission = sessions.admit(beat, clock.nowMs(), from);
       const group = groups.get(beat.group);
+      if (group?.settings.heartbeat.kind !== "udp") return undefined;
+      const admission = sessions.admit(beat, clock.nowMs(), from);
       if (admission?.type === "beat") group?.noteHeartbeat(beat.station, admission.beat, beat.epochSeen);
       else if (admission?.type === "name-conflict") group?.noteNameConflict(beat.station, admission);
       return admission;
@@ -116,19 +141,9 @@ export function compose(parts: GatewayParts): Gateway {
     noteForged: ({ group, station }, from) => groups.get(group)?.noteForged(station, from),
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
     quality: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.quality()])),
-    onEvent(listener) {
-      const subscriptions = [...groups].map(([name, group]) =>
-        group.onEvent((event) => listener({ ...event, group: name })),
-      );
-      return {
-        [Symbol.dispose]() {
-          for (const subscription of subscriptions) subscription[Symbol.dispose]();
-        },
-      };
-    },
+    onEvent: (listener) => set.onEvent(listener),
     async run(signal) {
-      const running = [...groups.values(), ...asyncCommands.values(), ...(ledger === undefined ? [] : [ledger])];
-      await Promise.all(running.map((part) => part.run(signal)));
+      await Promise.all([set, ledger, ...asyncCommands.values()].map((part) => part?.run(signal)));
     },
   };
 }

@@ -2,30 +2,40 @@
  * The gateway as a process: the composition of `compose.ts` with the real clock, sockets, entropy
  * and log. It listens on all addresses or on none: if one address cannot be had, everything opened
  * before is closed again. Stopping is the reverse: first no new work is accepted, then commands in
- * flight may finish while supervision continues, and then everything else is closed. It is one file
- * because opening and closing follow one order.
+ * flight may finish while supervision continues, and then everything else is closed. A change of
+ * the settings opens what is new first, and closes what is old last. It is one file because what is
+ * opened together is closed together.
  */
 import { randomBytes } from "node:crypto";
 import { seededRandom, systemClock } from "ground-station-failover";
-import { type ListenerFigures, listenForCommands, type ProxyListener } from "./adapters/callers/http-proxy.ts";
+import { GroupListeners, type Served } from "./adapters/callers/group-listeners.ts";
+import { listenForCommands, type ProxyListener, type ServedBounds } from "./adapters/callers/http-proxy.ts";
 import { requestDigest } from "./adapters/callers/request-digest.ts";
 import { RequestEnds } from "./adapters/callers/request-ends.ts";
 import { ControlAccess, type ControlToken } from "./adapters/control/control-access.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
 import { Explainer } from "./adapters/control/explain-api.ts";
 import { LiveFeed } from "./adapters/control/live-feed.ts";
+import type { ReloadControl } from "./adapters/control/reload-order.ts";
 import { BeatStreams } from "./adapters/heartbeats/beat-streams.ts";
 import { challengesOf } from "./adapters/heartbeats/heartbeat-codec.ts";
 import { type HeartbeatListener, listenForHeartbeats } from "./adapters/heartbeats/udp-heartbeats.ts";
 import { LoopGuard } from "./adapters/http/loop-guard.ts";
 import { RequestIds } from "./adapters/http/request-id.ts";
 import { asyncIdentity } from "./adapters/process/async-identity.ts";
-import { type ConnectionLimits, connectionLimits, ownDescriptors } from "./adapters/process/descriptors.ts";
+import {
+  type ConnectionLimits,
+  connectionLimits,
+  type Descriptors,
+  ownDescriptors,
+} from "./adapters/process/descriptors.ts";
+import { UserError } from "./adapters/process/exit-codes.ts";
+import type { InheritedSockets } from "./adapters/process/inherited-sockets.ts";
 import { listening } from "./adapters/process/listening.ts";
 import { memoryForCallers } from "./adapters/process/own-memory.ts";
 import { programVersion } from "./adapters/process/program-version.ts";
 import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
-import { httpUplink } from "./adapters/stations/http-uplink.ts";
+import { httpUplink, type LeavableUplink } from "./adapters/stations/http-uplink.ts";
 import { NameCache, type NameChange } from "./adapters/stations/name-cache.ts";
 import { NameLookup } from "./adapters/stations/name-lookup.ts";
 import { GatewayState, type StateEvent } from "./adapters/storage/gateway-state.ts";
@@ -40,9 +50,11 @@ import { compose, type Gateway } from "./compose.ts";
 import { CallHistory } from "./fleet/call-history.ts";
 import { EventHistory } from "./fleet/event-history.ts";
 import type { WrittenPlaces } from "./fleet/explain/governing-settings.ts";
+import type { Group } from "./fleet/group.ts";
 import { HeldMemory } from "./fleet/held-memory.ts";
 import type { OrderedState } from "./fleet/order-records.ts";
 import type { GatewaySettings, HeartbeatSecrets, ListenSettings } from "./fleet/settings.ts";
+import { changeInWords, isSame, needingRestart } from "./fleet/settings-change.ts";
 import { readOrderedState, StandingOrders } from "./fleet/standing-orders.ts";
 
 export interface GatewayOptions {
@@ -57,6 +69,10 @@ export interface GatewayOptions {
   readonly streams?: StandardStreams;
   /** Certificates and keys. Default: none; nothing speaks TLS, but stations with `https`. */
   readonly certificates?: Certificates | undefined;
+  /** How the configuration is read again on request. Default: it cannot be. */
+  readonly configuration?: ReloadControl | undefined;
+  /** Sockets that a service manager has opened. Default: none. */
+  readonly inherited?: InheritedSockets | undefined;
 }
 
 /** A gateway that is listening. */
@@ -74,6 +90,8 @@ export interface RunningGateway extends AsyncDisposable {
    * fault of the gateway itself.
    */
   readonly stopped: Promise<void>;
+  /** Those in force. */
+  readonly settings: GatewaySettings;
   /**
    * Reports that the gateway is not ready any more, but accepts commands for another `forMs`. Each
    * connection ends with its answer.
@@ -95,6 +113,17 @@ export interface RunningGateway extends AsyncDisposable {
   useCertificates(certificates: Certificates): void;
   /** From now on only these tokens are valid at the control listener. */
   useControlTokens(tokens: readonly ControlToken[]): void;
+  /**
+   * Follows `next` from now on, with all that is known. Rejects with a `UserError` or a
+   * `ConfigurationError`, and changes nothing, if it cannot: a setting needs a restart, an address
+   * cannot be had, a station that is to be removed cannot be replaced. One change at a time.
+   */
+  reload(next: FollowedConfiguration): Promise<void>;
+}
+
+/** What a gateway follows after a reload. */
+export interface FollowedConfiguration extends Pick<GatewayOptions, "controlTokens" | "written"> {
+  readonly settings: GatewaySettings;
 }
 
 type Protocol = "http" | "https";
@@ -128,13 +157,14 @@ async function openedState({ state, groups }: GatewaySettings): Promise<GatewayS
 const FEW_CALLERS = 1_000;
 
 class GatewayProcess implements RunningGateway {
-  readonly #settings: GatewaySettings;
   readonly #log: Log;
   readonly #lostLogLines: () => number;
   #lostAccessLines: () => number = () => 0;
-  readonly #streams: StandardStreams | undefined;
   readonly #calls: CallHistory;
   readonly #access: ControlAccess;
+  readonly #ids: RequestIds = new RequestIds();
+  #ends: RequestEnds | undefined;
+  readonly #options: GatewayOptions;
   readonly #gateway: Gateway;
   readonly #orders: StandingOrders;
   readonly #state: GatewayState | undefined;
@@ -151,11 +181,16 @@ class GatewayProcess implements RunningGateway {
   readonly #epochs: EpochProofs;
   readonly #certificates: UsedCertificates;
   readonly #expiry: ExpiryWatch = new ExpiryWatch();
+  readonly #beats: BeatStreams;
   readonly #supervision: AbortController = new AbortController();
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Resources to be closed, in the order in which they were opened. */
-  readonly #opened: AsyncDisposable[] = [];
-  readonly #proxies: Map<string, ProxyListener> = new Map();
+  readonly #opened: Set<AsyncDisposable> = new Set();
+  readonly #listeners: GroupListeners = new GroupListeners({
+    open: (group, bounds) => this.#openGroup(group, bounds),
+  });
+  /** At the start: open connections are no reason to accept fewer of them. */
+  readonly #descriptors: Descriptors | undefined = ownDescriptors();
   /** By group name. */
   readonly #loops: Map<string, LoopGuard> = new Map();
   #control: ControlListener | undefined;
@@ -169,27 +204,26 @@ class GatewayProcess implements RunningGateway {
     state: GatewayState | undefined,
     ordered: OrderedState | undefined,
   ) {
-    const { log, lostLogLines = () => 0, streams, written, certificates = NO_CERTIFICATES } = options;
+    const { log, lostLogLines = () => 0, written, certificates = NO_CERTIFICATES } = options;
     const { controlTokens = [] } = options;
+    this.#options = options;
     this.#state = state;
     // Closed last: until then something may be sent under an epoch.
-    if (state !== undefined) this.#opened.push(state);
-    this.#settings = settings;
+    if (state !== undefined) this.#opened.add(state);
     this.#certificates = new UsedCertificates(certificates);
     this.#log = log;
     this.#lostLogLines = () => lostLogLines() + this.#lostAccessLines();
-    this.#streams = streams;
     this.#calls = new CallHistory({ groups: settings.groups.length });
     this.#access = new ControlAccess(controlTokens, systemClock);
-    this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? { shared: [], own: new Map() });
-    const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = settings.callers;
-    this.#memory = new HeldMemory({ maxBytes, callerRatio });
+    this.#epochs = new EpochProofs(settings.heartbeats?.secrets ?? NO_SECRETS);
+    this.#memory = new HeldMemory(memoryBounds(settings));
     this.#history = new EventHistory({ clock: systemClock, timeOfDayMs: () => Date.now(), records: state?.records });
     this.#explainer = new Explainer({
       ...{ settings, calls: this.#calls, history: this.#history, written },
       timeOfDayMs: () => Date.now(),
     });
     this.#feed = new LiveFeed({ clock: systemClock, history: this.#history, memory: this.#memory });
+    this.#beats = new BeatStreams({ clock: systemClock, memory: this.#memory });
     this.#gateway = compose({
       settings,
       clock: systemClock,
@@ -204,8 +238,12 @@ class GatewayProcess implements RunningGateway {
         const loop = this.#loopOf(group.name);
         const trust = this.#certificates.ofStation(group.name, station.name);
         const uplink = httpUplink(group, station, { names: this.#names, loop, epochs: this.#epochs, trust });
-        this.#opened.push(uplink);
+        this.#opened.add(uplink);
         return uplink;
+      },
+      onUplinkLeft: (uplink) => {
+        const left = uplink as LeavableUplink;
+        void left.leave().finally(() => this.#opened.delete(left));
       },
       onCommand: (group, outcome, elapsedMs) => this.#metrics.noteCommand(group, outcome, elapsedMs),
     });
@@ -225,7 +263,7 @@ class GatewayProcess implements RunningGateway {
       isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,
       lookups: () => this.#names.counts,
       lostLogLines: this.#lostLogLines,
-      listeners: () => this.#listeners(),
+      listeners: () => this.#listeners.figures,
       asyncCommands: () => this.#gateway.asyncCommands,
       memory: () => this.#memory.status,
       state: state && (() => state.status),
@@ -238,7 +276,7 @@ class GatewayProcess implements RunningGateway {
   get addresses(): RunningGateway["addresses"] {
     return {
       control: (this.#control as ControlListener).address,
-      groups: Object.fromEntries([...this.#proxies].map(([name, proxy]) => [name, proxy.address])),
+      groups: this.#listeners.addresses,
       heartbeats: this.#heartbeats?.address,
     };
   }
@@ -246,8 +284,14 @@ class GatewayProcess implements RunningGateway {
   get protocols(): RunningGateway["protocols"] {
     const { control } = this.#certificates;
     const of = (tls: unknown): Protocol => (tls === undefined ? "http" : "https");
-    const groups = [...this.#proxies.keys()].map((name) => [name, of(this.#certificates.ofGroup(name))] as const);
+    const groups = [...this.#gateway.groups.keys()].map(
+      (name) => [name, of(this.#certificates.ofGroup(name))] as const,
+    );
     return { control: of(control), groups: Object.fromEntries(groups) };
+  }
+
+  get settings(): GatewaySettings {
+    return this.#gateway.settings;
   }
 
   get stopped(): Promise<void> {
@@ -255,78 +299,75 @@ class GatewayProcess implements RunningGateway {
   }
 
   async open(): Promise<void> {
-    const log = this.#log;
-    const { control, heartbeats } = this.#settings;
-    const limits = this.#connectionLimits();
+    const settings = this.#gateway.settings;
     await this.#history.open();
     await this.#explainer.readBack();
-    this.#opened.push({ [Symbol.asyncDispose]: () => this.#history.close() });
+    this.#opened.add({ [Symbol.asyncDispose]: () => this.#history.close() });
+    this.#warnOfFewDescriptors();
     this.#gateway.onEvent((event) => this.#note(event));
     // From then on a thread reads; a gateway that keeps nothing needs none.
     await this.#gateway.loaded;
     this.#state?.serve((event) => this.#noteState(event));
-    this.#control = await this.#open("control", control, () =>
-      listenForControl({
-        listen: control,
-        maxConnections: limits.control,
-        tls: this.#certificates.control,
-        access: this.#access,
-        orders: this.#orders,
-        version: programVersion(),
-        groups: this.#gateway.groups,
-        asyncCommands: this.#gateway.asyncCommands,
-        feed: this.#feed,
-        explainer: this.#explainer,
-        beats: new BeatStreams({ clock: systemClock, memory: this.#memory }),
-        metrics: this.#metrics,
-        memory: this.#memory,
-        listeners: () => this.#listeners(),
-        state: this.#state && (() => this.#state?.status ?? {}),
-        heartbeats: () => this.#heartbeatCounts(),
-        lostLogLines: this.#lostLogLines,
-        ready: () => this.#ready && !this.#isAllDrained,
-        nowMs: () => systemClock.nowMs(),
-        log,
-      }),
-    );
-    if (heartbeats !== undefined) {
-      const { listen, secrets } = heartbeats;
-      this.#heartbeats = await this.#open("heartbeats", listen, () =>
-        listenForHeartbeats(this.#gateway, { listen, secrets, log }),
-      );
-    }
-    const { maxConnections = limits.callers, addressRatio: callerRatio, ...uploads } = this.#settings.callers;
-    const options = {
-      ...{ log, memory: this.#memory, callerRatio, ids: new RequestIds(), ends: await this.#openEnds() },
-      maxConnections: Math.min(maxConnections, limits.callers),
-      minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
-      maxUploadPauseMs: uploads.maxUploadPauseMs,
-    };
+    this.#ends = await this.#openEnds(settings);
+    this.#opened.add(this.#listeners);
+    this.#control = await this.#openControl(settings);
+    this.#heartbeats = await this.#openHeartbeats(settings);
     await this.#orders.restore();
-    for (const [name, group] of this.#gateway.groups) {
-      const { listen } = group.settings;
-      const asyncCommands = this.#gateway.asyncCommands.get(name);
-      const own = { asyncCommands, loop: this.#loopOf(name), tls: this.#certificates.ofGroup(name) };
-      const open = () => listenForCommands(group, { ...options, ...own });
-      this.#proxies.set(name, await this.#open(`group ${name}`, listen, open));
-    }
+    const listeners = await this.#listeners.prepare(this.#served(settings, [...this.#gateway.groups.values()]));
+    listeners.commit(settings.drainMs);
     this.#watchExpiry();
     this.#gateway.run(this.#supervision.signal).catch((error: unknown) => this.#broke(error));
     this.#ready = true;
     void this.#history.countStored();
   }
 
+  async reload({ settings, controlTokens, written }: FollowedConfiguration): Promise<void> {
+    const before = this.#gateway.settings;
+    const fixed = needingRestart(before, settings);
+    if (fixed.length > 0)
+      throw new UserError("configuration", `only a restart changes this: ${fixed.map(changeInWords).join("; ")}`);
+    await this.#state?.epochs.open(settings.groups.map(({ name }) => name));
+    const groups = this.#gateway.prepare(settings);
+    const opened = new Opened(groups.cancel);
+    try {
+      const listeners = opened.add(await this.#listeners.prepare(this.#served(settings, groups.groups)), (all) =>
+        all.cancel(),
+      );
+      const control = isSame(before.control, settings.control)
+        ? undefined
+        : opened.add(await this.#openControl(settings), (one) => this.#shut(one));
+      const movesHeartbeats = !isSame(before.heartbeats?.listen, settings.heartbeats?.listen);
+      const heartbeats = movesHeartbeats ? await this.#openHeartbeats(settings) : undefined;
+      if (heartbeats !== undefined) opened.add(heartbeats, (one) => this.#shut(one));
+      if (!this.#ready) throw new UserError("configuration", "the gateway is stopping");
+      const left = groups.apply();
+      // From here on nothing can fail.
+      listeners.commit(settings.drainMs);
+      for (const { group, end } of left) this.#endLater(group, end, settings.drainMs);
+      this.#memory.use(memoryBounds(settings));
+      this.#explainer.follow(settings, written);
+      this.#useControl(control, settings.drainMs);
+      this.#access.useTokens(controlTokens ?? []);
+      if (movesHeartbeats) this.#useHeartbeats(heartbeats);
+      this.useHeartbeatSecrets(settings.heartbeats?.secrets ?? NO_SECRETS);
+    } catch (error) {
+      await opened.cancel();
+      throw error;
+    }
+    await this.#metrics.follow();
+  }
+
   announceStop(forMs: number): Promise<void> {
     this.#ready = false;
-    for (const proxy of this.#proxies.values()) proxy.retire();
+    this.#listeners.retire();
     return systemClock.sleepUntil(systemClock.nowMs() + forMs);
   }
 
   stop(): Promise<void> {
     this.#ready = false;
-    const parts = [...this.#proxies.values(), ...this.#gateway.asyncCommands.values()];
-    const draining = parts.map((part) => part.drain(this.#settings.drainMs));
-    return Promise.all(draining).then(() => this[Symbol.asyncDispose]());
+    const withinMs = this.#gateway.settings.drainMs;
+    const async = [...this.#gateway.asyncCommands.values()].map((part) => part.drain(withinMs));
+    return Promise.all([this.#listeners.drain(withinMs), ...async]).then(() => this[Symbol.asyncDispose]());
   }
 
   useHeartbeatSecrets(secrets: HeartbeatSecrets): void {
@@ -352,7 +393,7 @@ class GatewayProcess implements RunningGateway {
     this.#ready = false;
     this.#supervision.abort();
     this.#orders[Symbol.dispose]();
-    for (const part of this.#opened.toReversed()) {
+    for (const part of [...this.#opened].toReversed()) {
       try {
         await part[Symbol.asyncDispose]();
       } catch (error) {
@@ -368,15 +409,15 @@ class GatewayProcess implements RunningGateway {
     open: () => Promise<Part>,
   ): Promise<Part> {
     const part = await listening(what, at, open);
-    this.#opened.push(part);
+    this.#opened.add(part);
     return part;
   }
 
-  async #openEnds(): Promise<RequestEnds> {
+  async #openEnds({ accessLog }: GatewaySettings): Promise<RequestEnds> {
     const random = seededRandom(randomBytes(16).toString("hex"));
     const parts = { log: this.#log, random, nowMs: () => systemClock.nowMs() };
-    const opened = await openAccessLog(this.#settings.accessLog, this.#streams, parts);
-    this.#opened.push(opened);
+    const opened = await openAccessLog(accessLog, this.#options.streams, parts);
+    this.#opened.add(opened);
     this.#lostAccessLines = opened.lost;
     return new RequestEnds({ calls: this.#calls, access: opened.access, timeOfDayMs: () => Date.now() });
   }
@@ -384,6 +425,98 @@ class GatewayProcess implements RunningGateway {
   /** No group takes new commands, by order: load balancers should send them elsewhere. */
   get #isAllDrained(): boolean {
     return [...this.#gateway.groups.values()].every((group) => group.drain !== undefined);
+  }
+
+  /** Closes a part that was opened. */
+  async #shut(part: AsyncDisposable): Promise<void> {
+    this.#opened.delete(part);
+    await part[Symbol.asyncDispose]();
+  }
+
+  #openControl({ control, groups }: GatewaySettings): Promise<ControlListener> {
+    return this.#open("control", control, () =>
+      listenForControl({
+        listen: { ...control, fd: this.#options.inherited?.take("control", control, "tcp") },
+        maxConnections: this.#connectionLimits(groups).control,
+        tls: this.#certificates.control,
+        access: this.#access,
+        orders: this.#orders,
+        version: programVersion(),
+        groups: this.#gateway.groups,
+        feed: this.#feed,
+        explainer: this.#explainer,
+        asyncCommands: this.#gateway.asyncCommands,
+        beats: this.#beats,
+        metrics: this.#metrics,
+        memory: this.#memory,
+        listeners: () => this.#listeners.figures,
+        state: this.#state && (() => this.#state?.status ?? {}),
+        heartbeats: () => this.#heartbeatCounts(),
+        lostLogLines: this.#lostLogLines,
+        ready: () => this.#ready && !this.#isAllDrained,
+        nowMs: () => systemClock.nowMs(),
+        log: this.#log,
+        configuration: this.#options.configuration,
+      }),
+    );
+  }
+
+  #useControl(opened: ControlListener | undefined, drainMs: number): void {
+    const last = this.#control;
+    if (opened !== undefined) this.#control = opened;
+    if (opened !== undefined && last !== undefined) void last.leave(drainMs).then(() => this.#opened.delete(last));
+  }
+
+  async #openHeartbeats({ heartbeats }: GatewaySettings): Promise<HeartbeatListener | undefined> {
+    if (heartbeats === undefined) return undefined;
+    const { listen, secrets } = heartbeats;
+    const fd = this.#options.inherited?.take("heartbeats", listen, "udp");
+    return this.#open("heartbeats", listen, () =>
+      listenForHeartbeats(this.#gateway, { listen: { ...listen, fd }, secrets, log: this.#log }),
+    );
+  }
+
+  #useHeartbeats(opened: HeartbeatListener | undefined): void {
+    const last = this.#heartbeats;
+    this.#heartbeats = opened;
+    if (last !== undefined) void this.#shut(last);
+  }
+
+  #openGroup(group: Group, bounds: ServedBounds): Promise<ProxyListener> {
+    const { listen } = group.settings;
+    const fd = this.#options.inherited?.take(group.name, listen, "tcp");
+    const open = (): Promise<ProxyListener> =>
+      listenForCommands(group, {
+        ...bounds,
+        ...{ listen: { ...listen, fd }, log: this.#log, memory: this.#memory, ids: this.#ids },
+        ...(this.#ends === undefined ? {} : { ends: this.#ends }),
+        tls: this.#certificates.ofGroup(group.name),
+      });
+    return listening(`group ${group.name}`, listen, open);
+  }
+
+  /** What is served where under `settings`. */
+  #served({ groups, callers }: GatewaySettings, made: readonly Group[]): Served[] {
+    const limits = this.#connectionLimits(groups);
+    const { maxConnections = limits.callers, addressRatio: callerRatio, ...uploads } = callers;
+    return groups.map(({ name, listen }, place) => ({
+      group: made[place] as Group,
+      listen,
+      bounds: {
+        loop: this.#loopOf(name),
+        asyncCommands: this.#gateway.asyncCommands.get(name),
+        callerRatio,
+        maxConnections: Math.min(maxConnections, limits.callers),
+        minUploadBytesPerSecond: uploads.minUploadBytesPerSecond,
+        maxUploadPauseMs: uploads.maxUploadPauseMs,
+      },
+    }));
+  }
+
+  /** The group goes on until its commands are over. */
+  #endLater(group: Group, end: () => void, drainMs: number): void {
+    this.#loops.delete(group.name);
+    systemClock.at(systemClock.nowMs() + drainMs, end);
   }
 
   #loopOf(group: string): LoopGuard {
@@ -407,17 +540,18 @@ class GatewayProcess implements RunningGateway {
    * Accepts fewer callers than there are descriptors, so that connections to stations remain
    * possible.
    */
-  #connectionLimits(): ConnectionLimits {
-    const { groups } = this.#settings;
+  #connectionLimits(groups: GatewaySettings["groups"]): ConnectionLimits {
     const stations = groups.reduce((sum, group) => sum + group.stations.length, 0);
-    const descriptors = ownDescriptors();
-    const limits = connectionLimits(descriptors, { groups: groups.length, stations });
+    return connectionLimits(this.#descriptors, { groups: groups.length, stations });
+  }
+
+  #warnOfFewDescriptors(): void {
+    const limits = this.#connectionLimits(this.#gateway.settings.groups);
     if (limits.callers < FEW_CALLERS)
       this.#log.warn(
-        { ...descriptors, ...limits },
+        { ...this.#descriptors, ...limits },
         "few file descriptors: few callers can connect at once; raise ulimit -n",
       );
-    return limits;
   }
 
   #noteName({ host, type, addresses, code }: NameChange): void {
@@ -429,7 +563,7 @@ class GatewayProcess implements RunningGateway {
   #watchExpiry(): void {
     this.#tellExpiring();
     const timer = setInterval(() => this.#tellExpiring(), LOOK_EVERY_MS).unref();
-    this.#opened.push({ [Symbol.asyncDispose]: async () => clearInterval(timer) });
+    this.#opened.add({ [Symbol.asyncDispose]: async () => clearInterval(timer) });
   }
 
   /** The control listener has no group whose event it could be. */
@@ -449,11 +583,32 @@ class GatewayProcess implements RunningGateway {
     this[Symbol.asyncDispose]();
   }
 
-  #listeners(): Readonly<Record<string, ListenerFigures>> {
-    return Object.fromEntries(this.#proxies);
-  }
-
   #heartbeatCounts(): Readonly<Record<string, number>> {
     return { ...this.#heartbeats?.counters };
+  }
+}
+
+const NO_SECRETS: HeartbeatSecrets = { shared: [], own: new Map() };
+
+function memoryBounds({ callers }: GatewaySettings): { readonly maxBytes: number; readonly callerRatio: number } {
+  const { maxMemoryBytes: maxBytes = memoryForCallers(), addressRatio: callerRatio } = callers;
+  return { maxBytes, callerRatio };
+}
+
+/** What was opened for a change, to be closed again if the change cannot be made. */
+class Opened {
+  readonly #undo: (() => unknown)[];
+
+  constructor(undo: () => void) {
+    this.#undo = [undo];
+  }
+
+  add<Part>(part: Part, close: (part: Part) => unknown): Part {
+    this.#undo.push(() => close(part));
+    return part;
+  }
+
+  async cancel(): Promise<void> {
+    for (const undo of this.#undo.toReversed()) await undo();
   }
 }

@@ -6,16 +6,19 @@
  */
 import { type Command, Option } from "commander";
 import { EXIT } from "./adapters/process/exit-codes.ts";
+import { InheritedSockets } from "./adapters/process/inherited-sockets.ts";
 import { shownAddress } from "./adapters/process/listening.ts";
 import { stopAsked } from "./adapters/process/process-life.ts";
 import { watchSecretFiles } from "./adapters/process/secret-file.ts";
-import { LOG_LEVELS, type LogLevel, processLog } from "./adapters/telemetry/log.ts";
+import { ServiceManager } from "./adapters/process/service-manager.ts";
+import { LOG_LEVELS, type Log, type LogLevel, processLog } from "./adapters/telemetry/log.ts";
 import { LogOutput } from "./adapters/telemetry/log-output.ts";
 import { visible } from "./adapters/telemetry/visible.ts";
-import { loadConfiguration, readText } from "./config/config.ts";
+import { type LoadedConfiguration, loadConfiguration, readText } from "./config/config.ts";
 import { effectiveFields } from "./config/effective.ts";
 import { configurationJsonSchema } from "./config/json-schema.ts";
 import { ConfigurationProblems } from "./config/problems.ts";
+import { Reloader } from "./config/reloader.ts";
 import { type RunningGateway, runGateway } from "./main.ts";
 
 interface RunOptions {
@@ -36,7 +39,8 @@ export function registerRunCommands(program: Command): void {
       `
 Prints one line on standard output when everything listens; logs to standard error, as JSON unless it is a terminal.
 After SIGTERM, /readyz says 503 and commands are still accepted for \`drainDelay\`. Then, or after SIGINT at once,
-commands in flight may finish (at most \`drain\`). A second signal stops at once.
+commands in flight may finish (at most \`drain\`). A second signal stops at once. SIGHUP reads the file again, as
+\`gsf reload\` does: a file with a mistake is refused, and the settings in force stay.
 
 Example:
   $ gsf run --config fleet.yaml`,
@@ -86,46 +90,45 @@ The first line of fleet.yaml names it then:
 
 async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   const loaded = loadConfiguration(config, process.env);
-  const { settings, controlTokens, warnings, heartbeatSecrets, certificates, written } = loaded;
   const { log, lost, output } = processLog(logLevel, json);
   const stdout = LogOutput.standardOutput();
-  for (const warning of warnings) log.warn(warning);
+  for (const warning of loaded.warnings) log.warn(warning);
   // After an uncaught error the state is unknown: end the process, so that it can be restarted.
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "this is a fault of ours");
     process.exit(EXIT.internal);
   });
-  const asked = stopAsked(log);
-  const gateway = await runGateway(settings, {
-    log,
-    lostLogLines: () => lost() + stdout.dropped,
-    controlTokens: controlTokens.now,
-    written,
-    streams: { stderr: output, stdout },
-    certificates: certificates.first,
+  const manager = new ServiceManager(process.env, log);
+  const secrets = new WatchedSecrets(log);
+  const follow = async (next: LoadedConfiguration): Promise<void> => {
+    gateway.useCertificates(next.certificates.first);
+    await gateway.reload({ ...next, controlTokens: next.controlTokens.now });
+    secrets.watch(next, gateway);
+  };
+  const reloader = new Reloader({ path: config, environment: process.env, loaded, log, follow });
+  // A signal that comes while the gateway starts is obeyed when it has started.
+  const started = Promise.withResolvers<void>();
+  const onReload = (): void => {
+    void started.promise.then(() => manager.reloading(() => reloader.reload()));
+  };
+  const asked = stopAsked(log, onReload);
+  const inherited = InheritedSockets.of(process.env, process.pid);
+  const { controlTokens, certificates, written } = loaded;
+  const gateway = await runGateway(loaded.settings, {
+    ...{
+      log,
+      controlTokens: controlTokens.now,
+      inherited,
+      written,
+      certificates: certificates.first,
+      lostLogLines: () => lost() + stdout.dropped,
+      streams: { stderr: output, stdout },
+    },
+    configuration: reloader,
   });
-  watchSecretFiles(controlTokens.files, () => {
-    try {
-      gateway.useControlTokens(controlTokens.read());
-      log.info("control tokens were read again: those are valid now");
-    } catch (error) {
-      log.error(
-        { why: (error as Error).message },
-        "control tokens have changed and cannot be used: those of before stay valid",
-      );
-    }
-  });
-  watchSecretFiles(heartbeatSecrets.files, () => {
-    try {
-      gateway.useHeartbeatSecrets(heartbeatSecrets.read());
-      log.info("secrets of heartbeats were read again: those are valid now");
-    } catch (error) {
-      log.error(
-        { why: (error as Error).message },
-        "secrets of heartbeats have changed and cannot be used: those of before stay valid",
-      );
-    }
-  });
+  for (const at of inherited?.unused ?? [])
+    log.warn({ address: shownAddress(at) }, "a socket was passed to this process, and no listener has its address");
+  secrets.watch(loaded, gateway);
   watchSecretFiles(certificates.files, () => {
     try {
       gateway.useCertificates(certificates.read());
@@ -138,8 +141,11 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
     }
   });
   stdout.write(`${json ? readyJson(gateway) : readyLine(gateway)}\n`);
+  manager.ready();
+  started.resolve();
   const asker = await Promise.race([asked, gateway.stopped]);
-  const { drainDelayMs, drainMs } = settings;
+  manager.stopping();
+  const { drainDelayMs, drainMs } = gateway.settings;
   // A person does not want to wait. If the parent is gone, its load balancer is gone, too.
   if (asker === "supervisor" && drainDelayMs > 0) {
     log.info({ drainDelayMs }, "stopping: /readyz says so, and commands are still accepted for a while");
@@ -148,6 +154,44 @@ async function run({ config, json, logLevel }: RunOptions): Promise<void> {
   log.info({ drainMs }, "stopping: commands in flight may finish");
   await gateway.stop();
   log.info("stopped");
+}
+
+/** Reads the secrets of heartbeats, and control tokens, again when their files change. */
+class WatchedSecrets {
+  readonly #log: Log;
+  #watch: Disposable | undefined = undefined;
+  #tokens: Disposable | undefined = undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  watch({ heartbeatSecrets, controlTokens }: LoadedConfiguration, gateway: RunningGateway): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#tokens?.[Symbol.dispose]();
+    this.#tokens = watchSecretFiles(controlTokens.files, () => {
+      try {
+        gateway.useControlTokens(controlTokens.read());
+        this.#log.info("control tokens were read again: those are valid now");
+      } catch (error) {
+        this.#log.error(
+          { why: (error as Error).message },
+          "control tokens have changed and cannot be used: those of before stay valid",
+        );
+      }
+    });
+    this.#watch = watchSecretFiles(heartbeatSecrets.files, () => {
+      try {
+        gateway.useHeartbeatSecrets(heartbeatSecrets.read());
+        this.#log.info("secrets of heartbeats were read again: those are valid now");
+      } catch (error) {
+        this.#log.error(
+          { why: (error as Error).message },
+          "secrets of heartbeats have changed and cannot be used: those of before stay valid",
+        );
+      }
+    });
+  }
 }
 
 function readyJson({ addresses, protocols }: RunningGateway): string {

@@ -26,8 +26,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "one-model-for-all",
     bug: "the model that is configured is not the one that judges",
-    file: "gateway/src/fleet/group.ts",
-    edits: [{ find: "      model,\n", replace: '      model: "normal",\n' }],
+    file: "gateway/src/fleet/group-options.ts",
+    edits: [{ find: "    model,\n", replace: '    model: "normal",\n' }],
     invariants: ["suspicion-fits-the-beats"],
   },
   {
@@ -208,11 +208,11 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
   {
     name: "slow-at-first",
     bug: "a detector begins with an interval of three times the one that is written",
-    file: "gateway/src/fleet/group.ts",
+    file: "gateway/src/fleet/group-options.ts",
     edits: [
       {
-        find: "expectedIntervalMs: settings.heartbeat.intervalMs,",
-        replace: "expectedIntervalMs: 3 * settings.heartbeat.intervalMs,",
+        find: "expectedIntervalMs: heartbeat.intervalMs,",
+        replace: "expectedIntervalMs: 3 * heartbeat.intervalMs,",
       },
     ],
     invariants: ["suspicion-fits-the-beats", "declaration-when-due"],

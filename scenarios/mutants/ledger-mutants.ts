@@ -19,8 +19,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     file: `${LEDGER}/idempotency-ledger.ts`,
     edits: [
       {
-        find: "this.#groups.get(group)?.noteLoaded(key, place)",
-        replace: 'group === "" && this.#groups.get(group)?.noteLoaded(key, place)',
+        find: "unread.get(group)?.noteLoaded(key, place)",
+        replace: 'group === "" && unread.get(group)?.noteLoaded(key, place)',
       },
     ],
     invariants: ["answered-key-is-not-sent-again", "answered-key-is-answered-alike"],

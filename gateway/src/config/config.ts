@@ -5,6 +5,7 @@
  * or the environment and are never part of the configuration itself, because configurations get
  * copied into tickets and repositories.
  */
+import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { ControlToken } from "../adapters/control/control-access.ts";
 import { readAtMost } from "../adapters/process/bounded-file.ts";
@@ -76,6 +77,12 @@ export interface Configuration {
   };
 }
 
+/** A configuration that was read from a file. */
+export interface LoadedConfiguration extends Configuration {
+  /** Beginning of the SHA-256 of the file's text, in hexadecimal digits. */
+  readonly digest: string;
+}
+
 /** A larger file is refused unread. A thousand groups with all fields take a fifth of this. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
@@ -83,7 +90,7 @@ const MAX_FILE_BYTES = 4 * 1024 ** 2;
  * Reads the file at `path`; paths in the file are relative to it. Throws
  * {@link ConfigurationProblems}.
  */
-export function loadConfiguration(path: string, environment: SecretSources["environment"]): Configuration {
+export function loadConfiguration(path: string, environment: SecretSources["environment"]): LoadedConfiguration {
   const directory = dirname(resolve(path));
   const source = readText(path);
   const at = (name: string): string => resolve(directory, name);
@@ -101,6 +108,7 @@ export function loadConfiguration(path: string, environment: SecretSources["envi
     ...read,
     settings,
     controlTokens: { ...tokens, files: tokens.files.map(at) },
+    digest: digestOfText(source),
     heartbeatSecrets: { ...read.heartbeatSecrets, files },
     certificates: { ...read.certificates, files: read.certificates.files.map(at) },
   };
@@ -204,6 +212,19 @@ function readPem(path: string): string {
 /** Where no files can be read. */
 function unread(): never {
   throw new Error("certificates are not read here");
+}
+
+/** The digest of a file as it is now; undefined if it cannot be read. */
+export function digestOf(path: string): string | undefined {
+  try {
+    return digestOfText(readText(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function digestOfText(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 /** The text of the file at `path`. Throws a {@link UserError} if it cannot be read. */

@@ -24,13 +24,19 @@ export interface FairShareOptions {
 }
 
 export class FairShare {
-  readonly max: number;
-  readonly callerRatio: number;
+  max: number;
+  callerRatio: number;
   /** Only callers that hold something. */
   readonly #holders: Map<string, number> = new Map();
   #held = 0;
 
   constructor({ max, callerRatio }: FairShareOptions) {
+    this.max = max;
+    this.callerRatio = callerRatio;
+  }
+
+  /** Other bounds from now on. What is held above them stays until it is given back. */
+  use({ max, callerRatio }: FairShareOptions): void {
     this.max = max;
     this.callerRatio = callerRatio;
   }

@@ -12,6 +12,7 @@ import {
 } from "ground-station-failover";
 import { type CommandTerms, replyClassifier } from "./command.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
+import { isSame } from "./settings-change.ts";
 import type { OpenStream, SendContext, Uplink } from "./uplink.ts";
 
 /** A station as the failover sees it: its name and the way to reach it. */
@@ -105,3 +106,35 @@ export function sendContextOf(
     noteStreaming: (stream) => onStream(context.station.name, stream),
   };
 }
+
+/**
+ * True if an uplink that was made for `before` and `station` serves under `after` and `next` too.
+ * What the group itself judges (deadlines, retries, thresholds) is none of the uplink's business.
+ */
+export function sharesUplink(
+  before: GroupSettings,
+  after: GroupSettings,
+  station: StationSettings,
+  next: StationSettings,
+): boolean {
+  return isSame(madeFrom(before, station), madeFrom(after, next));
+}
+
+/**
+ * Everything but what an uplink is known not to use, so that a new setting of one makes a new
+ * uplink.
+ */
+function madeFrom({ commands, limits, ...group }: GroupSettings, station: StationSettings): object {
+  const { listen, trustedProxies, stations, heartbeat, detector, supervisor, ...rest } = group;
+  const { retry, breaker, commandPath, failback, probePath, ...unknown } = rest;
+  const { deadlineMs, maxWaitMs, maxWaiting, maxConcurrent, maxWorking, ambiguousKeyed, errorBody, ...used } = commands;
+  const { capacityPerSecond, burst, healthPage, ...own } = station;
+  return { unknown, used, replyBytes: limits.replyBytes, own };
+}
+
+/** In place of an uplink where settings are only checked. */
+export const NO_UPLINK: Uplink = {
+  name: "none",
+  send: () => Promise.reject(new Error("this uplink is for a check of settings only")),
+  probe: () => Promise.reject(new Error("this uplink is for a check of settings only")),
+};

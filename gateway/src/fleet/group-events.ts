@@ -160,6 +160,14 @@ interface CertificateExpiring {
   readonly atMs: number;
 }
 
+/** The group follows other settings from now on. */
+interface SettingsChanged {
+  readonly type: "settings-changed";
+  /** Each value that changed, in words; secrets are not shown. */
+  readonly changes: readonly string[];
+  readonly atMs: number;
+}
+
 /** What happens in a group. */
 export type GroupEvent =
   | FailoverEvent
@@ -172,4 +180,5 @@ export type GroupEvent =
   | EpochUnstored
   | AsyncEvent
   | CertificateExpiring
-  | OrderEvent;
+  | OrderEvent
+  | SettingsChanged;

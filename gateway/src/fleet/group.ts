@@ -2,12 +2,11 @@
  * A failover group: a primary and its backups behind one address. It connects the parts of the
  * library: a detector that receives heartbeats, a failover that decides which station is active and
  * how each command ends, and one uplink per station that carries commands to it. It opens no socket
- * and takes its clock as a parameter. It is one file because it only connects parts that share
- * these names; what decides is elsewhere.
+ * and takes its clock as a parameter. It is one file because it only connects these parts; what can
+ * be said apart (options, probers, streams, translations) has files of its own.
  */
 import type {
   Clock,
-  FailoverEvent,
   FailoverStatus,
   Heartbeat,
   HeartbeatVerdict,
@@ -21,15 +20,10 @@ import type { CommandTerms } from "./command.ts";
 import { outcomeOf } from "./command.ts";
 import type { GroupEpoch } from "./durable-epochs.ts";
 import { agoInWords } from "./failure-words.ts";
-import {
-  callOptionsOf,
-  clientOptionsOf,
-  keyStatusOptions,
-  type LinkedStation,
-  sendContextOf,
-  signOfLifeMs,
-} from "./group-calls.ts";
+import { callOptionsOf, type LinkedStation, NO_UPLINK, sendContextOf, sharesUplink } from "./group-calls.ts";
 import type { GroupEvent, OrderEvent } from "./group-events.ts";
+import { detectorOptions, failoverOptions, type GroupFailoverParts, logWatchOptions } from "./group-options.ts";
+import { GroupProbers } from "./group-probers.ts";
 import type { NameConflict } from "./heartbeat-sessions.ts";
 import type { CommandHandler, GroupLedger } from "./ledger/group-ledger.ts";
 import type { IdempotencyLedger } from "./ledger/idempotency-ledger.ts";
@@ -37,7 +31,8 @@ import type { LedgerStatus } from "./ledger/ledger-status.ts";
 import { OpenStreams, type StreamStatus } from "./open-streams.ts";
 import { drainingRefusal, endingCodeOf, type NoRoomError } from "./problem.ts";
 import type { GroupSettings, StationSettings } from "./settings.ts";
-import { type LastProbe, StationProber } from "./station-prober.ts";
+import { isSame } from "./settings-change.ts";
+import type { LastProbe, StationProberOptions } from "./station-prober.ts";
 import type { CommandReply, CommandRequest, OpenStream, Uplink } from "./uplink.ts";
 import { healthPage } from "./uplink.ts";
 
@@ -74,7 +69,12 @@ export interface NameConflictStatus {
 
 export interface GroupParts {
   readonly settings: GroupSettings;
-  readonly uplinkOf: (station: StationSettings) => Uplink;
+  readonly uplinkOf: (station: StationSettings, settings: GroupSettings) => Uplink;
+  /**
+   * Called with an uplink that gets no more commands, because the settings have changed; commands
+   * that are out may finish. Default: nothing is done.
+   */
+  readonly onUplinkLeft?: ((uplink: Uplink) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Health of this process as an observer, shared by all its groups. Default: one of its own. */
@@ -89,6 +89,8 @@ export interface GroupParts {
   readonly epochs?: GroupEpoch | undefined;
   /** Station that is active at the start. Default: the primary. */
   readonly initialActive?: string | undefined;
+  /** The group begins with no lesser epoch. Default 1. */
+  readonly firstEpoch?: number;
 }
 
 /** The group takes no new commands, by order; those that it has taken end as usual. */
@@ -113,9 +115,10 @@ const TELL_AGAIN_MS = 10_000;
 const FORGED_SHOWN_MS = 10_000;
 
 export class Group {
-  readonly settings: GroupSettings;
+  #settings: GroupSettings;
   /** Undefined if the group keeps no answers of keys. */
-  readonly ledger: GroupLedger | undefined;
+  ledger: GroupLedger | undefined;
+  readonly #ledgerOf: (settings: GroupSettings) => GroupLedger | undefined;
   /** Raises an event of a part that belongs to the group. */
   readonly raise: (event: GroupEvent) => void = (event) => this.#tellOwn(event);
   readonly #clock: Clock;
@@ -125,8 +128,12 @@ export class Group {
   readonly #beatListeners: Set<BeatListener> = new Set();
   readonly #log: SuspicionWatch;
   readonly #ownListeners: Set<(event: GroupEvent) => void> = new Set();
-  readonly #quality: ReadonlyMap<string, DetectionQualityMachine>;
-  readonly #stations: ReadonlyMap<string, LinkedStation>;
+  readonly #quality: Map<string, DetectionQualityMachine> = new Map();
+  /** In order of priority. */
+  readonly #stations: Map<string, LinkedStation> = new Map();
+  readonly #uplinkOf: GroupParts["uplinkOf"];
+  readonly #onUplinkLeft: GroupParts["onUplinkLeft"];
+  readonly #failoverParts: GroupFailoverParts;
   /** By station. An entry stays until a heartbeat counts again. */
   readonly #conflicts: Map<string, NameConflictStatus & NameConflict> = new Map();
   readonly #forged: Map<string, ForgedHeartbeats> = new Map();
@@ -135,79 +142,48 @@ export class Group {
   /** Commands refused for lack of memory since the last event about it. */
   #noRoom: { refused: number; readonly toldMs: number } = { refused: 0, toldMs: Number.NEGATIVE_INFINITY };
   #drain: GroupDrain | undefined;
-  /** Empty if heartbeats are pushed. */
-  readonly #probers: ReadonlyMap<string, StationProber>;
+  readonly #probers: GroupProbers = new GroupProbers();
 
   constructor(parts: GroupParts) {
     const { settings, uplinkOf, clock, random, observer = new ObserverHealth(), drainMs = 10_000, onCommand } = parts;
-    const { epochs } = parts;
+    const { epochs, firstEpoch = 1 } = parts;
     this.#epochs = epochs;
-    this.settings = settings;
+    this.#settings = settings;
     this.#streams = new OpenStreams({ clock, drainMs, onCut: (event) => this.#tellOwn(event) });
     this.#clock = clock;
     this.#onCommand = onCommand;
     const handle: CommandHandler = (request, terms, signal) => this.handle(request, terms, signal);
-    this.ledger = parts.ledger?.forGroup({ settings, clock, handle, onTrouble: (event) => this.#tellOwn(event) });
-    const { model, windowSize, minDeviationMs, ceilingMs } = settings.detector;
-    this.#detector = new PhiAccrualDetector({
-      clock,
-      model,
-      ...(windowSize === undefined ? {} : { windowSize }),
-      expectedIntervalMs: settings.heartbeat.intervalMs,
-      minDeviationMs,
-      ceilingMs,
-    });
-    const stations = settings.stations.map((station) => ({
-      name: station.name,
-      settings: station,
-      uplink: uplinkOf(station),
-    }));
-    this.#stations = new Map(stations.map((station) => [station.name, station]));
-    this.#quality = new Map(stations.map(({ name }) => [name, new DetectionQualityMachine()]));
+    this.#ledgerOf = (now) =>
+      parts.ledger?.forGroup({ settings: now, clock, handle, onTrouble: (event) => this.#tellOwn(event) });
+    this.ledger = this.#ledgerOf(settings);
+    this.#uplinkOf = uplinkOf;
+    this.#onUplinkLeft = parts.onUplinkLeft;
+    this.#detector = new PhiAccrualDetector({ clock, ...detectorOptions(settings) });
+    for (const station of settings.stations)
+      this.#stations.set(station.name, { name: station.name, settings: station, uplink: uplinkOf(station, settings) });
+    for (const name of this.#stations.keys()) this.#quality.set(name, new DetectionQualityMachine());
     this.#log = this.#watchForLog();
-    this.#probers = this.#makeProbers();
-    const [primary, backup, ...backups] = stations as [LinkedStation, LinkedStation, ...LinkedStation[]];
-    const { commands, probePath } = settings;
-    this.#failover = new PrimaryBackupFailover<LinkedStation>({
-      ...{ primary, backup, backups, initialActive: parts.initialActive },
+    this.#probers.use(this.#proberOptions());
+    this.#failoverParts = {
       detector: this.#detector,
       clock,
       random,
-      supervisor: {
-        ...settings.supervisor,
-        declareThreshold: settings.detector.threshold,
-        maxAbstentionMs: signOfLifeMs(settings.heartbeat),
-        observer,
-      },
-      commandPath: settings.commandPath,
-      failback: settings.failback,
-      ...(probePath === undefined
-        ? {}
-        : {
-            probe: (station: LinkedStation, signal: AbortSignal) => station.uplink.probe(healthPage(probePath), signal),
-          }),
+      observer,
       heartbeatNote: (name) => this.#heartbeatNote(name),
-      ...keyStatusOptions(commands.keyStatus),
-      ...(epochs === undefined ? {} : { initialEpoch: epochs.first, lease: epochs.lease(() => this.epoch) }),
-      ambiguousKeyed: commands.ambiguousKeyed,
-      deadlineMs: commands.deadlineMs,
-      maxWaitMs: commands.maxWaitMs,
-      maxWaiting: commands.maxWaiting,
-      ramp: ({ settings: { capacityPerSecond, burst } }) => ({
-        capacityPerSecond,
-        burst,
-        ...(commands.maxWorking === undefined ? {} : { maxWorking: commands.maxWorking }),
-      }),
-      client: clientOptionsOf(settings),
+      initialEpoch: Math.max(epochs?.first ?? 1, firstEpoch),
+      ...(epochs === undefined ? {} : { lease: epochs.lease(() => this.epoch) }),
+    };
+    if (epochs !== undefined && firstEpoch > epochs.first) epochs.note(firstEpoch, this.#unstored);
+    this.#failover = new PrimaryBackupFailover<LinkedStation>({
+      ...failoverOptions(settings, [...this.#stations.values()], this.#failoverParts),
+      initialActive: parts.initialActive,
     });
-    this.#failover.onEvent((event) => this.#noteDecision(event));
-  }
-
-  #noteDecision(event: FailoverEvent): void {
-    if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
-      this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
-    this.#streams.note(event, this.activeStation);
-    if (event.type === "promoted" || event.type === "epoch-adopted") this.#epochs?.note(this.epoch, this.#unstored);
+    this.#failover.onEvent((event) => {
+      if (event.type === "declaration" && event.to === "down" && event.silentForMs !== undefined)
+        this.#quality.get(event.node)?.noteDown(event.silentForMs, event.atMs);
+      this.#streams.note(event, this.activeStation);
+      if (event.type === "promoted" || event.type === "epoch-adopted") epochs?.note(event.epoch, this.#unstored);
+    });
   }
 
   /** How well each station's silence has been judged, by station name. */
@@ -216,8 +192,12 @@ export class Group {
     return Object.fromEntries([...this.#quality].map(([name, quality]) => [name, quality.status(nowMs)]));
   }
 
+  get settings(): GroupSettings {
+    return this.#settings;
+  }
+
   get name(): string {
-    return this.settings.name;
+    return this.#settings.name;
   }
 
   /** Reads the group's clock. */
@@ -318,7 +298,7 @@ export class Group {
 
   /** Result of the newest probe of `station`'s health page; undefined if there was none yet. */
   probeOf(station: string): LastProbe | undefined {
-    return this.#probers.get(station)?.last;
+    return this.#probers.of(station)?.last;
   }
 
   /** Calls `listener` for every heartbeat, until disposed. A listener must not throw. */
@@ -342,6 +322,8 @@ export class Group {
 
   /** Takes `station` out of service for `forMs`; `reason` undefined: puts it back. */
   setMaintenance(station: string, reason: string | undefined, forMs: number, keepsStreams = false): void {
+    // An order may end after its station has left the settings.
+    if (reason === undefined && !this.#stations.has(station)) return;
     this.#streams.keep(station, keepsStreams && reason !== undefined);
     this.#failover.setMaintenance(station, reason, this.#clock.nowMs() + forMs);
   }
@@ -392,9 +374,8 @@ export class Group {
    */
   async run(signal: AbortSignal): Promise<void> {
     this.#epochs?.note(this.epoch, this.#unstored);
-    const probing = [...this.#probers.values()].map((prober) => prober.run(signal));
     try {
-      await Promise.all([this.#failover.run(signal), this.#log.run(signal), ...probing]);
+      await Promise.all([this.#failover.run(signal), this.#log.run(signal), this.#probers.run(signal)]);
     } finally {
       // Not `using`: the simulation runs this source unchanged on Node 22, which does not support
       // it.
@@ -418,6 +399,83 @@ export class Group {
     return refused;
   }
 
+  /**
+   * Throws `ConfigurationError` if {@link reconfigure} could not follow `settings` now. Changes
+   * nothing.
+   */
+  checkReconfiguration(settings: GroupSettings): void {
+    const linked = settings.stations.map((station) => ({
+      name: station.name,
+      settings: station,
+      uplink: this.#stations.get(station.name)?.uplink ?? NO_UPLINK,
+    }));
+    new PhiAccrualDetector(detectorOptions(settings));
+    new SuspicionWatch(logWatchOptions(settings, this.#detector));
+    this.#failover.checkReconfiguration(failoverOptions(settings, linked, this.#failoverParts));
+  }
+
+  /**
+   * Follows `settings` from now on. Stations of the same name keep all that is known of them;
+   * commands that wait or are out go on. Throws what {@link checkReconfiguration} throws, and
+   * changes nothing then.
+   */
+  reconfigure(settings: GroupSettings, changes: readonly string[]): void {
+    this.checkReconfiguration(settings);
+    const before = this.#settings;
+    const old = new Map(this.#stations);
+    this.#settings = settings;
+    this.#stations.clear();
+    for (const station of settings.stations) {
+      const known = old.get(station.name);
+      const isKept = known !== undefined && sharesUplink(before, settings, known.settings, station);
+      const uplink = isKept ? known.uplink : this.#uplinkOf(station, settings);
+      this.#stations.set(station.name, { name: station.name, settings: station, uplink });
+    }
+    this.#failover.reconfigure(failoverOptions(settings, [...this.#stations.values()], this.#failoverParts));
+    if (!isSame(detectorOptions(before), detectorOptions(settings)))
+      this.#detector.reconfigure(detectorOptions(settings));
+    this.#log.reconfigure(logWatchOptions(settings, this.#detector));
+    this.#probers.use(this.#proberOptions());
+    this.#useLedger(settings);
+    this.#noteStations(old);
+    this.#tellOwn({ type: "settings-changed", changes, atMs: this.#clock.nowMs() });
+  }
+
+  /** Keys that are known stay, unless answers are not kept any more. */
+  #useLedger(settings: GroupSettings): void {
+    const { idempotency } = settings.commands;
+    if (idempotency === undefined || this.ledger === undefined) this.ledger = this.#ledgerOf(settings);
+    else this.ledger.useSettings(idempotency, settings);
+  }
+
+  /** How long a replaced station may continue streamed replies, from now on. */
+  useDrain(drainMs: number): void {
+    this.#streams.useDrain(drainMs);
+  }
+
+  /** The group is not in the settings any more, and its supervision has ended. */
+  leave(): void {
+    for (const { uplink } of this.#stations.values()) this.#onUplinkLeft?.(uplink);
+  }
+
+  /** Begins what is kept for stations that are new, and ends it for those that are gone. */
+  #noteStations(old: ReadonlyMap<string, LinkedStation>): void {
+    for (const [name, { uplink }] of old) {
+      if (this.#stations.get(name)?.uplink !== uplink) this.#onUplinkLeft?.(uplink);
+      if (this.#stations.has(name)) continue;
+      this.#streams.leave(name);
+      this.#log.unwatch(name);
+      this.#detector.forget(name);
+      this.#quality.delete(name);
+      this.#conflicts.delete(name);
+    }
+    for (const name of this.#stations.keys()) {
+      if (old.has(name)) continue;
+      this.#log.watch(name);
+      this.#quality.set(name, new DetectionQualityMachine());
+    }
+  }
+
   /** More that is known about a station's heartbeats, to be added to the evidence. */
   #heartbeatNote(station: string): string | undefined {
     const between = this.conflictOf(station)?.between;
@@ -438,24 +496,24 @@ export class Group {
     this.#tellOwn({ type: "name-conflict-ended", station, between, atMs: this.#clock.nowMs() });
   }
 
-  #makeProbers(): ReadonlyMap<string, StationProber> {
-    const { heartbeat } = this.settings;
+  #proberOptions(): Map<string, StationProberOptions> {
+    const { heartbeat } = this.#settings;
     if (heartbeat.kind !== "http") return new Map();
     const { intervalMs, timeoutMs, path = "/" } = heartbeat;
-    const proberOf = ({ name, settings, uplink }: LinkedStation): StationProber => {
-      const page = settings.healthPage ?? healthPage(path);
-      return new StationProber({
-        clock: this.#clock,
-        intervalMs,
-        timeoutMs,
-        ask: (signal) => uplink.probe(page, signal),
-        onHeartbeat: () => this.#noteAnswer(name),
-        onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
-        // Lasts until the next probe could have been answered.
-        onOwnShortage: () => this.#failover.noteOwnShortage(intervalMs + timeoutMs),
-      });
-    };
-    return new Map([...this.#stations.values()].map((station) => [station.name, proberOf(station)]));
+    const optionsOf = (name: string): StationProberOptions => ({
+      clock: this.#clock,
+      intervalMs,
+      timeoutMs,
+      ask: (signal) => {
+        const { settings, uplink } = this.#stations.get(name) as LinkedStation;
+        return uplink.probe(settings.healthPage ?? healthPage(path), signal);
+      },
+      onHeartbeat: () => this.#noteAnswer(name),
+      onChange: (probe) => this.#tellOwn({ type: "probe", station: name, ...probe }),
+      // Lasts until the next probe could have been answered.
+      onOwnShortage: () => this.#failover.noteOwnShortage(intervalMs + timeoutMs),
+    });
+    return new Map([...this.#stations.keys()].map((name) => [name, optionsOf(name)]));
   }
 
   /** A good answer of a health page is a heartbeat. */
@@ -474,18 +532,12 @@ export class Group {
 
   /** A second watch on the detector, at the log threshold. It only raises events. */
   #watchForLog(): SuspicionWatch {
-    const { detector, heartbeat, stations } = this.settings;
-    const maxAbstentionMs = signOfLifeMs(heartbeat);
-    const watch = new SuspicionWatch({
-      detector: this.#detector,
-      threshold: detector.logThreshold,
-      maxAbstentionMs,
-    });
+    const watch = new SuspicionWatch(logWatchOptions(this.#settings, this.#detector));
     watch.onCrossing(({ node: station, to, ...crossing }) => {
       const type = to === "reached" ? "heartbeats-missing" : "heartbeats-back";
       this.#tellOwn({ type, station, ...crossing });
     });
-    for (const { name } of stations) watch.watch(name);
+    for (const name of this.#stations.keys()) watch.watch(name);
     return watch;
   }
 

@@ -63,7 +63,7 @@ interface Sessions {
   /**
    * After a conflict, only one process may be heard for this long before heartbeats count again.
    */
-  readonly quietMs: number;
+  quietMs: number;
   /**
    * The session whose heartbeats count; undefined until the first session has answered its
    * challenge.
@@ -114,15 +114,20 @@ export class HeartbeatSessions {
     challengeOf: (subject: string) => string,
   ) {
     this.#challengeOf = challengeOf;
-    for (const [name, intervalMs] of stations)
-      this.#stations.set(name, {
-        quietMs: Math.max(QUIET_MS, QUIET_INTERVALS * intervalMs),
-        running: undefined,
-        incarnation: 0,
-        followed: new Set(),
-        returnedAtMs: Number.NEGATIVE_INFINITY,
-        conflict: undefined,
-      });
+    this.use(stations);
+  }
+
+  /** Only these stations exist from now on; sessions of those that existed before go on. */
+  use(stations: Iterable<readonly [name: string, intervalMs: number]>): void {
+    const gone = new Set(this.#stations.keys());
+    for (const [name, intervalMs] of stations) {
+      const quietMs = Math.max(QUIET_MS, QUIET_INTERVALS * intervalMs);
+      const known = this.#stations.get(name);
+      gone.delete(name);
+      if (known !== undefined) known.quietMs = quietMs;
+      else this.#stations.set(name, newStation(quietMs));
+    }
+    for (const name of gone) this.#stations.delete(name);
   }
 
   /**
@@ -148,6 +153,17 @@ export class HeartbeatSessions {
     if (at.conflict !== undefined && nowMs < at.conflict.untilMs) return { type: "name-conflict", ...at.conflict };
     return { type: "beat", beat: { sequence, sentAtMs, incarnation: at.incarnation } };
   }
+}
+
+function newStation(quietMs: number): Sessions {
+  return {
+    quietMs,
+    running: undefined,
+    incarnation: 0,
+    followed: new Set(),
+    returnedAtMs: Number.NEGATIVE_INFINITY,
+    conflict: undefined,
+  };
 }
 
 /**

@@ -68,6 +68,11 @@ export class HeldMemory {
     };
   }
 
+  /** Other bounds from now on. What is held above them stays until it is given back. */
+  use({ maxBytes, callerRatio }: { readonly maxBytes: number; readonly callerRatio: number }): void {
+    this.#share.use({ max: maxBytes, callerRatio });
+  }
+
   /** An account for `caller`, empty at first. */
   roomFor(caller: string): MemoryRoom {
     return new MemoryRoom(this, this.#share, caller);

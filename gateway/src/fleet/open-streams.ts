@@ -37,7 +37,7 @@ interface Draining {
 }
 
 export class OpenStreams implements Disposable {
-  readonly #options: OpenStreamsOptions;
+  #options: OpenStreamsOptions;
   /** By station, in the order of opening. */
   readonly #open: Map<string, Set<OpenStream>> = new Map();
   readonly #draining: Map<string, Draining> = new Map();
@@ -67,6 +67,11 @@ export class OpenStreams implements Disposable {
     else this.#kept.delete(station);
   }
 
+  /** A station that is replaced from now on may continue its streams for so long. */
+  useDrain(drainMs: number): void {
+    this.#options = { ...this.#options, drainMs };
+  }
+
   /** Notes that `station` has begun to stream a reply. */
   add(station: string, stream: OpenStream): void {
     let open = this.#open.get(station);
@@ -93,6 +98,11 @@ export class OpenStreams implements Disposable {
         if (event.reason === undefined) this.#kept.delete(event.station);
         else if (event.station !== active) this.#leave(event.station, true);
     }
+  }
+
+  /** `station` is no longer in the settings: it may continue its streams for the drain time. */
+  leave(station: string): void {
+    this.#drain(station);
   }
 
   /** Cancels all pending drains. No stream is ended after that. */

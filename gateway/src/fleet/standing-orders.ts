@@ -252,9 +252,10 @@ export class StandingOrders implements Disposable {
     const key = keyOf(group, station);
     this.#inForce.get(key)?.timer[Symbol.dispose]();
     this.#inForce.delete(key);
-    const at = this.#group(group);
-    if (station !== undefined) at.setMaintenance(station, undefined, 0, false);
-    else at.setDrain(undefined);
+    // A group may have left the settings meanwhile.
+    const at = this.#options.groups.get(group);
+    if (station !== undefined) at?.setMaintenance(station, undefined, 0, false);
+    else at?.setDrain(undefined);
   }
 
   /** Reports what became of `order`, and adds it to the trail and to `changes`. */

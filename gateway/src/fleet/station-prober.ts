@@ -69,7 +69,7 @@ interface OutProbe {
 }
 
 export class StationProber {
-  readonly #options: StationProberOptions;
+  #options: StationProberOptions;
   readonly #out: Set<OutProbe> = new Set();
   #sent = 0;
   /** Number of the newest probe that ended. */
@@ -80,6 +80,11 @@ export class StationProber {
   #wellAtMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: StationProberOptions) {
+    this.#options = options;
+  }
+
+  /** Probes with `options` from the next probe on; another interval counts from the next run. */
+  useOptions(options: StationProberOptions): void {
     this.#options = options;
   }
 

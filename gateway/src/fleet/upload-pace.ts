@@ -16,10 +16,15 @@ export interface UploadPaceOptions {
 }
 
 export class UploadPaces {
-  readonly #options: UploadPaceOptions;
+  #options: UploadPaceOptions;
   readonly #waiting: Set<UploadPace> = new Set();
 
   constructor(options: UploadPaceOptions) {
+    this.#options = options;
+  }
+
+  /** Uploads that begin from now on have these bounds. */
+  use(options: UploadPaceOptions): void {
     this.#options = options;
   }
 

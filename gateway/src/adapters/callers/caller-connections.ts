@@ -34,6 +34,11 @@ export class CallerConnections {
     });
   }
 
+  /** Other bounds from now on; open connections stay. */
+  use(bounds: ConnectionBounds): void {
+    this.#share.use(bounds);
+  }
+
   get open(): number {
     return this.#share.held;
   }

@@ -22,7 +22,9 @@ import { CommandTrace } from "../../fleet/command-trace.ts";
 import type { Group } from "../../fleet/group.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
 import { INTERNAL, NoRoomError, RefusedRequest, refusal } from "../../fleet/problem.ts";
+import type { ListenSettings } from "../../fleet/settings.ts";
 import type { CommandReply, CommandRequest } from "../../fleet/uplink.ts";
+import type { UploadPaceOptions } from "../../fleet/upload-pace.ts";
 import { callerOf } from "../http/caller-address.ts";
 import { flat, headerValue, pairs } from "../http/http-headers.ts";
 import { LoopGuard } from "../http/loop-guard.ts";
@@ -37,7 +39,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { CertificateFacts } from "../tls/certificates.ts";
 import type { ServerContexts } from "../tls/server-contexts.ts";
 import { AsyncDoor } from "./async-door.ts";
-import { CallerConnections } from "./caller-connections.ts";
+import { CallerConnections, type ConnectionBounds } from "./caller-connections.ts";
 import { Exchange } from "./exchange.ts";
 import { expectBody, requestBody, takeRoom } from "./request-body.ts";
 import type { RequestEnds } from "./request-ends.ts";
@@ -63,6 +65,11 @@ export interface ProxyListener extends ListenerFigures, AsyncDisposable {
   /** Recognizes requests that have passed through this listener before. */
   readonly loop: LoopGuard;
   /**
+   * Serves `group` from the next request on, under its present settings and these bounds;
+   * connections stay open.
+   */
+  serve(group: Group, options: ServedBounds): void;
+  /**
    * From now on each connection ends with its answer, so that callers move to other gateways. New
    * connections are still accepted.
    */
@@ -74,18 +81,35 @@ export interface ProxyListener extends ListenerFigures, AsyncDisposable {
   drain(withinMs: number): Promise<void>;
 }
 
-export interface ProxyOptions {
+export interface ProxyOptions extends ServedBounds {
   readonly log: Log;
   /** Makes ids of requests; shared by all listeners of a process. Default: its own. */
   readonly ids?: RequestIds;
   /** Is told how each request ended. Default: nobody is. */
   readonly ends?: RequestEnds;
+  /**
+   * Where to listen; `fd`: at a socket that another process has opened. Default: the address in the
+   * group's settings.
+   */
+  readonly listen?: ListenSettings & { readonly fd?: number | undefined };
+  /** Certificates of a listener that speaks TLS. Default: it does not. */
+  readonly tls?: ServerContexts | undefined;
+  /** Counts and bounds the memory held for callers. Default: no bound. */
+  readonly memory?: HeldMemory;
+  /**
+   * Longest time for a header block to arrive, in ms. Default 10,000: programs send it in one go.
+   */
+  readonly headersMs?: number;
+  /** How long an answer may wait for a caller that does not read it, in ms. Default 30,000. */
+  readonly answerIdleMs?: number;
+}
+
+/** Bounds that a listener can change while it is open. */
+export interface ServedBounds {
   /** Shared with all other requests that go to the group's stations. Default: its own. */
   readonly loop?: LoopGuard;
   /** The group's asynchronous commands. Default: there is no store for them. */
   readonly asyncCommands?: AsyncCommands | undefined;
-  /** Counts and bounds the memory held for callers. Default: no bound. */
-  readonly memory?: HeldMemory;
   /**
    * Most connections of callers at once; further ones are closed on arrival. Default: as many as
    * the operating system gives.
@@ -96,10 +120,6 @@ export interface ProxyOptions {
    */
   readonly callerRatio?: number;
   /**
-   * Longest time for a header block to arrive, in ms. Default 10,000: programs send it in one go.
-   */
-  readonly headersMs?: number;
-  /**
    * Least rate at which a body must arrive in the long run; 0: only pauses count. Default 1,024: a
    * twentieth of a slow phone's rate.
    */
@@ -109,10 +129,6 @@ export interface ProxyOptions {
    * cell.
    */
   readonly maxUploadPauseMs?: number;
-  /** How long an answer may wait for a caller that does not read it, in ms. Default 30,000. */
-  readonly answerIdleMs?: number;
-  /** Certificates of a listener that speaks TLS. Default: it does not. */
-  readonly tls?: ServerContexts | undefined;
 }
 
 interface TooSlowCounts {
@@ -145,12 +161,12 @@ export async function listenForCommands(group: Group, options: ProxyOptions): Pr
 }
 
 class CommandProxy implements ProxyListener {
-  readonly loop: LoopGuard;
-  readonly #group: Group;
-  readonly #way: RequestWay;
+  #group: Group;
+  #way: RequestWay;
   readonly #ids: RequestIds;
   readonly #ends: RequestEnds | undefined;
-  readonly #async: AsyncDoor;
+  #async: AsyncDoor;
+  readonly #listen: NonNullable<ProxyOptions["listen"]>;
   readonly #log: Log;
   readonly #answerIdleMs: number;
   readonly #tls: ServerContexts | undefined;
@@ -169,29 +185,23 @@ class CommandProxy implements ProxyListener {
       log,
       loop = new LoopGuard(),
       ids = new RequestIds(),
+      listen = group.settings.listen,
       memory = new HeldMemory(),
       headersMs = 10_000,
       answerIdleMs = 30_000,
       tls,
     } = options;
-    const { maxConnections: max = Number.POSITIVE_INFINITY, callerRatio = 0.75 } = options;
-    const { minUploadBytesPerSecond = 1_024, maxUploadPauseMs: maxPauseMs = 30_000 } = options;
     this.#group = group;
-    this.loop = loop;
-    this.#way = {
-      loop,
-      proxies: new TrustedProxies(group.settings.trustedProxies),
-      protocol: tls === undefined ? "http" : "https",
-      subjectHeader: group.settings.tls?.subjectHeader,
-    };
+    this.#listen = listen;
+    this.#way = wayOf(group, loop, tls);
     this.#tls = tls;
     this.#ids = ids;
     this.#ends = options.ends;
-    this.#async = new AsyncDoor(group.settings.asyncCommands !== undefined, options.asyncCommands);
+    this.#async = asyncDoor(group, options);
     this.#log = log;
     this.#memory = memory;
     this.#unserved = new UnservedConnections(group.name, log);
-    this.#uploads = new UploadTimer({ minBytesPerSecond: minUploadBytesPerSecond, maxPauseMs });
+    this.#uploads = new UploadTimer(uploadPace(options));
     this.#answerIdleMs = answerIdleMs;
     this.#requests = new RequestServer({
       serve: (message, response, waits) => void this.#serve(message, response, waits),
@@ -204,13 +214,13 @@ class CommandProxy implements ProxyListener {
         return { requestId, group: group.name };
       },
       headersMs,
-      requestMs: Math.max(REQUEST_MS, group.settings.commands.deadlineMs),
+      requestMs: requestMs(group),
       tls,
       hasTunnels: true,
       onHandshakeFailed: ({ code }) => this.#log.debug({ group: group.name, code }, "a handshake of TLS failed"),
     });
     this.#server = this.#requests.server;
-    this.#open = new CallerConnections(this.#server, { max, callerRatio }, this.#unserved);
+    this.#open = new CallerConnections(this.#server, connectionBounds(options), this.#unserved);
     const { proxyProtocol } = group.settings;
     if (proxyProtocol === undefined) return;
     readProxyHeaders(this.#server, {
@@ -218,6 +228,19 @@ class CommandProxy implements ProxyListener {
       maxWaiting: () => this.#open.max - this.#open.open,
       onRefused: (why, from) => this.#log.debug({ group: group.name, from, why }, "a PROXY header was refused"),
     });
+  }
+
+  get loop(): LoopGuard {
+    return this.#way.loop;
+  }
+
+  serve(group: Group, options: ServedBounds): void {
+    this.#group = group;
+    this.#way = wayOf(group, options.loop ?? this.#way.loop, this.#tls);
+    this.#async = asyncDoor(group, options);
+    this.#uploads.use(uploadPace(options));
+    this.#open.use(connectionBounds(options));
+    this.#server.requestTimeout = requestMs(group);
   }
 
   get unserved(): UnservedCounts {
@@ -245,7 +268,8 @@ class CommandProxy implements ProxyListener {
   listen(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
-    this.#server.listen(this.#group.settings.listen, () => {
+    const { fd } = this.#listen;
+    this.#server.listen(fd === undefined ? this.#listen : { fd }, () => {
       this.#server.off("error", reject);
       this.#server.on("error", (error) => this.#unserved.note("failed", { err: error }));
       resolve();
@@ -482,6 +506,31 @@ class CommandProxy implements ProxyListener {
     exchange.bytesOut = method === "HEAD" ? 0 : body.length;
     this.#finish(message, response, method === "HEAD" ? undefined : body);
   }
+}
+
+function wayOf({ settings }: Group, loop: LoopGuard, tls: ServerContexts | undefined): RequestWay {
+  return {
+    loop,
+    proxies: new TrustedProxies(settings.trustedProxies),
+    protocol: tls === undefined ? "http" : "https",
+    subjectHeader: settings.tls?.subjectHeader,
+  };
+}
+
+function asyncDoor({ settings }: Group, { asyncCommands }: ServedBounds): AsyncDoor {
+  return new AsyncDoor(settings.asyncCommands !== undefined, asyncCommands);
+}
+
+function requestMs({ settings }: Group): number {
+  return Math.max(REQUEST_MS, settings.commands.deadlineMs);
+}
+
+function connectionBounds({ maxConnections, callerRatio = 0.75 }: ServedBounds): ConnectionBounds {
+  return { max: maxConnections ?? Number.POSITIVE_INFINITY, callerRatio };
+}
+
+function uploadPace({ minUploadBytesPerSecond, maxUploadPauseMs }: ServedBounds): UploadPaceOptions {
+  return { minBytesPerSecond: minUploadBytesPerSecond ?? 1_024, maxPauseMs: maxUploadPauseMs ?? 30_000 };
 }
 
 /** The cause for the log, including the addresses that a caller is not told. */

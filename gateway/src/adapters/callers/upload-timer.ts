@@ -9,13 +9,19 @@ const MAX_STEP_MS = 1_000;
 
 export class UploadTimer implements Disposable {
   readonly #paces: UploadPaces;
-  readonly #stepMs: number;
+  #stepMs: number;
   #timer: NodeJS.Timeout | undefined;
   #lastMs = 0;
 
   constructor(options: UploadPaceOptions) {
     this.#paces = new UploadPaces(options);
-    this.#stepMs = Math.min(MAX_STEP_MS, Math.ceil(options.maxPauseMs / 10));
+    this.#stepMs = stepMs(options);
+  }
+
+  /** Uploads that begin from now on have these bounds. */
+  use(options: UploadPaceOptions): void {
+    this.#paces.use(options);
+    this.#stepMs = Math.min(this.#stepMs, stepMs(options));
   }
 
   /** Starts to track an upload. `onTooSlow` is called once if it is too slow. */
@@ -38,4 +44,8 @@ export class UploadTimer implements Disposable {
     this.#lastMs = nowMs;
     if (this.#paces.waiting === 0) this[Symbol.dispose]();
   }
+}
+
+function stepMs({ maxPauseMs }: UploadPaceOptions): number {
+  return Math.min(MAX_STEP_MS, Math.ceil(maxPauseMs / 10));
 }

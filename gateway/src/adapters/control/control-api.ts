@@ -29,17 +29,19 @@ import type { ServerContexts } from "../tls/server-contexts.ts";
 import { type AsyncRefusal, commandCancelled, commandsListed } from "./async-routes.ts";
 import type { ControlAccess } from "./control-access.ts";
 import { problem, problemAnswer, refusal } from "./control-problem.ts";
-import { allowedMethods } from "./control-routes.ts";
+import { allowedMethods, reloadOrder } from "./control-routes.ts";
 import { ControlServer } from "./control-server.ts";
 import { type Explainer, explanation } from "./explain-api.ts";
 import { asksForPage, eventPage } from "./history-api.ts";
 import type { LiveFeed } from "./live-feed.ts";
 import { openApi } from "./open-api.ts";
-import { addOrderRoutes, type ControlEnv, groupOf } from "./order-api.ts";
+import { addOrderRoutes, type ControlEnv, groupOf, orderOf } from "./order-api.ts";
+import { NO_FILE, RELOAD_PATH, type ReloadControl, reloadAnswer } from "./reload-order.ts";
 import { SharedAnswer } from "./shared-answer.ts";
 
 export interface ControlOptions {
-  readonly listen: ListenSettings;
+  /** `fd`: at a socket that another process has opened. */
+  readonly listen: ListenSettings & { readonly fd?: number | undefined };
   /**
    * Most connections at once; above that, the connection that has been silent for longest is
    * closed. Default 512.
@@ -71,10 +73,17 @@ export interface ControlOptions {
   readonly log: Log;
   /** Certificates of a listener that speaks TLS. Default: it does not. */
   readonly tls?: ServerContexts | undefined;
+  /** The configuration in force, and how it is read again. Default: it cannot be. */
+  readonly configuration?: ReloadControl | undefined;
 }
 
 export interface ControlListener extends AsyncDisposable {
   readonly address: ListenSettings;
+  /**
+   * Accepts no more connections; those that are open, such as event streams, go on for `withinMs`
+   * at most.
+   */
+  leave(withinMs: number): Promise<void>;
 }
 
 /** For dashboards, scrapers and event readers; commands do not use this listener. */
@@ -94,7 +103,8 @@ export async function listenForControl(options: ControlOptions): Promise<Control
   const { server } = control;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen(options.listen, () => {
+  const { fd } = options.listen;
+  server.listen(fd === undefined ? options.listen : { fd }, () => {
     server.off("error", reject);
     server.on("error", (error) => options.log.error({ err: error }, "control listener failed"));
     resolve();
@@ -103,6 +113,12 @@ export async function listenForControl(options: ControlOptions): Promise<Control
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: { host, port },
+    async leave(withinMs) {
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      const cut = setTimeout(() => server.closeAllConnections(), withinMs).unref();
+      await closed;
+      clearTimeout(cut);
+    },
     async [Symbol.asyncDispose]() {
       options.feed.close();
       options.beats.close();
@@ -169,6 +185,10 @@ export function controlApp(options: ControlOptions): Hono<ControlEnv> {
   });
   app.get("/v1/openapi.json", (context) => context.json(openApi(options.version)));
   addOrderRoutes(app, options);
+  app.post(RELOAD_PATH, async (context) => {
+    await orderOf(context, reloadOrder);
+    return reloadAnswer((await options.configuration?.reload()) ?? NO_FILE);
+  });
   for (const [path, allowed] of allowedMethods()) {
     app.all(path, () => problem(405, `allowed here is ${allowed}`, { allow: allowed }));
   }
@@ -214,6 +234,7 @@ function asyncAnswer(context: Context<ControlEnv>, answer: object | AsyncRefusal
 /** The answer to `GET /v1/status`. Infinite numbers appear as null. */
 function statusOf(options: ControlOptions): object {
   const { groups, asyncCommands, heartbeats, lostLogLines, memory, state, listeners, ready, nowMs, tls } = options;
+  const { configuration } = options;
   const figures = listeners();
   const ofGroup = (name: string, group: Group): object => ({
     ...groupStatus(group, figures[name], options),
@@ -222,6 +243,7 @@ function statusOf(options: ControlOptions): object {
   return {
     ready: ready(),
     nowMs: nowMs(),
+    configuration: configuration?.status,
     heartbeats: heartbeats(),
     lostLogLines: lostLogLines(),
     memory: memory.status,

@@ -83,6 +83,6 @@ function answerIn(at: URL, status: number, text: string): unknown {
   }
   if (status === 200) return answer;
   const { detail } = answer as { detail?: string };
-  const ending = status === 401 || status === 403 ? "usage" : "promiseBroken";
+  const ending = status === 401 || status === 403 ? "usage" : status === 422 ? "configuration" : "promiseBroken";
   throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
 }

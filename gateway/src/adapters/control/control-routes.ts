@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { ORDER_KINDS } from "../../fleet/group-events.ts";
+import { RELOAD_PATH } from "./reload-order.ts";
 
 export interface ControlRoute {
   readonly method: "GET" | "POST" | "DELETE";
@@ -117,7 +118,24 @@ const healthy = json(z.object({ status: z.string() }), "Yes");
 const GROUP = "/v1/groups/{group}";
 const ORDER_PROBLEMS = [400, 404, 409, 413, 415];
 
+/** It has no fields yet. */
+export const reloadOrder: z.ZodType<Record<string, never>> = z.strictObject({});
+
+/** A change of the configuration, in the answer to `POST /v1/reload`. */
+const reloaded = z.object({
+  changes: z.array(z.string()).meta({ description: "Each value that changed; empty if nothing has" }),
+  lost: z.array(z.string()).meta({ description: "What is not carried over" }),
+  warnings: z.array(z.string()),
+  configuration: z.looseObject({ file: z.string(), digest: z.string(), loadedAt: z.string() }),
+});
+
 export const CONTROL_ROUTES: readonly ControlRoute[] = [
+  {
+    ...{ method: "POST", path: RELOAD_PATH, body: reloadOrder },
+    summary: "Read the configuration file again; a file that cannot be followed is refused whole",
+    answer: json(reloaded, "What has changed"),
+    problems: [400, 409, 413, 415, 422],
+  },
   { method: "GET", path: "/healthz", isOpen: true, summary: "Does the process answer?", answer: healthy, problems: [] },
   {
     ...{ method: "GET", path: "/readyz", isOpen: true },

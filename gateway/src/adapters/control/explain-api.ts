@@ -31,13 +31,18 @@ const READ_AT_ONCE = 500;
 
 export class Explainer {
   readonly history: EventHistory;
-  readonly #options: ExplainerOptions;
+  #options: ExplainerOptions;
   readonly #stories: GroupStories;
 
   constructor(options: ExplainerOptions) {
     this.history = options.history;
     this.#options = options;
     this.#stories = new GroupStories({ groups: options.settings.groups.length });
+  }
+
+  /** Explains by these settings from now on. */
+  follow(settings: GatewaySettings, written: WrittenPlaces | undefined): void {
+    this.#options = { ...this.#options, settings, written };
   }
 
   /** Reads the newest stored events. Call it before the first event. Never rejects. */

@@ -110,7 +110,7 @@ function refuseUnknown(group: Group, field: string, station: string): void {
 }
 
 /** The body of an order. Throws a problem that names the faulty field. */
-async function orderOf<Order>(context: Context<ControlEnv>, schema: z.ZodType<Order>): Promise<Order> {
+export async function orderOf<Order>(context: Context<ControlEnv>, schema: z.ZodType<Order>): Promise<Order> {
   const type = context.req.header("content-type") ?? "nothing";
   if (!/^application\/json\s*(;|$)/i.test(type)) throw refusal(415, `the body is ${type}; allowed is application/json`);
   let body: unknown;

@@ -45,7 +45,8 @@ export interface HeartbeatListener extends AsyncDisposable {
 }
 
 export interface HeartbeatListenerOptions {
-  readonly listen: ListenSettings;
+  /** `fd`: at a socket that another process has opened. */
+  readonly listen: ListenSettings & { readonly fd?: number | undefined };
   /** Shared with the stations. */
   readonly secrets: HeartbeatSecrets;
   readonly log: Log;
@@ -82,7 +83,8 @@ export async function listenForHeartbeats(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once("error", reject);
   socket.on("message", (datagram, from) => receiver.receive(datagram, from));
-  socket.bind({ address: listen.host, port: listen.port, exclusive: true }, resolve);
+  const { host, port, fd } = listen;
+  socket.bind(fd === undefined ? { address: host, port, exclusive: true } : { fd, exclusive: true }, resolve);
   try {
     await promise;
   } catch (error) {
@@ -91,9 +93,9 @@ export async function listenForHeartbeats(
   }
   socket.off("error", reject);
   socket.on("error", (error) => log.error({ err: error }, "heartbeat socket failed"));
-  const { address: host, port } = socket.address();
+  const bound = socket.address();
   return {
-    address: { host, port },
+    address: { host: bound.address, port: bound.port },
     get counters() {
       return { ...receiver.counters };
     },

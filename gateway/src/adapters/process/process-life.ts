@@ -4,6 +4,7 @@
  * or the terminal. Other signals that people commonly send neither end it nor open anything,
  * because they may be sent by mistake to a running service.
  */
+import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { Log } from "../telemetry/log.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -43,8 +44,11 @@ export function heldSignals(): readonly string[] {
   return begun?.signals ?? [];
 }
 
-/** Resolves when this process is asked to stop. A second signal ends it at once. */
-export function stopAsked(log: Log): Promise<StopAsker> {
+/**
+ * Resolves when this process is asked to stop. A second signal ends it at once. `onReload`: called
+ * for a SIGHUP; default: it is ignored. If the terminal of the process is gone, SIGHUP means that.
+ */
+export function stopAsked(log: Log, onReload?: () => void): Promise<StopAsker> {
   const { promise, resolve } = Promise.withResolvers<StopAsker>();
   let asked = 0;
   for (const signal of STOPS) {
@@ -60,7 +64,8 @@ export function stopAsked(log: Log): Promise<StopAsker> {
   for (const [signal, remedy] of Object.entries(IGNORED)) {
     const obey = (): void => {
       // The terminal from which the process was started is gone.
-      if (signal === "SIGHUP" && hasTerminal) resolve("person");
+      if (signal === "SIGHUP" && hasTerminal && (onReload === undefined || !isTerminalThere())) resolve("person");
+      else if (signal === "SIGHUP" && onReload !== undefined) onReload();
       else log.warn({ signal }, `${signal} is ignored${remedy === "" ? "" : `: ${remedy}`}`);
     };
     process.on(signal, obey);
@@ -87,4 +92,17 @@ function followParent(stop: () => void): void {
     clearInterval(timer);
     stop();
   }, PARENT_CHECK_MS).unref();
+}
+
+/**
+ * Is the terminal of this process still there? A hang-up takes it away before its signal comes. If
+ * it is there, somebody has sent the signal on purpose.
+ */
+function isTerminalThere(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r+"));
+    return true;
+  } catch {
+    return false;
+  }
 }

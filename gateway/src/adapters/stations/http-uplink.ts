@@ -78,15 +78,17 @@ export interface UplinkParts {
  * Creates an uplink to `station`, with the limits and times of `group`. Dispose it to close its
  * connections.
  */
-export function httpUplink(
-  group: GroupSettings,
-  station: StationSettings,
-  parts: UplinkParts = {},
-): Uplink & AsyncDisposable {
+export function httpUplink(group: GroupSettings, station: StationSettings, parts: UplinkParts = {}): LeavableUplink {
   return new HttpUplink(group, station, parts);
 }
 
-class HttpUplink implements Uplink, AsyncDisposable {
+/** Dispose it to close its connections now. */
+export interface LeavableUplink extends Uplink, AsyncDisposable {
+  /** Resolves when everything that was sent has ended and all connections are closed. */
+  leave(): Promise<void>;
+}
+
+class HttpUplink implements LeavableUplink {
   readonly name: string;
   readonly #pool: Pool;
   readonly #connections: StationConnections = new StationConnections();
@@ -218,6 +220,10 @@ class HttpUplink implements Uplink, AsyncDisposable {
     if (status === "unknown" || !status.ran) return status;
     const headers: HeaderList = [...status.result.headers, [STATION_HEADER, this.name]];
     return { ran: true, result: { ...status.result, headers } };
+  }
+
+  async leave(): Promise<void> {
+    await Promise.all([this.#pool, ...[...this.#probes.values()].map(({ pool }) => pool)].map((pool) => pool.close()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

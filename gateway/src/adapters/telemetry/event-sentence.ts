@@ -141,6 +141,8 @@ function told(event: Exclude<ToldEvent, { type: OfAPart }>): string {
       );
     case "streams-cut":
       return cut(event);
+    case "settings-changed":
+      return `settings changed: ${event.changes.join("; ")}`;
     case "unread-body":
       return `${event.station} answered with a body that was not read: ${event.reason}`;
     case "local-shortage":

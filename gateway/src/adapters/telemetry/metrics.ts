@@ -76,6 +76,7 @@ export class GatewayMetrics {
   readonly #state: StateGauges | undefined;
   readonly #async: AsyncSeries;
   readonly #certificates: CertificateGauge;
+  #begun: ReadonlySet<string> = new Set();
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -94,13 +95,39 @@ export class GatewayMetrics {
       [...(options.asyncCommands?.() ?? [])].map(([group, { status }]) => [group, status]),
     );
     this.#certificates = new CertificateGauge(registers);
-    for (const [group, { stations }] of Object.entries(options.statusOf())) {
-      this.#events.begin(
-        group,
-        stations.map(({ name }) => name),
-      );
-      this.#commands.begin(group);
+    this.#begin();
+  }
+
+  /**
+   * The groups have changed: counters of new groups and stations start at 0, and no series of those
+   * that are gone remains.
+   */
+  async follow(): Promise<void> {
+    const now = this.#begin();
+    const isGone = ({ group, station }: Partial<StationLabels>): boolean =>
+      group !== undefined && now.get(group)?.has(station ?? ANY) !== true;
+    for (const { name } of this.#registry.getMetricsAsArray()) {
+      const metric = this.#registry.getSingleMetric(name) as Counter;
+      const { values } = await metric.get();
+      for (const { labels } of values) {
+        // The bound of a histogram's bucket is no label of its series.
+        const { le: _bound, ...own } = labels as Partial<StationLabels> & { readonly le?: unknown };
+        if (isGone(own)) metric.remove(own);
+      }
     }
+  }
+
+  /** The groups, each with its stations; counters of those that are new start at 0. */
+  #begin(): ReadonlyMap<string, ReadonlySet<string>> {
+    const now = new Map<string, ReadonlySet<string>>();
+    for (const [group, { stations }] of Object.entries(this.#options.statusOf())) {
+      const names = stations.map(({ name }) => name);
+      this.#events.begin(group, names);
+      if (!this.#begun.has(group)) this.#commands.begin(group);
+      now.set(group, new Set([...names, ANY]));
+    }
+    this.#begun = new Set(now.keys());
+    return now;
   }
 
   get contentType(): string {
@@ -242,6 +269,9 @@ export class GatewayMetrics {
     gauges.budgetRefused.set(at, budget.refused);
   }
 }
+
+/** In place of a station, for series of a group. */
+const ANY = "";
 
 function noMemory(): HeldMemoryStatus {
   return new HeldMemory().status;

@@ -49,7 +49,7 @@ export const KEY_BYTES = 160;
 const MAX_FORGOTTEN = 256;
 
 export class GroupKeys<Use extends KeyUse> {
-  readonly #bounds: KeyBounds;
+  #bounds: KeyBounds;
   readonly #inUse: Map<string, Use> = new Map();
   /** Places by key, those that were answered first come first. */
   readonly #answered: Map<string, string> = new Map();
@@ -57,6 +57,11 @@ export class GroupKeys<Use extends KeyUse> {
   #forgottenEarly = 0;
 
   constructor(bounds: KeyBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Other bounds from now on; keys above them are forgotten as new ones come. */
+  useBounds(bounds: KeyBounds): void {
     this.#bounds = bounds;
   }
 

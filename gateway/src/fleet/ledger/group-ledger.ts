@@ -52,8 +52,8 @@ export interface SharedLedgerParts {
 
 export class GroupLedger {
   readonly #group: string;
-  readonly #settings: IdempotencySettings;
-  readonly #commands: GroupSettings["commands"];
+  #settings: IdempotencySettings;
+  #commands: GroupSettings["commands"];
   readonly #parts: GroupLedgerParts & SharedLedgerParts;
   readonly #keys: GroupKeys<KeyInUse>;
   readonly #counts: LedgerCounts;
@@ -67,6 +67,13 @@ export class GroupLedger {
     this.#parts = parts;
     this.#keys = new GroupKeys(idempotency);
     this.#counts = counts;
+  }
+
+  /** Follows these settings from the next command on; keys that are known stay. */
+  useSettings(idempotency: IdempotencySettings, { commands }: GroupSettings): void {
+    this.#settings = idempotency;
+    this.#commands = commands;
+    this.#keys.useBounds(idempotency);
   }
 
   get status(): LedgerStatus {

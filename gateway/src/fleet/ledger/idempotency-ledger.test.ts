@@ -92,7 +92,7 @@ class Process {
   }
 
   async start(): Promise<this> {
-    const loaded = this.#all.load();
+    const loaded = this.#all.follow(["atlantic"]);
     await this.clock.advanceBy(100);
     await loaded;
     return this;

@@ -20,6 +20,10 @@ export class IdempotencyLedger {
   readonly #store: AnswerStore;
   readonly #digest: Digest;
   readonly #groups: Map<string, GroupLedger> = new Map();
+  /** Those whose keys were read, or are being read. */
+  readonly #read: WeakSet<GroupLedger> = new WeakSet();
+  #signal: AbortSignal | undefined = undefined;
+  #sweeping: Promise<void> | undefined = undefined;
   /** Undefined once it is over. */
   #loading: Promise<void> | undefined = undefined;
 
@@ -38,22 +42,41 @@ export class IdempotencyLedger {
     return ledger;
   }
 
-  /** Reads the keys of all groups, which must have their ledgers by now. Never rejects. */
-  load(): Promise<void> {
-    if (this.#groups.size === 0) return Promise.resolve();
-    this.#loading = this.#store
-      .load((group, key, place) => this.#groups.get(group)?.noteLoaded(key, place))
+  /**
+   * Only the groups `names` exist from now on. Reads the keys of those that have got a ledger since
+   * the last call. Never rejects.
+   */
+  follow(names: readonly string[]): Promise<void> {
+    for (const name of this.#groups.keys()) if (!names.includes(name)) this.#groups.delete(name);
+    const unread = new Map([...this.#groups].filter(([, ledger]) => !this.#read.has(ledger)));
+    if (unread.size === 0) return Promise.resolve();
+    for (const ledger of unread.values()) this.#read.add(ledger);
+    const loading = this.#store
+      .load((group, key, place) => unread.get(group)?.noteLoaded(key, place))
       .catch((error: unknown) => {
-        for (const ledger of this.#groups.values()) ledger.noteNotLoaded(error);
+        for (const ledger of unread.values()) ledger.noteNotLoaded(error);
       })
       .then(() => {
-        this.#loading = undefined;
+        if (this.#loading === loading) this.#loading = undefined;
       });
-    return this.#loading;
+    this.#loading = loading;
+    void this.#sweep();
+    return loading;
   }
 
   /** Removes expired answers now and then, until `signal` is aborted. */
-  run(signal: AbortSignal): Promise<void> {
-    return this.#groups.size === 0 ? Promise.resolve() : this.#store.run(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    if (!signal.aborted) await Promise.all([this.#sweep(), ended(signal)]);
   }
+
+  /** Begins with the first group that has a ledger. */
+  #sweep(): Promise<void> {
+    if (this.#signal !== undefined && this.#groups.size > 0) this.#sweeping ??= this.#store.run(this.#signal);
+    return this.#sweeping ?? Promise.resolve();
+  }
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

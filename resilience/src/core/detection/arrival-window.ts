@@ -83,6 +83,13 @@ export class ArrivalWindow {
     return this.#count === 0 ? 0 : Math.sqrt(varianceOf(this.#cells, this.#first, this.#count));
   }
 
+  /** All samples, oldest first. */
+  samples(): number[] {
+    const from = this.#first + RING;
+    const ring = this.#cells.subarray(from, from + this.#count);
+    return this.#count < this.size ? [...ring] : [...ring.subarray(this.#next), ...ring.subarray(0, this.#next)];
+  }
+
   /** Takes a finite `sample`; the oldest one leaves if the window is full. */
   add(sample: number): void {
     const place = this.#first + RING + this.#next;

@@ -5,6 +5,7 @@
  */
 import type { Complete } from "../options.ts";
 import { isWellFormed } from "./beat-order.ts";
+import type { CarriedNode } from "./carried-node.ts";
 import type { Heartbeat, HeartbeatVerdict } from "./detector.ts";
 import { type FitSettings, FittedNode, fitSettings } from "./fitted-node.ts";
 import { type GapModel, type GapModelName, gapModel } from "./gap-model.ts";
@@ -79,6 +80,19 @@ export class FittedMachine implements PhiAccrualMachine {
 
   newestHeartbeatMs(): number {
     return this.#newestMs;
+  }
+
+  carried(): CarriedNode[] {
+    return [...this.#nodes].map(([name, { lastMs, order, gapsMs }]) => ({ name, lastMs, order, gapsMs }));
+  }
+
+  adopt(nodes: readonly CarriedNode[]): void {
+    for (const { name, lastMs, order, gapsMs } of nodes) {
+      const state = new FittedNode(this.#settings, undefined, lastMs, order);
+      state.remember(gapsMs);
+      this.#nodes.set(name, state);
+      this.#newestMs = Math.max(this.#newestMs, lastMs);
+    }
   }
 
   get evictions(): number {

@@ -51,20 +51,34 @@ export function fitSettings(model: GapModel, outageLevel: number, options: Learn
 }
 
 export class FittedNode {
-  readonly #order: BeatOrder = new BeatOrder();
+  readonly order: BeatOrder;
   readonly #settings: FitSettings;
   readonly #cells: Float64Array;
   readonly #window: ArrivalWindow;
   #outagesInRow = 0;
   #fitted = false;
 
-  /** A node whose first beat came at `nowMs`. */
-  constructor(settings: FitSettings, beat: Heartbeat | undefined, nowMs: number) {
+  /** A node whose first beat came at `nowMs`. `order`: the beats that were seen before. */
+  constructor(settings: FitSettings, beat: Heartbeat | undefined, nowMs: number, order: BeatOrder = new BeatOrder()) {
     this.#settings = settings;
+    this.order = order;
     this.#cells = new Float64Array(WINDOW + ArrivalWindow.cells(settings.windowSize));
     this.#window = new ArrivalWindow(settings.windowSize, this.#cells, WINDOW);
     this.#cells[LAST] = nowMs;
-    this.#order.note(beat, false);
+    order.note(beat, false);
+  }
+
+  /** The gaps in the window, oldest first. */
+  get gapsMs(): number[] {
+    const { model } = this.#settings;
+    return this.#window.samples().map((sample) => model.gapMs(sample));
+  }
+
+  /** Learns `gapsMs`, oldest first, without judging them. */
+  remember(gapsMs: readonly number[]): void {
+    const { model, windowSize } = this.#settings;
+    for (const gapMs of gapsMs.slice(-windowSize)) this.#window.add(model.keep(gapMs));
+    this.#fitted = false;
   }
 
   get lastMs(): number {
@@ -106,7 +120,7 @@ export class FittedNode {
     const gapMs = nowMs - this.lastMs;
     const sample = this.#settings.model.keep(gapMs);
     const outage = this.#isOutage(gapMs, sample);
-    const succession = this.#order.note(beat, outage);
+    const succession = this.order.note(beat, outage);
     if (succession !== "next" && succession !== "skip" && succession !== "restart") return succession;
     this.#cells[LAST] = nowMs;
     // A clock that went back gives no gap: from here on, gaps count from the new time.

@@ -20,6 +20,8 @@ export type GapModelName = "normal" | "lognormal" | "exponential";
 export interface GapModel {
   /** The sample that the window keeps of a gap. */
   keep(gapMs: number): number;
+  /** The gap of a kept sample: the inverse of `keep`, as far as that has one. */
+  gapMs(sample: number): number;
   /** The distance of `level` from location, in units of scale. */
   reach(level: number): number;
   /** The silence at that reach under a fit; may be negative. */
@@ -57,6 +59,7 @@ export function gapModel(name: GapModelName, expectedIntervalMs: number, minDevi
 function normalModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   return {
     keep: (gapMs) => gapMs,
+    gapMs: (sample) => sample,
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => location + reach * scale,
     leastAt: (reach, location, scale) => (reach < 0 ? Number.NEGATIVE_INFINITY : location + reach * scale),
@@ -77,6 +80,7 @@ function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): Gap
   const presumed = Math.sqrt(Math.log1p(0.25));
   return {
     keep: (gapMs) => Math.log(Math.max(gapMs, minDeviationMs)),
+    gapMs: Math.exp,
     reach: normalTailPoint,
     silenceMs: (reach, location, scale) => Math.exp(location + reach * scale),
     // Logarithm and exponential are not exact inverses in the last digit, hence the margin.
@@ -97,6 +101,7 @@ function lognormalModel(expectedIntervalMs: number, minDeviationMs: number): Gap
 function exponentialModel(expectedIntervalMs: number, minDeviationMs: number): GapModel {
   return {
     keep: (gapMs) => gapMs,
+    gapMs: (sample) => sample,
     reach: (level) => (level > 0 ? level * Math.LN10 : 0),
     silenceMs: (reach, location) => reach * location,
     leastAt: (reach, location) => reach * location,

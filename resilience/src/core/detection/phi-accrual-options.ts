@@ -2,8 +2,10 @@
  * The options of a phi accrual detector, checked and completed. The adaptive model has other
  * defaults than the fitted ones.
  */
+
 import { ConfigurationError } from "../errors.ts";
 import { COUNT, type Complete, checked, checkNames, DURATION_MS, type Names, shown } from "../options.ts";
+import type { CarriedNode } from "./carried-node.ts";
 import type { DetectorMachine } from "./detector.ts";
 import type { GapModelName } from "./gap-model.ts";
 
@@ -89,6 +91,10 @@ export interface PhiAccrualMachine extends DetectorMachine {
   newestHeartbeatMs(): number;
   /** The present fit to the gaps of `node`; undefined for a node never heard from. */
   estimate(node: string): PhiEstimate | undefined;
+  /** What it knows, for another machine that takes its place. */
+  carried(): CarriedNode[];
+  /** Knows `nodes` from now on. */
+  adopt(nodes: readonly CarriedNode[]): void;
 }
 
 const NAMES: Names<PhiAccrualOptions> = {

@@ -43,3 +43,19 @@ export function phiAccrualMachine(given: PhiAccrualOptions = {}): PhiAccrualMach
   const { model } = options;
   return model === "adaptive" ? new AdaptiveMachine(options, given) : new FittedMachine(model, options);
 }
+
+/**
+ * The machine that works under the options of `next`, which is new, with what `old` has learned:
+ * `old` itself if it can change its options, else `next`. If another interval is expected, the gaps
+ * of the old one say nothing of the new: only the last heartbeats are known then.
+ */
+export function carryOn(old: PhiAccrualMachine, next: PhiAccrualMachine): PhiAccrualMachine {
+  const isSamePace = old.options.expectedIntervalMs === next.options.expectedIntervalMs;
+  if (isSamePace && old instanceof AdaptiveMachine && next instanceof AdaptiveMachine) {
+    old.useSettingsOf(next);
+    return old;
+  }
+  const nodes = old.carried();
+  next.adopt(isSamePace ? nodes : nodes.map((node) => ({ ...node, gapsMs: [] })));
+  return next;
+}

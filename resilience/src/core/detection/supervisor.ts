@@ -73,7 +73,7 @@ const FLAPPING_SUSPICIONS = 5;
 
 class Watched {
   readonly node: string;
-  readonly graceEndsMs: number;
+  graceEndsMs: number;
   liveness: Liveness = "unknown";
   /**
    * Since when the level has been at the declare threshold or above; Infinity while it is below.
@@ -132,21 +132,43 @@ interface Look {
  */
 export class SupervisorMachine {
   /** The options in force, including defaults. */
-  readonly options: Complete<SupervisorOptions>;
-  readonly #source: SuspicionSource;
+  options: Complete<SupervisorOptions>;
+  #source: SuspicionSource;
   /**
    * True if the source can predict when a level is reached, so that a node need not be checked
    * before.
    */
-  readonly #foretold: boolean;
+  #foretold: boolean;
   readonly #watched: Map<string, Watched> = new Map();
   #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
   #withholdUntilMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(source: SuspicionSource, options: SupervisorOptions = {}) {
     this.#source = source;
-    this.#foretold = source.whenLevel !== undefined && source.shortestSilenceMs !== undefined;
+    this.#foretold = isForetold(source);
     this.options = completeSupervisorOptions(options);
+  }
+
+  /** Reads `source` from now on. */
+  useSource(source: SuspicionSource): void {
+    this.#source = source;
+    this.#foretold = isForetold(source);
+    for (const watched of this.#watched.values()) watched.wakeAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * Follows the options of `other` from now on. What is declared stays, and so does the dwell of a
+   * node that is down; a grace period that is not over ends as the new one would have. All nodes
+   * are due to be checked.
+   */
+  useOptionsOf({ options }: SupervisorMachine): void {
+    const longerMs = options.gracePeriodMs - this.options.gracePeriodMs;
+    for (const watched of this.#watched.values()) {
+      // Infinity minus Infinity: both grace periods never end.
+      if (!Number.isNaN(longerMs)) watched.graceEndsMs += longerMs;
+      watched.wakeAtMs = Number.NEGATIVE_INFINITY;
+    }
+    this.options = options;
   }
 
   /**
@@ -399,6 +421,11 @@ export class SupervisorMachine {
         return `${level} is below the clear threshold ${clearThreshold}${quiet}`;
     }
   }
+}
+
+/** Can `source` predict when a level is reached? */
+function isForetold(source: SuspicionSource): boolean {
+  return source.whenLevel !== undefined && source.shortestSilenceMs !== undefined;
 }
 
 function shown(value: number): string {

@@ -8,10 +8,15 @@ import type { Station } from "./station.ts";
 
 export class AttemptsOut {
   /** Indexed by station number. */
-  readonly #at: readonly Attempt[][];
+  readonly #at: Attempt[][];
 
   constructor(stations: number) {
     this.#at = Array.from({ length: stations }, () => []);
+  }
+
+  /** Makes room for the attempts at station number `number`. */
+  admit(number: number): void {
+    while (this.#at.length <= number) this.#at.push([]);
   }
 
   add(attempt: Attempt): void {

@@ -222,7 +222,7 @@ export class Dispatcher {
   readonly roles: Roles;
   readonly patience: CallerPatience = new CallerPatience();
   readonly goodput: GoodputWatch = new GoodputWatch();
-  readonly #options: DispatchOptions;
+  #options: DispatchOptions;
   readonly #router: Router;
   readonly #queue: CallQueue = new CallQueue();
   readonly #out: AttemptsOut;
@@ -261,6 +261,33 @@ export class Dispatcher {
     this.#usual = new UsualTimes(options.roles, this.patience);
     const { roles, patience } = this;
     this.#outlook = new Outlook({ roles, router: this.#router, queue: this.#queue, usual: this.#usual, patience });
+  }
+
+  /**
+   * Follows `settings` from `nowMs` on. Calls that wait already keep their place and the time until
+   * which they wait.
+   */
+  useSettings(settings: Omit<DispatchOptions, "roles">, nowMs: number): void {
+    this.#options = { ...settings, roles: this.roles };
+    this.#needsDecision = true;
+    this.#isWakeStale = true;
+    this.#decideAtMs = Math.min(this.#decideAtMs, nowMs);
+  }
+
+  /** Makes room for the attempts at a station that is new. */
+  admitStation({ number }: Station): void {
+    this.#out.admit(number);
+  }
+
+  /**
+   * `station`, which is not active, is leaving the group. Calls that are out there may finish, and
+   * none is sent there any more; a handover to it ends.
+   */
+  releaseStation(station: Station, nowMs: number): void {
+    station.maintenance = { reason: "taken out of the configuration", untilMs: ENDLESS };
+    if (this.roles.failback?.to === station)
+      this.#endFailback(`${station.name} was taken out of the configuration`, false, nowMs);
+    this.#doubted.delete(station);
   }
 
   /** Calls that wait for a station. */

@@ -18,6 +18,7 @@
  * This machine does not judge the evidence: heartbeats, calls and own stalls are weighed where they
  * are known. It is one file because the decisions and the facts behind them share one vocabulary.
  */
+import { invariant } from "../invariant.ts";
 import { checked, WAIT_MS } from "../options.ts";
 
 /** One fact about a station, in a sentence with its numbers. */
@@ -179,11 +180,11 @@ const MOST_FAILURES_KEPT = 16;
  * ```
  */
 export class FailoverMachine {
-  readonly #stations: readonly Station[];
-  readonly #automatic: boolean;
-  readonly #holdDownMs: number;
-  readonly #flapWindowMs: number;
-  readonly #maxHoldDownMs: number;
+  #stations: readonly Station[];
+  #automatic: boolean;
+  #holdDownMs: number;
+  #flapWindowMs: number;
+  #maxHoldDownMs: number;
   #active: Station;
   #preferred: Station;
   #epoch: number;
@@ -212,6 +213,25 @@ export class FailoverMachine {
       options.maxHoldDownMs ?? Math.max(600_000, this.#holdDownMs),
       { ...WAIT_MS, min: this.#holdDownMs },
     );
+  }
+
+  /**
+   * Follows the options of `other` from now on, and has its stations in its order. Stations of the
+   * same name stay as they are, with their failures and the time for which they are proven; so do
+   * the epoch and the active station, which must be among them. If failback returned to the first
+   * station, or to one that is gone, it returns to the station that is first now.
+   */
+  useSettingsOf(other: FailoverMachine): void {
+    const known = new Map(this.#stations.map((station) => [station.name, station]));
+    const stations = other.#stations.map((station) => known.get(station.name) ?? station);
+    invariant(stations.includes(this.#active), "the active station stays in the group");
+    const followsFirst = this.#preferred === this.#stations[0] || !stations.includes(this.#preferred);
+    this.#stations = stations;
+    if (followsFirst) this.#preferred = stations[0] as Station;
+    this.#automatic = other.#automatic;
+    this.#holdDownMs = other.#holdDownMs;
+    this.#flapWindowMs = other.#flapWindowMs;
+    this.#maxHoldDownMs = other.#maxHoldDownMs;
   }
 
   get active(): string {

@@ -35,10 +35,10 @@ const CONFIRM_INTERVAL_MS = 10;
 const LEASE_INTERVAL_MS = 250;
 
 export class Roles {
-  readonly stations: readonly Station[];
+  stations: readonly Station[];
   readonly machine: FailoverMachine;
-  readonly #options: RolesOptions;
-  readonly #byName: ReadonlyMap<string, Station>;
+  #options: RolesOptions;
+  #byName: ReadonlyMap<string, Station>;
   #active: Station;
   isRunning = false;
   /** Failures until then are this process's own fault: it was paused, and answers wait unread. */
@@ -52,6 +52,16 @@ export class Roles {
     this.machine = options.machine;
     this.#byName = new Map(options.stations.map((station) => [station.name, station]));
     this.#active = this.station(options.machine.active);
+  }
+
+  /**
+   * Follows `options` from now on. Its stations include the active one; its machine is not used,
+   * the one of this group stays.
+   */
+  useSettings(options: RolesOptions): void {
+    this.#options = options;
+    this.stations = options.stations;
+    this.#byName = new Map(options.stations.map((station) => [station.name, station]));
   }
 
   get active(): Station {

@@ -7,6 +7,8 @@
  * - May a call go there now? (admission)
  * - Is it usable, and is it in doubt? (decides where one call goes)
  * - Is it eligible? (decides which station is active)
+ *
+ * It is one file because the three answers must agree with each other.
  */
 
 import type { Liveness, LivenessChange } from "../detection/supervisor.ts";
@@ -79,7 +81,7 @@ const MAX_DOUBLINGS = 4;
 const SERVES_AGAIN = 8;
 
 export class Station {
-  readonly parts: StationParts;
+  parts: StationParts;
   readonly name: string;
   readonly number: number;
   readonly evidence: StationEvidence;
@@ -94,7 +96,7 @@ export class Station {
    * A call that takes longer than this is slow for the circuit; `Infinity` if there is no circuit
    * or no bound.
    */
-  readonly slowMs: number;
+  slowMs: number;
   /** Attempts that are out at this station; kept by `attempts-out.ts`. */
   inFlight = 0;
   /** Attempts sent to this station since the start. */
@@ -130,6 +132,23 @@ export class Station {
     this.slowMs = parts.breaker?.slowCallDurationMs ?? Number.POSITIVE_INFINITY;
     this.evidence = parts.evidence;
     this.admission = parts.admission;
+  }
+
+  /**
+   * Follows the settings of `other`, a new machine of the same station, from `nowMs` on. Its
+   * evidence, admission, circuit, budget and slots stay, with what they have learned and with the
+   * calls that are out.
+   */
+  useSettingsOf({ parts }: Station, nowMs: number): void {
+    const { evidence, admission, left, breaker, budget, sharedSlots, number } = this.parts;
+    evidence.useSettingsOf(parts.evidence);
+    admission.useSettingsOf(parts.admission, nowMs);
+    if (breaker !== undefined && parts.breaker !== undefined) breaker.useSettingsOf(parts.breaker, nowMs);
+    if (budget !== undefined && parts.budget !== undefined) budget.useSettingsOf(parts.budget, nowMs);
+    if (sharedSlots !== undefined && parts.sharedSlots !== undefined) sharedSlots.useSettingsOf(parts.sharedSlots);
+    this.parts = { ...parts, evidence, admission, left, breaker, budget, sharedSlots, number };
+    this.slowMs = breaker?.slowCallDurationMs ?? Number.POSITIVE_INFINITY;
+    if (!parts.needsProof) this.needsProbe = false;
   }
 
   /** May a call go to this station now? Takes no permit. */

@@ -160,20 +160,21 @@ const SLOW = 2;
  * ```
  */
 export class BreakerMachine {
-  readonly #failureRateThreshold: number;
-  readonly #slowCallRateThreshold: number;
-  readonly #minimumVolume: number;
-  readonly #windowMs: number;
-  readonly #openDurationMs: number;
-  readonly #probes: number;
-  readonly #probesNeeded: number;
-  readonly #window: RateWindow;
+  #failureRateThreshold: number;
+  #slowCallRateThreshold: number;
+  #minimumVolume: number;
+  #windowMs: number;
+  #openDurationMs: number;
+  #probes: number;
+  #probesNeeded: number;
+  #window: RateWindow;
 
   #state: BreakerState = "closed";
   /** The last number issued, to a generation or to a probe; numbers are never reused. */
   #issued: Permit = 1;
   #generation: Permit = 1;
   #rule = "";
+  #openFromMs = 0;
   #openUntilMs = 0;
   /**
    * While half-open: the probes that are out, with the earliest lease end first, and the results of
@@ -193,9 +194,9 @@ export class BreakerMachine {
   #hasTransitions = false;
 
   /** Calls longer than this are slow. */
-  readonly slowCallDurationMs: number;
+  slowCallDurationMs: number;
   /** How long a probe may take to report before it counts as failed. */
-  readonly probeLeaseMs: number;
+  probeLeaseMs: number;
 
   constructor(options: BreakerOptions = {}) {
     const part = "CircuitBreaker";
@@ -218,6 +219,26 @@ export class BreakerMachine {
     });
     this.probeLeaseMs = checked(part, "probeLeaseMs", options.probeLeaseMs ?? this.#openDurationMs, DURATION_MS);
     this.#window = new RateWindow(this.#windowMs, SLICES, 3);
+  }
+
+  /**
+   * Follows the settings of `other` from `nowMs` on. The state, the calls counted so far, and the
+   * end of an open period stay; a longer window begins with what the shorter one still knew.
+   */
+  useSettingsOf(other: BreakerMachine, nowMs: number): void {
+    if (other.#windowMs !== this.#windowMs) {
+      this.#window.copyTo(other.#window, "end", nowMs);
+      this.#window = other.#window;
+    }
+    this.#failureRateThreshold = other.#failureRateThreshold;
+    this.#slowCallRateThreshold = other.#slowCallRateThreshold;
+    this.#minimumVolume = other.#minimumVolume;
+    this.#windowMs = other.#windowMs;
+    this.#openDurationMs = other.#openDurationMs;
+    this.#probes = other.#probes;
+    this.#probesNeeded = other.#probesNeeded;
+    this.slowCallDurationMs = other.slowCallDurationMs;
+    this.probeLeaseMs = other.probeLeaseMs;
   }
 
   /** The state at `nowMs`: an open circuit is half-open as soon as its duration is over. */
@@ -307,7 +328,7 @@ export class BreakerMachine {
    * their rates of failed and slow calls are below the thresholds.
    */
   bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
-    if (this.state(nowMs) !== "open" || startedMs < this.#openUntilMs - this.#openDurationMs) return;
+    if (this.state(nowMs) !== "open" || startedMs < this.#openFromMs) return;
     this.#bypassed++;
     if (hasFailed) this.#bypassedFailures++;
     if (slow) this.#bypassedSlow++;
@@ -437,6 +458,7 @@ export class BreakerMachine {
   }
 
   #reopen(atMs: number, rule: string): void {
+    this.#openFromMs = atMs;
     this.#openUntilMs = atMs + this.#openDurationMs;
     this.#bypassed = 0;
     this.#bypassedFailures = 0;

@@ -75,6 +75,25 @@ export class RateWindow {
     return (this.#older[series] as number) + (this.#counts[this.#offset + series] as number);
   }
 
+  /**
+   * Counts in `other`, which is empty and has the same series, what this window holds at `nowMs`.
+   * The calls of a bucket are counted at its beginning, or at its `end` (at most `nowMs`): so they
+   * leave the other window too early, or too late, by at most a bucket of this one.
+   */
+  copyTo(other: RateWindow, at: "beginning" | "end", nowMs: number): void {
+    if (nowMs >= this.#newestEndsMs) this.#moveTo(nowMs);
+    this.#counts[this.#offset] = this.#firstNewest;
+    for (let bucket = this.#newest - this.#buckets + 1; bucket <= this.#newest; bucket++) {
+      const place = ringPlace(bucket, this.#buckets) * this.#series;
+      const fromMs = bucket * this.#bucketMs;
+      const atMs = at === "beginning" ? fromMs : Math.min(fromMs + this.#bucketMs, nowMs);
+      for (let series = 0; series < this.#series; series++) {
+        const amount = this.#counts[place + series] as number;
+        if (amount !== 0) other.add(series, atMs, amount);
+      }
+    }
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#counts.fill(0);

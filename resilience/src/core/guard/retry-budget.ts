@@ -87,13 +87,13 @@ function defaultReserve(ratio: number, windowMs: number): number {
  * ```
  */
 export class RetryBudgetMachine {
-  readonly ratio: number;
-  readonly windowMs: number;
-  readonly reserve: number;
+  ratio: number;
+  windowMs: number;
+  reserve: number;
   /** Covers at most the window: counts slightly too few calls. */
-  readonly #calls: RateWindow;
+  #calls: RateWindow;
   /** Covers at least the window: counts slightly too many extra attempts. */
-  readonly #sent: RateWindow;
+  #sent: RateWindow;
   #pending = 0;
   #refused = 0;
 
@@ -106,6 +106,22 @@ export class RetryBudgetMachine {
     const sliceMs = this.windowMs / SLICES;
     this.#calls = new RateWindow(this.windowMs, SLICES, 1);
     this.#sent = new RateWindow(this.windowMs + sliceMs, SLICES + 1, 1);
+  }
+
+  /**
+   * Follows the settings of `other` from `nowMs` on. Calls and extra attempts counted so far stay,
+   * and so do those that are withdrawn: a new budget would allow its reserve once more.
+   */
+  useSettingsOf(other: RetryBudgetMachine, nowMs: number): void {
+    if (other.windowMs !== this.windowMs) {
+      this.#calls.copyTo(other.#calls, "beginning", nowMs);
+      this.#sent.copyTo(other.#sent, "end", nowMs);
+      this.#calls = other.#calls;
+      this.#sent = other.#sent;
+    }
+    this.ratio = other.ratio;
+    this.windowMs = other.windowMs;
+    this.reserve = other.reserve;
   }
 
   /** Withdrawn, and neither sent nor refunded yet. */

@@ -86,8 +86,8 @@ const MOST_EMPTY_LEVELS = 8;
  * ```
  */
 export class Slots {
-  readonly maxConcurrent: number;
-  readonly maxQueue: number;
+  maxConcurrent: number;
+  maxQueue: number;
   #running = 0;
   #waiting = 0;
   /** Highest priority first. */
@@ -96,6 +96,15 @@ export class Slots {
   constructor(maxConcurrent: number, maxQueue: number) {
     this.maxConcurrent = checked("Slots", "maxConcurrent", maxConcurrent, COUNT);
     this.maxQueue = checked("Slots", "maxQueue", maxQueue, { ...COUNT, min: 0 });
+  }
+
+  /**
+   * Follows the limits of `other`. If more slots are taken than there are now, none is given until
+   * enough have come back.
+   */
+  useSettingsOf({ maxConcurrent, maxQueue }: Slots): void {
+    this.maxConcurrent = maxConcurrent;
+    this.maxQueue = maxQueue;
   }
 
   get running(): number {
@@ -157,7 +166,7 @@ export class Slots {
   /** Gives a slot back if no call waits for it. Returns false, and does nothing, if one waits. */
   release(): boolean {
     invariant(this.#running > 0, "a slot that is given back was taken");
-    if (this.#waiting > 0) return false;
+    if (this.#waiting > 0 && this.#running <= this.maxConcurrent) return false;
     this.#running--;
     return true;
   }

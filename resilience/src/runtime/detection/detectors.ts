@@ -11,7 +11,7 @@ import {
   type FixedHeartbeatOptions,
   type HeartbeatStatus,
 } from "../../core/detection/fixed-heartbeat.ts";
-import { phiAccrualMachine } from "../../core/detection/phi-accrual.ts";
+import { carryOn, phiAccrualMachine } from "../../core/detection/phi-accrual.ts";
 import type { PhiAccrualMachine, PhiAccrualOptions, PhiEstimate } from "../../core/detection/phi-accrual-options.ts";
 import type { ConfigurationError } from "../../core/errors.ts";
 import { checkNames, type Names, optionsOf, refusal } from "../../core/options.ts";
@@ -47,7 +47,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
    * For readers that have the time already. They must use the same clock, or the levels mean
    * nothing.
    */
-  readonly machine: Machine;
+  machine: Machine;
   readonly clock: Clock;
   /** How many more heartbeats have their field names checked. */
   #beatsToCheck = BEATS_CHECKED;
@@ -148,6 +148,17 @@ export class PhiAccrualDetector extends ClockedDetector<PhiAccrualMachine> {
   constructor(options: PhiAccrualOptions & { readonly clock?: Clock } = {}) {
     const { clock, ...rules } = optionsOf("PhiAccrualDetector", options);
     super(phiAccrualMachine(rules), clock);
+  }
+
+  /**
+   * Follows `options` from now on, and keeps what it has learned: when each node was last heard,
+   * which heartbeats were seen, and the gaps between them. If the model changes to or from
+   * `adaptive`, the new one begins with the last gaps, or with their mean and deviation; if another
+   * interval is expected, the gaps are forgotten. Throws
+   * `ConfigurationError`, and changes nothing, if an option is unknown or out of range.
+   */
+  reconfigure(options: PhiAccrualOptions): void {
+    this.machine = carryOn(this.machine, phiAccrualMachine(optionsOf("PhiAccrualDetector", options)));
   }
 
   /** The present fit to the gaps of `node`; undefined for a node never heard from. */

@@ -127,10 +127,11 @@ const ABSTENTIONS_IN_A_ROW = 3;
 export class LivenessSupervisor {
   readonly #machine: SupervisorMachine;
   readonly #clock: Clock;
-  readonly #detector: SuspicionSource;
+  readonly #given: FailureDetector;
+  #detector: SuspicionSource;
   readonly #observer: ObserverHealth;
-  readonly #stallToleranceMs: number;
-  readonly #maxAbstentionMs: number;
+  #stallToleranceMs: number;
+  #maxAbstentionMs: number;
   readonly #changes: Listeners<{ readonly change: LivenessChange; readonly together: readonly LivenessChange[] }> =
     new Listeners();
   readonly #abstained: Listeners<Abstention> = new Listeners();
@@ -171,6 +172,7 @@ export class LivenessSupervisor {
       );
     }
     this.#clock = givenClock ?? own ?? systemClock;
+    this.#given = detector;
     this.#detector = sourceOf(detector, (error) => this.#noteDetectorError(error));
     this.#machine = new SupervisorMachine(this.#detector, rules);
     this.#observer = observer ?? new ObserverHealth();
@@ -237,6 +239,27 @@ export class LivenessSupervisor {
   }
 
   /**
+   * Follows the options of `other`, a supervisor of the same detector that does not run, from now
+   * on. Everything that is declared stays.
+   *
+   * @internal
+   */
+  useOptionsOf(other: LivenessSupervisor): void {
+    this.#machine.useOptionsOf(other.#machine);
+    this.#stallToleranceMs = other.#stallToleranceMs;
+    this.#maxAbstentionMs = other.#maxAbstentionMs;
+    this.#followDetector();
+    this.#arm(this.#clock.nowMs());
+  }
+
+  /** The detector may have replaced its machine because its options were changed. */
+  #followDetector(): void {
+    if (!(this.#given instanceof ClockedDetector) || this.#given.machine === this.#detector) return;
+    this.#detector = this.#given.machine;
+    this.#machine.useSource(this.#detector);
+  }
+
+  /**
    * Watches until `signal` is aborted, then resolves and leaves no timer behind. Rejects if
    * `signal` is no signal, or if the supervisor is running already.
    */
@@ -289,6 +312,7 @@ export class LivenessSupervisor {
     const nowMs = this.#clock.nowMs();
     const lateByMs = nowMs - this.#plannedMs;
     this.#disarm();
+    this.#followDetector();
     const late = this.#abstainIfLate(lateByMs, nowMs);
     const failedBefore = this.#detectorError;
     const accusations = this.#machine.accusations(nowMs);

@@ -90,7 +90,7 @@ const NAMES: Names<SuspicionWatchOptions> = {
  * ```
  */
 export class SuspicionWatch {
-  readonly threshold: number;
+  threshold: number;
   readonly #supervisor: LivenessSupervisor;
   readonly #crossings: Listeners<Crossing> = new Listeners();
 
@@ -121,6 +121,17 @@ export class SuspicionWatch {
    */
   onCrossing(listener: (crossing: Crossing) => void): Disposable {
     return this.#crossings.add(listener);
+  }
+
+  /**
+   * Follows `options` from now on; the detector must be the same. A node that has reached the
+   * threshold has still done so until it is checked against the new one. Throws
+   * `ConfigurationError`, and changes nothing, if an option is unknown or out of range.
+   */
+  reconfigure(options: SuspicionWatchOptions): void {
+    const other = new SuspicionWatch(options);
+    this.threshold = other.threshold;
+    this.#supervisor.useOptionsOf(other.#supervisor);
   }
 
   /** Watches `node` from now on. */

@@ -30,7 +30,7 @@ export interface StationHandle<S extends NamedStation> {
  * How often things go wrong while all stations are well: calls that are late, and callers who hang
  * up.
  */
-interface UsualShares {
+export interface UsualShares {
   readonly late: UsualShare;
   readonly left: UsualShare;
 }
@@ -44,16 +44,23 @@ function stationsOf<S extends NamedStation>(options: FailoverOptions<S>): readon
   return [primary, ...(backup === undefined ? [] : [backup]), ...(backups ?? [])];
 }
 
+/** Nothing is known of how often things go wrong. */
+export function unknownShares(): UsualShares {
+  return { late: new UsualShare(), left: new UsualShare() };
+}
+
 /** A handle for each station, in order of priority. */
 export function createStations<S extends NamedStation>(
   options: FailoverOptions<S>,
   clock: Clock,
+  usual: UsualShares,
 ): readonly StationHandle<S>[] {
   const stations = stationsOf(options);
   refuseNonsense(options);
   refuseStations(stations.map((station) => station.name));
-  const usual: UsualShares = { late: new UsualShare(), left: new UsualShare() };
-  const handles = stations.map((station, number) => createStation(options, station, number, clock, usual));
+  const handles = stations.map((station, number) =>
+    createStation(options, station, number === 0 ? "primary" : "backup", number, clock, usual),
+  );
   const parts = handles.map((handle) => handle.parts);
   refuseShared(
     "breaker",
@@ -70,9 +77,11 @@ export function createStations<S extends NamedStation>(
   return handles;
 }
 
-function createStation<S extends NamedStation>(
+/** A handle for one station. `number`: its place, which no other station of the failover has. */
+export function createStation<S extends NamedStation>(
   options: FailoverOptions<S>,
   station: S,
+  role: "primary" | "backup",
   number: number,
   clock: Clock,
   usual: UsualShares,
@@ -80,7 +89,6 @@ function createStation<S extends NamedStation>(
   const { parts } = clientOf(options, station, clock);
   const ramp = checkedRamp(typeof options.ramp === "function" ? options.ramp(station) : (options.ramp ?? {}));
   const { heartbeatNote } = options;
-  const role = number === 0 ? "primary" : "backup";
   const machine = new Station({
     name: station.name,
     role,

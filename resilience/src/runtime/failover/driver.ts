@@ -9,6 +9,7 @@
 import type { Attempt, AttemptEnd, Call } from "../../core/failover/call.ts";
 import type { DispatchAction, Dispatcher, DispatchInput } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
+import type { Station } from "../../core/failover/station.ts";
 import type { BreakerMachine } from "../../core/guard/breaker.ts";
 import type { Classification } from "../../core/outcomes/classification.ts";
 import { staleEpochIn, wasConnectionLost } from "../../core/outcomes/error-evidence.ts";
@@ -44,15 +45,16 @@ const ENDLESS = Number.POSITIVE_INFINITY;
 export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   readonly clock: Clock;
   readonly #dispatcher: Dispatcher;
-  readonly #stations: readonly StationHandle<S>[];
-  readonly #query: OutcomeQueries<S> | undefined;
+  /** By station number. */
+  #stations: readonly StationHandle<S>[] = [];
+  #query: OutcomeQueries<S> | undefined;
   readonly #listeners: Listeners<FailoverEvent>;
   prober: Prober<S> | undefined = undefined;
-  readonly #breakers: readonly CircuitBreaker[];
+  #breakers: readonly CircuitBreaker[] = [];
   /** The machines of the breakers, in the same order; checked after every step. */
-  readonly #circuits: readonly BreakerMachine[];
+  #circuits: readonly BreakerMachine[] = [];
   /** True if any station has a classifier for results. */
-  readonly #judgesResults: boolean;
+  #judgesResults = false;
   /** How many more results are checked for an unread body. */
   #unlookedResults = RESULTS_LOOKED_AT;
   #inputs: Input[] = [];
@@ -70,13 +72,28 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
   constructor(options: DriverOptions<S>) {
     this.clock = options.clock;
     this.#dispatcher = options.dispatcher;
-    this.#stations = options.stations;
-    this.#breakers = options.stations.map(({ parts }) => parts.breaker).filter((breaker) => breaker !== undefined);
-    this.#circuits = this.#breakers.map(({ machine }) => machine);
-    this.#judgesResults = options.stations.some(({ parts }) => parts.classify?.result !== undefined);
+    this.useStations(options.stations);
     this.#query = options.query;
     this.#listeners = options.listeners;
     this.examples = [...options.examples, ...callExamples<S>(this)];
+  }
+
+  /** Sends to `stations` from now on, each at its place by its number. */
+  useStations(stations: readonly StationHandle<S>[]): void {
+    this.#stations = stations;
+    this.#breakers = stations.map(({ parts }) => parts.breaker).filter((breaker) => breaker !== undefined);
+    this.#circuits = this.#breakers.map(({ machine }) => machine);
+    this.#judgesResults = stations.some(({ parts }) => parts.classify?.result !== undefined);
+  }
+
+  /** Asks stations about keys in this way from now on; undefined: not at all. */
+  useQuery(query: OutcomeQueries<S> | undefined): void {
+    this.#query = query;
+  }
+
+  /** True while an input is being handled, so that another one has to wait. */
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /**
@@ -240,7 +257,7 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
         return guarded(() => (attempt.context as FailoverAttempt<S> | undefined)?.giveUp(reason));
       }
       case "ask":
-        return this.#ask(action.call, action.station.number);
+        return this.#ask(action.call, action.station);
       case "leave-slot":
         return this.#handle(action.station.number).parts.bulkhead?.leave();
       case "event":
@@ -321,12 +338,14 @@ export class FailoverDriver<S extends NamedStation> implements RequestOwner {
     this.input({ type: "ended", attempt: record, end });
   }
 
-  #ask(call: Call, number: number): void {
+  #ask(call: Call, at: Station): void {
     const key = call.terms.idempotencyKey;
-    if (this.#query === undefined || key === undefined)
+    const { machine, station } = this.#handle(at.number);
+    // Another station has the number of one that has left the group: it knows nothing of the key.
+    if (this.#query === undefined || key === undefined || machine !== at)
       return this.input({ type: "answered", call, answer: "unknown" });
     this.#query
-      .ask<unknown>(this.#handle(number).station, key, call.terms.deadline)
+      .ask<unknown>(station, key, call.terms.deadline)
       .then((answer) => this.input({ type: "answered", call, answer }));
   }
 

@@ -7,17 +7,17 @@
  * Calls that arrive while no station can take them wait in one queue, bounded in number and time.
  * It controls one process: several gateways need a shared lease (`lease`). If a station is killed,
  * its calls have an unknown outcome (`core/failover/dispatch.ts` says what happens then). It is one
- * file because everything that a user of a failover calls is here.
+ * file because each method needs all the parts that the constructor connects.
  */
 import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
 import { CallAbortedError, ConfigurationError, NoEligibleStationError } from "../../core/errors.ts";
 import { Call } from "../../core/failover/call.ts";
 import type { CallTerms } from "../../core/failover/call-terms.ts";
-import { Dispatcher } from "../../core/failover/dispatch.ts";
+import { Dispatcher, type DispatchOptions } from "../../core/failover/dispatch.ts";
 import type { FailoverEvent } from "../../core/failover/events.ts";
 import { FailoverMachine } from "../../core/failover/failover.ts";
 import { type CallSource, CallSources } from "../../core/failover/learned/call-sources.ts";
-import { Roles } from "../../core/failover/roles.ts";
+import { Roles, type RolesOptions } from "../../core/failover/roles.ts";
 import { COUNT, checked, checkSignal, DURATION_MS, noOperation, WAIT_MS } from "../../core/options.ts";
 import { ClockedDetector } from "../detection/detectors.ts";
 import { LivenessSupervisor, levelOf } from "../detection/supervisor.ts";
@@ -26,7 +26,8 @@ import { guarded, Listeners } from "../listeners.ts";
 import { ambientDeadline, earlier } from "../time/ambient-deadline.ts";
 import type { Clock } from "../time/clock.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
-import { createStations, type StationHandle } from "./create-stations.ts";
+import { changeStations, refuseOtherKinds, refuseOtherParts, successorOf } from "./change.ts";
+import { createStations, type StationHandle, type UsualShares, unknownShares } from "./create-stations.ts";
 import { FailoverDriver } from "./driver.ts";
 import { stationExamples } from "./examples.ts";
 import type { FailoverOperation } from "./operation.ts";
@@ -66,8 +67,12 @@ const DEFAULT_MAX_WAIT_MS = 30_000;
  */
 export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #clock: Clock;
-  readonly #options: FailoverOptions<S>;
-  readonly #stations: readonly StationHandle<S>[];
+  #options: FailoverOptions<S>;
+  /** In order of priority. */
+  #stations: readonly StationHandle<S>[];
+  /** By number, with those that have left while calls are out there. */
+  #byNumber: readonly StationHandle<S>[];
+  readonly #usual: UsualShares = unknownShares();
   readonly #roles: Roles;
   readonly #dispatcher: Dispatcher;
   readonly #driver: FailoverDriver<S>;
@@ -76,7 +81,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
   readonly #sources: CallSources;
   /** The source of calls that name none. */
   readonly #noSource: CallSource;
-  readonly #deadlineMs: number;
+  #deadlineMs: number;
   readonly #hasWholeInstants: boolean;
   #calls = 0;
 
@@ -87,25 +92,15 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     this.#deadlineMs = checked(PART, "deadlineMs", options.deadlineMs ?? NO_DEADLINE, { ...WAIT_MS, aboveMin: true });
     this.#hasWholeInstants = hasWholeInstants(this.#clock);
     const examples = stationExamples();
-    this.#stations = createStations(options, this.#clock);
+    this.#stations = createStations(options, this.#clock, this.#usual);
+    this.#byNumber = this.#stations;
     this.#sources = new CallSources(this.#stations.length);
     this.#noSource = this.#sources.of("");
-    this.#roles = this.#makeRoles();
-    this.#dispatcher = new Dispatcher({
-      roles: this.#roles,
-      maxWaiting: checked(PART, "maxWaiting", options.maxWaiting ?? 10_000, { ...COUNT, min: 0 }),
-      maxWaitMs: checked(PART, "maxWaitMs", options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, WAIT_MS),
-      resendsKeyed: (options.ambiguousKeyed ?? "resend") === "resend",
-      canAsk: options.keyStatus !== undefined,
-    });
+    this.#roles = new Roles(this.#rolesOptionsOf());
+    this.#dispatcher = new Dispatcher({ roles: this.#roles, ...dispatchSettings(options) });
     this.#driver = this.#makeDriver(examples);
     this.#supervisor = this.#makeSupervisor();
-    for (const { parts, station } of this.#stations) {
-      parts.breaker?.onTransition((transition) => {
-        this.#listeners.tell({ type: "breaker", station: station.name, transition });
-        this.#driver.look();
-      });
-    }
+    for (const handle of this.#stations) this.#listenTo(handle);
   }
 
   /** The role that serves now: `primary`, or `backup` for any other station. */
@@ -115,7 +110,7 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
 
   /** The station that serves now. */
   get activeStation(): S {
-    return (this.#stations[this.#roles.active.number] as StationHandle<S>).station;
+    return (this.#byNumber[this.#roles.active.number] as StationHandle<S>).station;
   }
 
   /** Every promotion raises it, and every command carries it. */
@@ -299,6 +294,88 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     });
   }
 
+  /**
+   * Follows `options` from now on. What is known of stations, who is active, the epoch, and calls
+   * that wait or are out stay. A station that is not in `options` any more gets no more calls; if
+   * it is active, another one is made active first. A new station begins as at the start. Calls
+   * that are under way keep their deadlines. Throws what {@link checkReconfiguration} throws, and
+   * changes nothing then.
+   */
+  reconfigure(options: FailoverOptions<S, T>): void {
+    const { next, successor } = this.#checked(options);
+    this.#driver.input((nowMs) => {
+      if (successor !== undefined) {
+        const reason = `${this.#roles.active.name} was taken out of the configuration`;
+        this.#dispatcher.switchover(successor, "switchover", reason, nowMs);
+      }
+      this.#follow(next, nowMs);
+    });
+  }
+
+  /**
+   * Throws `ConfigurationError` if `reconfigure` could not follow `options` now: if they are not
+   * valid, if they give another detector, clock, lease or observer, if the active station would be
+   * removed and no remaining one can take over, or while an event is being reported. Changes
+   * nothing.
+   */
+  checkReconfiguration(options: FailoverOptions<S, T>): void {
+    this.#checked(options);
+  }
+
+  /** A failover made from `options`, and the station that has to be made active before. */
+  #checked(options: FailoverOptions<S, T>): {
+    readonly next: PrimaryBackupFailover<S, T>;
+    readonly successor: string | undefined;
+  } {
+    refuseOtherParts(this.#options, options, this.#clock);
+    const next = new PrimaryBackupFailover<S, T>({ ...options, clock: this.#clock });
+    refuseOtherKinds(this.#stations, next.#stations);
+    if (this.#driver.isBusy)
+      throw new ConfigurationError("busy", `${PART}.reconfigure: call it after the listener has returned.`);
+    const names = next.#stations.map(({ station }) => station.name);
+    return { next, successor: successorOf(this.#roles, names) };
+  }
+
+  #follow(next: PrimaryBackupFailover<S, T>, nowMs: number): void {
+    const old = { stations: this.#stations, byNumber: this.#byNumber };
+    const changed = changeStations(next.#options, old, next.#stations, {
+      clock: this.#clock,
+      usual: this.#usual,
+      nowMs,
+    });
+    this.#options = next.#options;
+    this.#deadlineMs = next.#deadlineMs;
+    this.#stations = changed.stations;
+    this.#byNumber = changed.byNumber;
+    for (const { machine, station } of changed.removed) {
+      this.#dispatcher.releaseStation(machine, nowMs);
+      this.#supervisor.unwatch(station.name);
+    }
+    for (const { machine } of changed.added) {
+      this.#sources.forgetStation(machine.number, this.#noSource);
+      this.#dispatcher.admitStation(machine);
+    }
+    this.#roles.machine.useSettingsOf(next.#roles.machine);
+    this.#roles.useSettings(this.#rolesOptionsOf());
+    this.#dispatcher.useSettings(dispatchSettings(this.#options), nowMs);
+    this.#driver.useStations(this.#byNumber);
+    this.#driver.useQuery(this.#queries());
+    this.#useProber();
+    for (const handle of changed.added) {
+      this.#listenTo(handle);
+      this.#supervisor.watch(handle.station.name);
+    }
+    this.#supervisor.useOptionsOf(next.#supervisor);
+    this.#driver.look();
+  }
+
+  #listenTo({ parts, station }: StationHandle<S>): void {
+    parts.breaker?.onTransition((transition) => {
+      this.#listeners.tell({ type: "breaker", station: station.name, transition });
+      this.#driver.look();
+    });
+  }
+
   #handle(name: string): StationHandle<S> {
     const handle = this.#stations.find(({ station }) => station.name === name);
     if (handle !== undefined) return handle;
@@ -339,12 +416,12 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     }
   }
 
-  #makeRoles(): Roles {
+  #rolesOptionsOf(): RolesOptions {
     const { detector, failback, lease, initialEpoch, initialActive, probe } = this.#options;
     const [primary, ...others] = this.#stations.map(({ station }) => station.name) as [string, ...string[]];
     const machine = new FailoverMachine([primary, ...others], initialEpoch ?? 1, failback);
     if (initialActive !== undefined) machine.startWith(this.#handle(initialActive).station.name);
-    return new Roles({
+    return {
       stations: this.#stations.map((handle) => handle.machine),
       machine,
       lastHeardMs: (name) => (detector instanceof ClockedDetector ? detector.lastHeartbeatMs(name) : undefined),
@@ -355,28 +432,41 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
         ...DURATION_MS,
         aboveMin: false,
       }),
-    });
+    };
+  }
+
+  #queries(): OutcomeQueries<S> | undefined {
+    const { keyStatus, keyStatusTimeoutMs } = this.#options;
+    const timeoutMs = checked(PART, "keyStatusTimeoutMs", keyStatusTimeoutMs ?? 250, DURATION_MS);
+    return keyStatus === undefined ? undefined : new OutcomeQueries<S>(this.#clock, timeoutMs, keyStatus);
   }
 
   #makeDriver(examples: readonly unknown[]): FailoverDriver<S> {
-    const { keyStatus, keyStatusTimeoutMs, probe, probeIntervalMs } = this.#options;
-    const timeoutMs = checked(PART, "keyStatusTimeoutMs", keyStatusTimeoutMs ?? 250, DURATION_MS);
-    const query = keyStatus === undefined ? undefined : new OutcomeQueries<S>(this.#clock, timeoutMs, keyStatus);
     const driver = new FailoverDriver<S>({
       clock: this.#clock,
       dispatcher: this.#dispatcher,
       stations: this.#stations,
-      query,
+      query: this.#queries(),
       listeners: this.#listeners,
       examples,
     });
-    const intervalMs = checked(PART, "probeIntervalMs", probeIntervalMs ?? 1_000, DURATION_MS);
-    if (probe !== undefined) {
-      driver.prober = new Prober<S>(this.#clock, intervalMs, probe, (station, isWell) =>
-        driver.input({ type: "probed", station: this.#handle(station.name).machine, isWell }),
-      );
-    }
+    this.#useProber(driver);
     return driver;
+  }
+
+  #useProber(driver: FailoverDriver<S> = this.#driver): void {
+    const { probe, probeIntervalMs } = this.#options;
+    const intervalMs = checked(PART, "probeIntervalMs", probeIntervalMs ?? 1_000, DURATION_MS);
+    if (probe === undefined) {
+      driver.prober?.stop();
+      driver.prober = undefined;
+    } else if (driver.prober !== undefined) driver.prober.useSettings(intervalMs, probe);
+    else
+      driver.prober = new Prober<S>(this.#clock, intervalMs, probe, (station, isWell) => {
+        // A station that has left the group meanwhile is not looked for.
+        const machine = this.#stations.find((handle) => handle.station.name === station.name)?.machine;
+        if (machine !== undefined) driver.input({ type: "probed", station: machine, isWell });
+      });
   }
 
   #makeSupervisor(): LivenessSupervisor {
@@ -399,6 +489,15 @@ export class PrimaryBackupFailover<S extends NamedStation, T = unknown> {
     for (const { station } of this.#stations) supervisor.watch(station.name);
     return supervisor;
   }
+}
+
+function dispatchSettings<S extends NamedStation>(options: FailoverOptions<S>): Omit<DispatchOptions, "roles"> {
+  return {
+    maxWaiting: checked(PART, "maxWaiting", options.maxWaiting ?? 10_000, { ...COUNT, min: 0 }),
+    maxWaitMs: checked(PART, "maxWaitMs", options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS, WAIT_MS),
+    resendsKeyed: (options.ambiguousKeyed ?? "resend") === "resend",
+    canAsk: options.keyStatus !== undefined,
+  };
 }
 
 /**

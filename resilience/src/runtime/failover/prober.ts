@@ -13,8 +13,8 @@ export type Probe<S> = (station: S, signal: AbortSignal) => PromiseLike<unknown>
 
 export class Prober<S extends NamedStation> {
   readonly #clock: Clock;
-  readonly #intervalMs: number;
-  readonly #probe: Probe<S>;
+  #intervalMs: number;
+  #probe: Probe<S>;
   readonly #told: (station: S, well: boolean) => void;
   readonly #out: Map<string, AbortController> = new Map();
   #nextMs = 0;
@@ -24,6 +24,12 @@ export class Prober<S extends NamedStation> {
     this.#intervalMs = intervalMs;
     this.#probe = probe;
     this.#told = told;
+  }
+
+  /** Probes in this way from the next probe on. */
+  useSettings(intervalMs: number, probe: Probe<S>): void {
+    this.#intervalMs = intervalMs;
+    this.#probe = probe;
   }
 
   /** When the next probe is due; never before `nowMs`. */

@@ -102,7 +102,7 @@ export class Bulkhead {
   }
 
   readonly name: string;
-  readonly acquireTimeoutMs: number;
+  acquireTimeoutMs: number;
   readonly clock: Clock;
   /** @internal The admission machine, for clients and failovers. */
   readonly slots: Slots;
@@ -122,6 +122,12 @@ export class Bulkhead {
     const mayWait = this.acquireTimeoutMs > 0 ? maxConcurrent : 0;
     const maxQueue = checked("Bulkhead", "maxQueue", options.maxQueue ?? mayWait, { ...COUNT, min: 0 });
     this.slots = new Slots(maxConcurrent, this.acquireTimeoutMs > 0 ? maxQueue : 0);
+  }
+
+  /** @internal Follows the limits of `other` from now on; calls that hold a slot keep it. */
+  useSettingsOf(other: Bulkhead): void {
+    this.slots.useSettingsOf(other.slots);
+    this.acquireTimeoutMs = other.acquireTimeoutMs;
   }
 
   /** Calls that hold a slot. */

@@ -111,8 +111,8 @@ export interface AdaptiveSettings {
 }
 
 export class AdaptiveNode {
-  readonly order: BeatOrder = new BeatOrder();
-  readonly #settings: AdaptiveSettings;
+  readonly order: BeatOrder;
+  #settings: AdaptiveSettings;
   readonly #store: Float32Array = SilenceHistogram.store(KINDS + 2);
   readonly #bounds: SilenceBounds;
   readonly #slow: ArrivalContext = new ArrivalContext(new SilenceHistogram(this.#store, 0, KINDS), SLOW_BEATS);
@@ -158,8 +158,14 @@ export class AdaptiveNode {
   #nextChoice = 1;
   #fadedAtMs: number;
 
-  constructor(settings: AdaptiveSettings, sequence: number | undefined, nowMs: number) {
+  constructor(
+    settings: AdaptiveSettings,
+    sequence: number | undefined,
+    nowMs: number,
+    order: BeatOrder = new BeatOrder(),
+  ) {
     this.#settings = settings;
+    this.order = order;
     this.#ceilingMs = settings.ceilingMs;
     this.#bounds = new SilenceBounds(new SilenceHistogram(this.#store, KINDS + 1, 1));
     this.#sequence = sequence;
@@ -169,6 +175,20 @@ export class AdaptiveNode {
     this.#releasedUntilMs = nowMs + RELEASED_AT_FIRST_MS;
     for (const context of this.#arrivals) context.presume(settings.expectedIntervalMs, settings.leastScaleMs);
     this.#begin(nowMs);
+    this.#fit();
+    this.#look();
+  }
+
+  /**
+   * Follows `settings` from now on, with everything learned. A ceiling that was raised for a slow
+   * sender, because none was configured, stays if none is configured still.
+   */
+  useSettings(settings: AdaptiveSettings): void {
+    this.#settings = settings;
+    if (settings.ceilingTold || this.#untoldCeiling === undefined) {
+      this.#ceilingMs = settings.ceilingMs;
+      this.#untoldCeiling = undefined;
+    }
     this.#fit();
     this.#look();
   }

@@ -12,6 +12,7 @@
 
 import { type Complete, checked } from "../../options.ts";
 import { isWellFormed } from "../beat-order.ts";
+import { type CarriedNode, gapsOfFit } from "../carried-node.ts";
 import type { Heartbeat, HeartbeatVerdict } from "../detector.ts";
 import { NodeRoom } from "../node-room.ts";
 import type { PhiAccrualMachine, PhiAccrualOptions, PhiEstimate } from "../phi-accrual-options.ts";
@@ -47,9 +48,9 @@ export function levelForMistakes(perHour: number): number {
 const MIN_DEVIATIONS = 10;
 
 export class AdaptiveMachine implements PhiAccrualMachine {
-  readonly options: Complete<PhiAccrualOptions>;
-  readonly #settings: AdaptiveSettings;
-  readonly #room: NodeRoom;
+  options: Complete<PhiAccrualOptions>;
+  #settings: AdaptiveSettings;
+  #room: NodeRoom;
   readonly #nodes: Map<string, AdaptiveNode> = new Map();
   #newestMs: number = Number.NEGATIVE_INFINITY;
 
@@ -113,6 +114,34 @@ export class AdaptiveMachine implements PhiAccrualMachine {
 
   newestHeartbeatMs(): number {
     return this.#newestMs;
+  }
+
+  carried(): CarriedNode[] {
+    return [...this.#nodes].map(([name, state]) => {
+      const { location, scale, samples } = state.estimate();
+      return { name, lastMs: state.lastMs, order: state.order, gapsMs: gapsOfFit(location, scale, samples) };
+    });
+  }
+
+  adopt(nodes: readonly CarriedNode[]): void {
+    for (const { name, lastMs, order, gapsMs } of nodes) {
+      let atMs = lastMs - gapsMs.reduce((sum, gapMs) => sum + gapMs, 0);
+      const state = new AdaptiveNode(this.#settings, undefined, atMs, order);
+      for (const [place, gapMs] of gapsMs.entries()) {
+        atMs = place === gapsMs.length - 1 ? lastMs : atMs + gapMs;
+        state.hear(undefined, true, false, atMs);
+      }
+      this.#nodes.set(name, state);
+      this.#newestMs = Math.max(this.#newestMs, lastMs);
+    }
+  }
+
+  /** Follows the settings of `other` from now on; nodes keep all that they have learned. */
+  useSettingsOf(other: AdaptiveMachine): void {
+    this.options = other.options;
+    this.#settings = other.#settings;
+    this.#room = other.#room;
+    for (const state of this.#nodes.values()) state.useSettings(other.#settings);
   }
 
   get evictions(): number {

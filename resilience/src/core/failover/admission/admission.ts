@@ -247,11 +247,12 @@ const MAX_PAUSE_MS = 1_000;
  * ```
  */
 export class Admission {
-  readonly capacityPerSecond: number;
-  readonly #initialConcurrent: number;
-  readonly #maxConcurrent: number;
-  readonly #maxWorking: number;
-  readonly #declared: TokenBucket | undefined;
+  capacityPerSecond: number;
+  #burst: number | undefined;
+  #initialConcurrent: number;
+  #maxConcurrent: number;
+  #maxWorking: number;
+  #declared: TokenBucket | undefined;
   readonly #learned: TokenBucket = new TokenBucket(Number.POSITIVE_INFINITY);
   #limit: number = Number.POSITIVE_INFINITY;
   /** True if the station has shown how much it takes since the limit was set. */
@@ -343,8 +344,26 @@ export class Admission {
     this.#maxConcurrent = checked(part, "maxConcurrent", options.maxConcurrent ?? ENDLESS, { min: 1, max: ENDLESS });
     this.#maxWorking = checked(part, "maxWorking", options.maxWorking ?? ENDLESS, { min: 1, max: ENDLESS });
     const burst = options.burst === undefined ? undefined : checked(part, "burst", options.burst, COUNT);
+    this.#burst = burst;
     this.#declared =
       this.capacityPerSecond < ENDLESS ? new TokenBucket(this.capacityPerSecond, true, burst) : undefined;
+  }
+
+  /**
+   * Follows the options of `other` from `nowMs` on. What was learned of the station stays, and so
+   * do the calls that are out; a limit above the new maximum falls to it.
+   */
+  useSettingsOf(other: Admission, nowMs: number): void {
+    if (other.capacityPerSecond !== this.capacityPerSecond || other.#burst !== this.#burst) {
+      other.#declared?.carryOn(this.#declared, nowMs);
+      this.#declared = other.#declared;
+    }
+    this.capacityPerSecond = other.capacityPerSecond;
+    this.#burst = other.#burst;
+    this.#initialConcurrent = other.#initialConcurrent;
+    this.#maxConcurrent = other.#maxConcurrent;
+    this.#maxWorking = other.#maxWorking;
+    if (this.#limit < ENDLESS) this.#limit = Math.min(this.#limit, this.#maxConcurrent);
   }
 
   get inFlight(): number {

@@ -90,6 +90,38 @@ export class TokenBucket {
     return Math.max(LATENESS_MS, ((depth - 1) * 1_000) / rate);
   }
 
+  /**
+   * Takes over what `old`, the bucket before a change of the declared pace, has given lately, so
+   * that no second holds more than the new pace from `nowMs` on. Without an old one nothing is
+   * known of the last second: this bucket then begins empty, at an even pace.
+   */
+  carryOn(old: TokenBucket | undefined, nowMs: number): void {
+    const rate = this.#ratePerSecond;
+    // As many calls ahead of the even pace as before, and never more than this bucket holds.
+    const calls = old === undefined ? Number.POSITIVE_INFINITY : old.#callsAhead(nowMs);
+    this.#fullAtMs = nowMs + Math.min((calls * 1_000) / rate, this.#toleranceMs(rate));
+    if (this.#sentAtMs === undefined) return;
+    const kept = this.#sentAtMs.length;
+    const evenly = (_: unknown, at: number): number => nowMs - 1_000 + (at * 1_000) / kept;
+    const given = old === undefined ? undefined : old.#lately(kept);
+    this.#sentAtMs.set(given ?? Array.from({ length: kept }, evenly), kept - (given?.length ?? kept));
+    this.#place = 0;
+  }
+
+  #callsAhead(nowMs: number): number {
+    return (Math.max(0, this.#fullAtMs - nowMs) * this.#ratePerSecond) / 1_000;
+  }
+
+  /**
+   * The instants of the last calls, at most `most`, oldest first; undefined if they are not kept.
+   */
+  #lately(most: number): number[] | undefined {
+    const ring = this.#sentAtMs;
+    if (ring === undefined) return undefined;
+    const inOrder = [...ring.subarray(this.#place), ...ring.subarray(0, this.#place)];
+    return inOrder.slice(-most);
+  }
+
   /** May a call go now? */
   allows(nowMs: number): boolean {
     return this.#ratePerSecond === Number.POSITIVE_INFINITY || nowMs >= this.nextMs;

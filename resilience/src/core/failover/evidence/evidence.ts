@@ -121,10 +121,10 @@ const LATELY_MS = 10_000;
  * ```
  */
 export class StationEvidence {
-  readonly #failingForMs: number;
-  readonly #minFailures: number;
-  readonly #refusalsToDeclare: number;
-  readonly #unansweredAfterMs: number;
+  #failingForMs: number;
+  #minFailures: number;
+  #refusalsToDeclare: number;
+  #unansweredAfterMs: number;
   /** Attempts that were sent before this no longer count. */
   #beginsMs: number = Number.NEGATIVE_INFINITY;
   #lastServedMs: number = Number.NEGATIVE_INFINITY;
@@ -201,6 +201,14 @@ export class StationEvidence {
     this.#unansweredAfterMs = checked(part, "unansweredAfterMs", options.unansweredAfterMs ?? 250, duration);
     this.#minFailures = checked(part, "minFailures", options.minFailures ?? 5, COUNT);
     this.#refusalsToDeclare = checked(part, "refusalsToDeclare", options.refusalsToDeclare ?? 2, COUNT);
+  }
+
+  /** Follows the options of `other` from now on. Everything that is known of calls stays. */
+  useSettingsOf(other: StationEvidence): void {
+    this.#failingForMs = other.#failingForMs;
+    this.#minFailures = other.#minFailures;
+    this.#refusalsToDeclare = other.#refusalsToDeclare;
+    this.#unansweredAfterMs = other.#unansweredAfterMs;
   }
 
   /** An attempt that was sent at `startedMs` has succeeded. */

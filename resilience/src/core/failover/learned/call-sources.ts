@@ -46,7 +46,7 @@ export class CallSource {
   /** False if the call names no source; then it may come from any caller. */
   readonly isNamed: boolean;
   /** Indexed by station number. */
-  readonly #stations: readonly SourceAt[];
+  readonly #stations: SourceAt[];
   /**
    * The era of a station (`crowding.ts`) whose first calls have all been sent: later calls in it
    * are not among the first.
@@ -64,6 +64,12 @@ export class CallSource {
 
   #at(station: number): SourceAt {
     return this.#stations[station] as SourceAt;
+  }
+
+  /** Station number `station` is another one from now on: nothing is known of it. */
+  forgetStation(station: number): void {
+    while (this.#stations.length < station) this.#stations.push(new SourceAt());
+    this.#stations[station] = new SourceAt();
   }
 
   /**
@@ -254,7 +260,7 @@ export class CallSource {
 }
 
 export class CallSources {
-  readonly #stations: number;
+  #stations: number;
   #young: Map<string, CallSource> = new Map();
   #old: Map<string, CallSource> = new Map();
 
@@ -266,6 +272,17 @@ export class CallSources {
   /** Number of sources remembered. */
   get size(): number {
     return this.#young.size + this.#old.size;
+  }
+
+  /**
+   * Station number `station` is new, or another one from now on: nothing is known of it. The source
+   * `noSource` may be held outside.
+   */
+  forgetStation(station: number, noSource: CallSource): void {
+    this.#stations = Math.max(this.#stations, station + 1);
+    for (const source of this.#young.values()) source.forgetStation(station);
+    for (const source of this.#old.values()) source.forgetStation(station);
+    noSource.forgetStation(station);
   }
 
   /** What is known about `name`; empty for a new source. */
