@@ -122,7 +122,7 @@ export interface RunningGateway extends AsyncDisposable {
 }
 
 /** What a gateway follows after a reload. */
-export interface FollowedConfiguration extends Pick<GatewayOptions, "controlTokens" | "written"> {
+interface FollowedConfiguration extends Pick<GatewayOptions, "controlTokens" | "written"> {
   readonly settings: GatewaySettings;
 }
 
