@@ -29,9 +29,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMPARISON_MUTANTS,
   ...LEDGER_MUTANTS,
   ...STATE_MUTANTS,
-<<<<<<< HEAD
   ...ASYNC_MUTANTS,
-=======
   ...TIMING_MUTANTS,
->>>>>>> 7cf8035 (scenarios: two planted bugs of the timing budget, both found)
 ];
