@@ -12,6 +12,7 @@ import { GroupListeners, type Served } from "./adapters/callers/group-listeners.
 import { listenForCommands, type ProxyListener, type ServedBounds } from "./adapters/callers/http-proxy.ts";
 import { requestDigest } from "./adapters/callers/request-digest.ts";
 import { RequestEnds } from "./adapters/callers/request-ends.ts";
+import { listenForAgentChecks } from "./adapters/control/agent-check.ts";
 import { ControlAccess, type ControlToken } from "./adapters/control/control-access.ts";
 import { type ControlListener, listenForControl } from "./adapters/control/control-api.ts";
 import { Explainer } from "./adapters/control/explain-api.ts";
@@ -31,7 +32,7 @@ import {
 } from "./adapters/process/descriptors.ts";
 import { UserError } from "./adapters/process/exit-codes.ts";
 import type { InheritedSockets } from "./adapters/process/inherited-sockets.ts";
-import { listening } from "./adapters/process/listening.ts";
+import { listening, shownAddress } from "./adapters/process/listening.ts";
 import { memoryForCallers } from "./adapters/process/own-memory.ts";
 import { programVersion } from "./adapters/process/program-version.ts";
 import { EpochProofs } from "./adapters/stations/epoch-proof.ts";
@@ -312,6 +313,7 @@ class GatewayProcess implements RunningGateway {
     this.#opened.add(this.#listeners);
     this.#control = await this.#openControl(settings);
     this.#heartbeats = await this.#openHeartbeats(settings);
+    await this.#openAgentChecks(settings);
     await this.#orders.restore();
     const listeners = await this.#listeners.prepare(this.#served(settings, [...this.#gateway.groups.values()]));
     listeners.commit(settings.drainMs);
@@ -474,6 +476,14 @@ class GatewayProcess implements RunningGateway {
     return this.#open("heartbeats", listen, () =>
       listenForHeartbeats(this.#gateway, { listen: { ...listen, fd }, secrets, log: this.#log }),
     );
+  }
+
+  async #openAgentChecks({ agentCheck }: GatewaySettings): Promise<void> {
+    if (agentCheck === undefined) return;
+    const { listen } = agentCheck;
+    const options = { listen, groups: this.#gateway.groups, log: this.#log };
+    const { address } = await this.#open("agent checks", listen, () => listenForAgentChecks(options));
+    this.#log.info({ address }, `agent checks of HAProxy are answered at ${shownAddress(address)}`);
   }
 
   #useHeartbeats(opened: HeartbeatListener | undefined): void {

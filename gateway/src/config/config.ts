@@ -198,6 +198,7 @@ function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): G
     heartbeats: heartbeats === undefined ? undefined : { listen: heartbeats.listen, secrets },
     callers: written.callers,
     accessLog: written.accessLog,
+    agentCheck: written.agentCheck,
     drainDelayMs: written.drainDelay,
     drainMs: written.drain,
   };

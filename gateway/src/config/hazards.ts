@@ -194,6 +194,7 @@ function reportListeners(configuration: WrittenConfiguration, groups: readonly P
   const onPort = new Map<number, Placed<ListenSettings>[]>();
   const listeners = [
     { value: configuration.control?.listen, path: ["control", "listen"] },
+    { value: configuration.agentCheck?.listen, path: ["agentCheck", "listen"] },
     ...groups.map(({ group, path }) => ({ value: group.listen, path: [...path, "listen"] })),
   ];
   for (const { value, path } of listeners) {

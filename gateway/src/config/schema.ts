@@ -19,6 +19,7 @@ import type {
   StationSettings,
 } from "../fleet/settings.ts";
 import { accessLog } from "./access-log.ts";
+import { agentCheck } from "./agent-check.ts";
 import { assume } from "./assume.ts";
 import { asyncCommands } from "./async.ts";
 import { commands } from "./commands.ts";
@@ -62,6 +63,7 @@ export interface WrittenConfiguration {
     readonly tokens?: readonly WrittenToken[] | undefined;
   };
   readonly heartbeats?: (WrittenSecrets & { readonly listen: ListenSettings }) | undefined;
+  readonly agentCheck: GatewaySettings["agentCheck"];
   readonly callers: CallerBounds;
   readonly accessLog: AccessLogSettings;
   readonly state: WrittenState;
@@ -382,6 +384,7 @@ export const configurationSchema: z.ZodType<WrittenConfiguration> = exactly(
     }),
     callers,
     accessLog,
+    agentCheck,
     state,
     drainDelay: duration(0, HOUR_MS)
       .prefault("5s")

@@ -312,6 +312,8 @@ export interface GatewaySettings {
   readonly heartbeats: { readonly listen: ListenSettings; readonly secrets: HeartbeatSecrets } | undefined;
   /** What callers may use of this process. */
   readonly callers: CallerBounds;
+  /** Where HAProxy's agent checks are answered. Default: nowhere. */
+  readonly agentCheck?: { readonly listen: ListenSettings } | undefined;
   /** Default: no access log. */
   readonly accessLog?: AccessLogSettings;
   /** Where durable records are kept. Default: nowhere. */

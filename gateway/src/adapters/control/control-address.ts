@@ -45,7 +45,8 @@ export function strange(at: URL): UserError {
   return new UserError("unreachable", `${at.origin} answered, but not as a gateway's control listener does`);
 }
 
-function controlUrl(text: string): URL {
+/** Reads the value of `--control`. */
+export function controlUrl(text: string): URL {
   const url = httpUrlIn(text);
   if (url !== undefined) return url;
   throw new InvalidArgumentError("allowed is an address such as http://127.0.0.1:7070.");

@@ -7,7 +7,8 @@
  * operate (`control-access.ts`). Without a token, only this machine. A website can make a browser
  * on this machine send requests (DNS rebinding); therefore the Host header must name this machine,
  * and orders must be JSON, which a foreign page cannot send without permission. `/healthz` and
- * `/readyz` are open to all and reveal nothing.
+ * `/readyz` are open to all and reveal nothing; so are the pages for the health checks of balancers
+ * (`active-page.ts`), which tell one bit.
  */
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
@@ -95,6 +96,7 @@ export async function listenForControl(options: ControlOptions): Promise<Control
   const control = new ControlServer({
     maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
     isReady: options.ready,
+    groups: options.groups,
     tls: options.tls,
     // Global objects stay unchanged, because the process has other users of them. A request of
     // HTTP/1.0 need not name a host.

@@ -14,7 +14,7 @@ export interface ControlRoute {
   readonly path: string;
   readonly summary: string;
   /**
-   * `anyone`: no token is needed, and nothing is revealed. Otherwise GET reads, and the rest
+   * True: no token is needed, and hardly anything is revealed. Otherwise GET reads, and the rest
    * operates.
    */
   readonly isOpen?: boolean;
@@ -195,6 +195,11 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     ...{ method: "GET", path: `${GROUP}/explain`, query: { request: "Id of the request to explain" } },
     summary: "The cause chain of the last switch, or of one request",
     ...{ answer: json(z.looseObject({}), "The explanation"), problems: [400, 404] },
+  },
+  {
+    ...{ method: "GET", path: `${GROUP}/stations/{station}/active`, isOpen: true },
+    summary: "Should a balancer send traffic to this station? HEAD and OPTIONS are answered alike",
+    ...{ answer: json(z.object({ status: z.literal("active") }), "Yes: it serves"), problems: [404, 503] },
   },
   {
     ...{ method: "GET", path: `${GROUP}/commands`, summary: "Asynchronous commands" },

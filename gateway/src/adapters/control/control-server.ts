@@ -2,18 +2,20 @@
  * The socket of the control listener: turns connections into requests that may be served. It reads
  * as strictly as the callers' listener (`request-server.ts`), and one request at a time from each
  * connection, so that no work is done for a connection that is closed or does not read its answers.
- * A load balancer's probe, `/healthz` or `/readyz`, is answered here at once. Every other request
- * waits for its turn (`control-turns.ts`), so that a flood of requests takes time neither from
- * probes nor from commands.
+ * A load balancer's probe, `/healthz`, `/readyz` or a station's `active` page, is answered here at
+ * once. Every other request waits for its turn (`control-turns.ts`), so that a flood of requests
+ * takes time neither from probes nor from commands.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
+import type { DutyGroup } from "../../fleet/station-duty.ts";
 import { targetOf } from "../http/http-headers.ts";
 import { problemAnswer, titleOf } from "../http/problem.ts";
 import { refuseHead } from "../http/request-head.ts";
 import { RequestServer } from "../http/request-server.ts";
 import { tcpSocketOf } from "../http/secured-sockets.ts";
 import type { ServerContexts } from "../tls/server-contexts.ts";
+import { answerActive, askedStation } from "./active-page.ts";
 import { ControlConnections } from "./control-connections.ts";
 import { ControlTurns } from "./control-turns.ts";
 
@@ -22,6 +24,8 @@ export interface ControlServerOptions {
   readonly maxConnections: number;
   /** The answer of `/readyz`. */
   readonly isReady: () => boolean;
+  /** For the `active` pages of stations. */
+  readonly groups: ReadonlyMap<string, DutyGroup>;
   /** Certificates of a listener that speaks TLS. Default: it does not. */
   readonly tls?: ServerContexts | undefined;
   /** Answers requests that are not probes. */
@@ -96,6 +100,11 @@ export class ControlServer {
     }
     const probe = probeOf(message);
     if (probe !== undefined) return this.#answerProbe(response, probe);
+    const asked = askedStation(message);
+    if (asked !== undefined) {
+      const problem = answerActive(response, asked, this.#options.groups);
+      return problem === undefined ? undefined : answer(response, problem);
+    }
     this.#turns.take(response, () => {
       if (waits) response.writeContinue();
       this.#options.serve(message, response);

@@ -11,7 +11,7 @@ const TITLES: Readonly<Record<number, string>> = {
   400: "The order is not as described; the detail names the field",
   401: "No token, or a wrong one",
   403: "The token may only read; without a token, the request does not come from this machine",
-  404: "There is no such group",
+  404: "There is no such group, or nothing of this name in it",
   409: "Refused as things are; the detail says why",
   413: "The body is too large",
   415: "The body is not JSON",

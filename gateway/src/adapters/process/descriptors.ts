@@ -24,8 +24,8 @@ export interface ConnectionLimits {
  * connection.
  */
 const SPARE = 8;
-/** The control listener and the heartbeat listener. */
-const OTHER_LISTENERS = 2;
+/** The control listener, the heartbeat listener and that of agent checks. */
+const OTHER_LISTENERS = 3;
 /** Most probes in flight at each station. */
 const PROBES_PER_STATION = 3;
 /**
