@@ -3,17 +3,12 @@
  * how long, and whose key a key is.
  */
 import type { z } from "zod";
+import { CALLER_FIELDS } from "../fleet/ledger/request-identity.ts";
 import type { IdempotencySettings } from "../fleet/settings.ts";
 import { duration, fieldName, list, section, size, trueOrFalse, wholeNumber } from "./values.ts";
 
 const GIBIBYTE = 1_024 ** 3;
 const MONTH_MS = 31 * 86_400_000;
-
-/**
- * Fields in which services expect credentials: those of HTTP, and the names that are most common
- * where a service has its own.
- */
-const CALLER_FIELDS: readonly string[] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
 
 export const idempotency: z.ZodType<IdempotencySettings | undefined, object> = section({
   keepAnswers: trueOrFalse()

@@ -184,11 +184,43 @@ describe("[G2] a command with Prefer: respond-async", () => {
     await bench.ends(location);
     const again = await bench.posts({ "idempotency-key": "k-1" });
     assert.deepEqual([again.status, locationOf(again)], [200, location]);
-    assert.equal(codeIn(await bench.posts({ "idempotency-key": "k-1" }, "stop")), "422 IDEMPOTENCY_KEY_REUSED");
+    assert.equal(codeIn(await bench.posts({ "idempotency-key": "k-1" }, "stop")), "422 KEY_REUSED");
     assert.deepEqual(
       bench.seen.map(({ headers }) => headers["idempotency-key"]),
       ["k-1"],
     );
+  });
+
+  test("another caller uses the same key → a command of its own", async () => {
+    await using bench = await Bench.open();
+    const [one, other] = [
+      await bench.posts({ "idempotency-key": "k-1", authorization: "Bearer A" }),
+      await bench.posts({ "idempotency-key": "k-1", authorization: "Bearer B" }),
+    ];
+    assert.deepEqual([one.status, other.status], [202, 202]);
+    assert.notEqual(locationOf(one), locationOf(other));
+  });
+
+  test("HEAD of a result with trailers → its status, no body", async () => {
+    await using bench = await Bench.open();
+    bench.answer = (response) => {
+      response.writeHead(201, { trailer: "x-sum" });
+      response.write("did go");
+      response.addTrailers({ "x-sum": "1" });
+      response.end();
+    };
+    const location = locationOf(await bench.posts());
+    await bench.ends(location);
+    const head = await ask(bench.rig.port, `${location}/result`, { method: "HEAD" });
+    assert.deepEqual([head.status, head.body.length], [201, 0]);
+  });
+
+  test("a refusal names its request, and how to explain it", async () => {
+    await using bench = await Bench.open();
+    const refused = await ask(bench.rig.port, "/.gsf/commands/none", { headers: { "x-request-id": "r-7" } });
+    const { code, requestId, explain } = JSON.parse(refused.body.toString()) as Record<string, string>;
+    assert.deepEqual([code, requestId], ["NO_SUCH_COMMAND", "r-7"]);
+    assert.ok(explain?.includes("r-7"));
   });
 
   test("its caller hangs up before the answer → it is executed all the same, once", async () => {

@@ -12,7 +12,7 @@ import type { CommandView } from "../../fleet/async/command-view.ts";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
 import { RecordStoreError } from "../../fleet/record-store.ts";
 import type { CommandRequest, HeaderList } from "../../fleet/uplink.ts";
-import { problemAnswer, titleOf } from "../http/problem.ts";
+import { type ProblemRequest, problemAnswer, titleOf } from "../http/problem.ts";
 import { soundHead } from "../http/request-head.ts";
 
 /** An answer of the gateway itself, or one that it has kept. */
@@ -22,6 +22,14 @@ export interface DoorAnswer {
   readonly headers: HeaderList;
   readonly trailers: HeaderList;
   readonly body: { readonly bytes: Uint8Array };
+  /** Set if the request is refused. */
+  readonly problem?: Problem;
+}
+
+/** Why a request is refused, with further fields of the answer. */
+interface DoorRefusal {
+  readonly problem: Problem;
+  readonly more: HeaderList;
 }
 
 const OWN_PATH = "/.gsf/commands/";
@@ -61,10 +69,19 @@ export class AsyncDoor {
   /**
    * Accepts `request` and answers 202, or with the answer if there is one within the time wished.
    */
-  async accept(request: CommandRequest, terms: AsyncTerms, caller: AbortSignal): Promise<DoorAnswer> {
+  async accept(
+    request: CommandRequest,
+    terms: AsyncTerms,
+    caller: AbortSignal,
+    about: ProblemRequest,
+  ): Promise<DoorAnswer> {
+    return answerOf(await this.#accept(request, terms, caller), about);
+  }
+
+  async #accept(request: CommandRequest, terms: AsyncTerms, caller: AbortSignal): Promise<DoorAnswer | DoorRefusal> {
     const commands = this.#commands as AsyncCommands;
     const acceptance = await commands.accept(request, terms);
-    if (acceptance.type === "problem") return problemReply(acceptance.problem);
+    if (acceptance.type === "problem") return refused(acceptance.problem);
     const { id } = acceptance.view;
     const waited = terms.waitMs > 0 ? await commands.settled(id, terms.waitMs, caller) : undefined;
     const view = waited ?? acceptance.view;
@@ -77,26 +94,30 @@ export class AsyncDoor {
   }
 
   /** Answers a request to the gateway itself. Throws {@link RefusedRequest}. */
-  async answer(message: IncomingMessage): Promise<DoorAnswer> {
+  async answer(message: IncomingMessage, about: ProblemRequest): Promise<DoorAnswer> {
+    return answerOf(await this.#answer(message), about);
+  }
+
+  async #answer(message: IncomingMessage): Promise<DoorAnswer | DoorRefusal> {
     const commands = this.#commands as AsyncCommands;
     const { method, target } = soundHead(message);
     const parts = /^\/\.gsf\/commands\/([\w-]{1,64})(\/result)?$/.exec(target.split("?", 1)[0] as string);
-    if (parts === null) return problemReply(NO_SUCH_COMMAND);
+    if (parts === null) return refused(NO_SUCH_COMMAND);
     const [, id = "", result] = parts;
     const isRead = method === "GET" || method === "HEAD";
     if (!isRead && (method !== "DELETE" || result !== undefined)) {
       const allow = result === undefined ? ALLOWED.command : ALLOWED.result;
       const problem = refusal(405, "METHOD_NOT_ALLOWED", `Method not allowed; use ${allow}`);
-      return problemReply(problem, [["allow", allow]]);
+      return refused(problem, [["allow", allow]]);
     }
     try {
       if (method === "DELETE") return await cancelled(commands, id);
       const view = await commands.view(id);
-      if (view === undefined) return problemReply(NO_SUCH_COMMAND);
+      if (view === undefined) return refused(NO_SUCH_COMMAND);
       if (result === undefined) return jsonReply(200, view, await this.#document(view));
       return await resultOf(commands, view);
     } catch (error) {
-      if (error instanceof RecordStoreError) return problemReply(STORE_UNREADABLE);
+      if (error instanceof RecordStoreError) return refused(STORE_UNREADABLE);
       throw error;
     }
   }
@@ -135,26 +156,26 @@ export function describe(view: CommandView): Record<string, unknown> {
   };
 }
 
-async function cancelled(commands: AsyncCommands, id: string): Promise<DoorAnswer> {
+async function cancelled(commands: AsyncCommands, id: string): Promise<DoorAnswer | DoorRefusal> {
   const cancellation = await commands.cancel(id);
-  if (cancellation === undefined) return problemReply(NO_SUCH_COMMAND);
+  if (cancellation === undefined) return refused(NO_SUCH_COMMAND);
   const { type, view } = cancellation;
   if (type === "cancelled") return jsonReply(200, view, describe(view));
   const why = view.endedAtMs === undefined ? "it may have reached a station" : `it has ended: ${view.state}`;
-  return problemReply(refusal(409, "TOO_LATE_TO_CANCEL", why));
+  return refused(refusal(409, "TOO_LATE_TO_CANCEL", why));
 }
 
-async function resultOf(commands: AsyncCommands, view: CommandView): Promise<DoorAnswer> {
+async function resultOf(commands: AsyncCommands, view: CommandView): Promise<DoorAnswer | DoorRefusal> {
   const { state } = view;
   if (view.endedAtMs === undefined) {
     const pending = { ...refusal(409, "COMMAND_PENDING", `there is no answer yet: ${state}`), retryAfterMs: 1_000 };
-    return problemReply(pending);
+    return refused(pending);
   }
   const answer = await storedAnswer(commands, view);
   if (answer !== undefined) return answer;
   const why =
     state === "done" ? "its answer was too long to be kept, or there was no room" : `${state}: ${view.reason ?? ""}`;
-  return problemReply(refusal(409, "NO_ANSWER", why));
+  return refused(refusal(409, "NO_ANSWER", why));
 }
 
 async function storedAnswer(commands: AsyncCommands, view: CommandView): Promise<DoorAnswer | undefined> {
@@ -184,9 +205,16 @@ function jsonReply(status: number, view: CommandView, document: object, more: He
   };
 }
 
-function problemReply(problem: Problem, more: HeaderList = []): DoorAnswer {
-  const { headers, body } = problemAnswer(problem);
+function refused(problem: Problem, more: HeaderList = []): DoorRefusal {
+  return { problem, more };
+}
+
+function answerOf(given: DoorAnswer | DoorRefusal, about: ProblemRequest): DoorAnswer {
+  if (!("more" in given)) return given;
+  const { problem, more } = given;
+  const { headers, body } = problemAnswer(problem, about);
   return {
+    problem,
     status: problem.status,
     statusText: titleOf(problem.status),
     headers: [...listOf(headers), ...more],

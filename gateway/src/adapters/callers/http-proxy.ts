@@ -28,7 +28,7 @@ import type { UploadPaceOptions } from "../../fleet/upload-pace.ts";
 import { callerOf } from "../http/caller-address.ts";
 import { flat, headerValue, pairs } from "../http/http-headers.ts";
 import { LoopGuard } from "../http/loop-guard.ts";
-import { problemAnswer, titleOf } from "../http/problem.ts";
+import { type ProblemRequest, problemAnswer, titleOf } from "../http/problem.ts";
 import { readProxyHeaders } from "../http/proxied-connections.ts";
 import { deadlineOf, type RequestWay, requestHead } from "../http/request-head.ts";
 import { answerWithId, RequestIds } from "../http/request-id.ts";
@@ -318,12 +318,16 @@ class CommandProxy implements ProxyListener {
     });
     try {
       if (this.#async.isOwn(message)) {
-        return this.#answer(message, response, await this.#async.answer(message), exchange);
+        const answer = await this.#async.answer(message, this.#aboutOf(exchange));
+        exchange.problem = answer.problem;
+        return this.#answer(message, response, answer, exchange);
       }
       exchange.asyncTerms = this.#async.termsOf(message);
       const request = await this.#received(message, response, waits, exchange);
       if (exchange.asyncTerms !== undefined) {
-        const accepted = await this.#async.accept(request, exchange.asyncTerms, caller.signal);
+        const about = this.#aboutOf(exchange);
+        const accepted = await this.#async.accept(request, exchange.asyncTerms, caller.signal, about);
+        exchange.problem = accepted.problem;
         return response.destroyed ? undefined : this.#answer(message, response, accepted, exchange);
       }
       const answer = await answerTo(this.#group, request, caller.signal);
@@ -334,6 +338,10 @@ class CommandProxy implements ProxyListener {
     } catch (error) {
       this.#tell(message, response, withoutReply(error), exchange);
     }
+  }
+
+  #aboutOf({ trace }: Exchange): ProblemRequest {
+    return { requestId: trace.requestId, group: this.#group.name };
   }
 
   #roomToWait(message: IncomingMessage): Disposable | undefined {
@@ -430,14 +438,15 @@ class CommandProxy implements ProxyListener {
   }
 
   #answer(message: IncomingMessage, response: ServerResponse, reply: WholeReply, exchange: Exchange): void {
-    const headers = flat(reply.headers);
     const { bytes } = reply.body;
     const bodiless = message.method === "HEAD" || reply.status === 204 || reply.status === 304;
+    // Node refuses to announce trailers where there is no body for them to follow.
+    const headers = flat(bodiless ? reply.headers.filter(([name]) => name.toLowerCase() !== "trailer") : reply.headers);
     const framed = bodiless || reply.trailers.length > 0 || headerValue(reply.headers, "content-length") !== undefined;
     if (!framed) headers.push("content-length", String(bytes.length));
     this.#begin(message, response, reply, headers, exchange);
     if (!bodiless) exchange.bytesOut = bytes.length;
-    if (reply.trailers.length > 0) response.addTrailers(pairs(reply.trailers));
+    if (!bodiless && reply.trailers.length > 0) response.addTrailers(pairs(reply.trailers));
     this.#finish(message, response, bodiless ? undefined : bytes);
   }
 

@@ -205,11 +205,26 @@ describe("[G2] acceptance", () => {
     assert.ok(one?.type === "accepted" && two?.type === "accepted");
     assert.equal(one.view.id, two.view.id);
     assert.deepEqual([one.isNew, two.isNew], [true, false]);
-    assert.equal(await codeOf(world.accept("", {}, keyed("stop"))), "422 IDEMPOTENCY_KEY_REUSED");
+    assert.equal(await codeOf(world.accept("", {}, keyed("stop"))), "422 KEY_REUSED");
     await world.passes(50);
     const again = await world.accept("", {}, keyed("go"));
     assert.ok(again.type === "accepted" && again.view.state === "done");
     assert.equal(world.sent.length, 1);
+  });
+
+  test("two callers with the same key → two commands, also after a crash; the same caller again → the same one", async () => {
+    const world = new World();
+    const of = (caller: string): CommandRequest =>
+      posts("/a", "go", [
+        ["Idempotency-Key", "k"],
+        ["Authorization", caller],
+      ]);
+    const ids = [await world.accepted("", {}, of("A")), await world.accepted("", {}, of("B"))];
+    assert.notEqual(ids[0], ids[1]);
+    await world.passes(50);
+    assert.equal(world.sent.length, 2);
+    world.crash();
+    assert.deepEqual([await world.accepted("", {}, of("A")), await world.accepted("", {}, of("B"))], ids);
   });
 
   test("queue full → 503 with a time, emergencies have a reserve", async () => {

@@ -15,6 +15,7 @@ import type { CommandTerms } from "../command.ts";
 import { outcomeOf, termsOf } from "../command.ts";
 import type { AsyncEvent } from "../group-events.ts";
 import type { MemoryRoom } from "../held-memory.ts";
+import { CALLER_FIELDS, identityOf } from "../ledger/request-identity.ts";
 import { type Problem, problemOf, refusal } from "../problem.ts";
 import { type RecordChange, type RecordStore, RecordStoreError } from "../record-store.ts";
 import type { AsyncSettings, GroupSettings } from "../settings.ts";
@@ -136,6 +137,7 @@ export class AsyncCommands {
         // Stations and their logs see the key. It must not tell the id, with which anybody may
         // cancel.
         key: read.idempotencyKey ?? `${OWN_KEY}${digestOf(["key", id]).slice(0, 32)}`,
+        owner: this.#ownerOf(request, read.idempotencyKey),
         digest: digestOf([stored.method, stored.target, stored.body]),
         priority: terms.priority,
         expiresAtMs: nowMs + expiresAfterMs,
@@ -157,6 +159,13 @@ export class AsyncCommands {
     const problem = await this.#accepting.get(command);
     if (problem !== undefined) return this.#refused("store", problem);
     return { type: "accepted", view: this.#viewOf(command), isNew: admission.type === "new" };
+  }
+
+  /** Whose key it is: nobody gets the answer of another by guessing a key. */
+  #ownerOf(request: CommandRequest, key: string | undefined): string | undefined {
+    const { settings, digestOf } = this.#options;
+    const { callerFields = CALLER_FIELDS } = settings.commands.idempotency ?? {};
+    return key === undefined ? undefined : identityOf(request, key, callerFields, digestOf).key;
   }
 
   /** Resolves when the command has ended, `withinMs` have passed, or `signal` is aborted. */
@@ -528,18 +537,22 @@ function problemIs(problem: Problem): Acceptance {
   return { type: "problem", problem };
 }
 
-function storedRequest({ method, target, headers, body, caller }: CommandRequest): StoredRequest {
+function storedRequest({ method, target, headers, body, caller, callerSubject }: CommandRequest): StoredRequest {
   const kept = withoutAsyncPreferences(headers).filter(([name]) => name.toLowerCase() !== "idempotency-key");
-  return { method, target, headers: kept, caller, body: body.kind === "bytes" ? body.bytes : new Uint8Array() };
+  return {
+    ...{ method, target, headers: kept, caller, body: body.kind === "bytes" ? body.bytes : new Uint8Array() },
+    ...(callerSubject === undefined ? {} : { callerSubject }),
+  };
 }
 
-function requestOf({ method, target, headers, caller, body }: StoredRequest): CommandRequest {
+function requestOf({ method, target, headers, caller, callerSubject, body }: StoredRequest): CommandRequest {
   return {
     method,
     target,
     headers,
     body: body.length === 0 ? { kind: "none" } : { kind: "bytes", bytes: body },
     ...(caller === undefined ? {} : { caller }),
+    ...(callerSubject === undefined ? {} : { callerSubject }),
   };
 }
 

@@ -11,7 +11,7 @@
  * | STORE_FULL, STORE_BUSY | 503    | the store has no room, or too much is being written            |
  * | STORE_FAILED           | 503    | the device of the store failed                                 |
  * | STORE_CLOSED           | 503    | the gateway stops                                              |
- * | IDEMPOTENCY_KEY_REUSED | 422    | another command was accepted under this key                    |
+ * | KEY_REUSED             | 422    | another command was accepted under this key                    |
  * | NO_SUCH_COMMAND        | 404    | no such command, or its result is not kept any more            |
  * | COMMAND_PENDING        | 409    | there is no answer yet                                         |
  * | NO_ANSWER              | 409    | the command ended without an answer, or its answer was not kept |
@@ -23,7 +23,7 @@ import type { AsyncSettings } from "../settings.ts";
 
 export const KEY_REUSED: Problem = refusal(
   422,
-  "IDEMPOTENCY_KEY_REUSED",
+  "KEY_REUSED",
   "another command was accepted under this Idempotency-Key; use a new key for another command",
 );
 /** Status 400: there is nothing to be sent again. */

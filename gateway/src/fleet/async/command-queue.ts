@@ -25,7 +25,7 @@ import { type CommandEnding, QueuedCommand } from "./queued-command.ts";
 /** A command that is to be accepted. */
 export type NewCommand = Pick<
   CommandMeta,
-  "id" | "key" | "digest" | "priority" | "expiresAtMs" | "method" | "target" | "requestBytes"
+  "id" | "key" | "owner" | "digest" | "priority" | "expiresAtMs" | "method" | "target" | "requestBytes"
 >;
 
 export type RefusalReason = "queue-full" | "results-full" | "bytes-full" | "too-large";
@@ -127,7 +127,7 @@ export class CommandQueue {
 
   /** A command to be accepted. It is in the queue only after {@link accepted}. */
   admit(given: NewCommand, nowMs: number): Admission {
-    const known = this.#byKey.get(given.key);
+    const known = this.#byKey.get(ownerOf(given));
     if (known !== undefined)
       return known.meta.digest === given.digest ? { type: "known", command: known } : { type: "mismatch" };
     const meta: CommandMeta = {
@@ -344,14 +344,14 @@ export class CommandQueue {
 
   #index(command: QueuedCommand): void {
     this.#byId.set(command.id, command);
-    this.#byKey.set(command.meta.key, command);
+    this.#byKey.set(ownerOf(command.meta), command);
     this.#bytes += command.storedBytes;
     if (!command.isEnded) this.#open.add(command);
   }
 
   #remove(command: QueuedCommand): void {
     this.#byId.delete(command.id);
-    this.#byKey.delete(command.meta.key);
+    this.#byKey.delete(ownerOf(command.meta));
     this.#bytes -= command.storedBytes;
     this.#open.remove(command);
     this.#ended.delete(command);
@@ -387,4 +387,9 @@ const LIVE_RECHECK_MS = 50;
 
 function endOf({ meta }: QueuedCommand): number {
   return meta.endedAtMs ?? 0;
+}
+
+/** A key of the gateway's own has no other owner. */
+function ownerOf({ owner, key }: Pick<CommandMeta, "owner" | "key">): string {
+  return owner ?? key;
 }

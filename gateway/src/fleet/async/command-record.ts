@@ -28,6 +28,11 @@ export interface CommandMeta {
   readonly id: string;
   /** The key under which it is sent, each time. */
   readonly key: string;
+  /**
+   * Digest of that key and of the caller whose key it is; undefined if the gateway made the key.
+   * Two callers may use the same key.
+   */
+  readonly owner?: string | undefined;
   /** Tells the request from another one under the same key. */
   readonly digest: string;
   readonly priority: CommandPriority;
@@ -59,6 +64,8 @@ export interface CommandMeta {
 export type StoredRequest = Pick<CommandRequest, "method" | "target" | "headers"> & {
   readonly body: Uint8Array;
   readonly caller: string | undefined;
+  /** Subject of the caller's certificate. */
+  readonly callerSubject?: string | undefined;
 };
 
 /** An answer as its station gave it. */
@@ -103,9 +110,13 @@ export function encodeRequest({ body, ...head }: StoredRequest): Uint8Array {
 export function readRequest(value: Uint8Array): StoredRequest | undefined {
   const read = unframed(value);
   if (read === undefined) return undefined;
-  const { method, target, headers, caller } = read.head;
+  const { method, target, headers, caller, callerSubject } = read.head;
   if (typeof method !== "string" || typeof target !== "string" || !isHeaderList(headers)) return undefined;
-  return { method, target, headers, caller: typeof caller === "string" ? caller : undefined, body: read.body };
+  return {
+    ...{ method, target, headers, body: read.body },
+    caller: typeof caller === "string" ? caller : undefined,
+    ...(typeof callerSubject === "string" ? { callerSubject } : {}),
+  };
 }
 
 export function encodeAnswer({ body, ...head }: StoredAnswer): Uint8Array {

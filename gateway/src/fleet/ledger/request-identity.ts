@@ -19,6 +19,12 @@ import type { RequestIdentity } from "./group-keys.ts";
  */
 export type Digest = (parts: readonly (string | Uint8Array)[]) => string;
 
+/**
+ * Fields in which services expect credentials: those of HTTP, and the names that are most common
+ * where a service has its own.
+ */
+export const CALLER_FIELDS: readonly string[] = ["authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+
 const BODY_FIELDS: readonly string[] = ["content-type", "content-encoding"];
 const NO_BODY = new Uint8Array();
 
