@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fuzz, inputOf } from "./fuzzer.ts";
+import { parseConfiguration } from "../../gateway/src/config/config.ts";
+import { failureOf, fuzz, inputOf } from "./fuzzer.ts";
 import { TARGETS } from "./targets.ts";
 
 const BUDGET_MS = 1_500;
@@ -28,3 +29,20 @@ test("[G6] a parser that fails on a byte → found, shortened, and replayed by i
   assert.deepEqual(finding.input, Buffer.of(0));
   assert.ok(inputOf(faulty, 1, finding.run).includes(0));
 });
+
+test("[G6] a kept answer with an unknown field in its record → read without that field", () => {
+  const target = TARGETS.find(({ name }) => name === "record");
+  assert.ok(target);
+  const head = '{"fingerprint":"f","status":200,"s":200,"statusText":"OK","headers":[],"trailers":[]}';
+  assert.equal(failureOf(target, Buffer.concat([Buffer.of(1, 0, 0, 0, head.length), Buffer.from(head)])), undefined);
+});
+
+test("[G6] the configurations that mutations start from → valid", () => {
+  const target = TARGETS.find(({ name }) => name === "configuration");
+  for (const source of target?.corpus ?? [])
+    parseConfiguration(source.toString("utf8"), "fuzz.yaml", { environment: {}, readFile: unread });
+});
+
+function unread(): never {
+  throw new Error("no file is named in it");
+}

@@ -10,7 +10,13 @@ import { RequestIds } from "../../gateway/src/adapters/http/request-id.ts";
 import { isAddressRange, TrustedProxies } from "../../gateway/src/adapters/http/trusted-proxies.ts";
 import { UserError } from "../../gateway/src/adapters/process/exit-codes.ts";
 import { parseConfiguration } from "../../gateway/src/config/config.ts";
-import { readAnswer, readMeta, readRequest } from "../../gateway/src/fleet/async/command-record.ts";
+import {
+  encodeRequest,
+  encodeAnswer as encodeStored,
+  readAnswer,
+  readMeta,
+  readRequest,
+} from "../../gateway/src/fleet/async/command-record.ts";
 import { decodeAnswer, encodeAnswer } from "../../gateway/src/fleet/ledger/kept-answer.ts";
 import type { FuzzTarget } from "./fuzzer.ts";
 
@@ -32,18 +38,24 @@ const datagram: FuzzTarget = {
 };
 
 const CONFIGURATION = `groups:
-  orbit:
+  - name: orbit
     listen: 127.0.0.1:8080
     stations:
-      lima: http://127.0.0.1:9001
-      osaka: { url: http://127.0.0.1:9002 }
+      - name: lima
+        url: http://127.0.0.1:9001
+      - name: osaka
+        url: http://127.0.0.1:9002
+    heartbeat: { kind: http, path: /healthz }
 `;
 
 const configuration: FuzzTarget = {
   name: "configuration",
   corpus: [
     Buffer.from(CONFIGURATION),
-    Buffer.from('{"groups":{"orbit":{"listen":"127.0.0.1:8080","stations":{"lima":"http://127.0.0.1:9001"}}}}'),
+    Buffer.from(
+      '{"groups":[{"name":"orbit","listen":"127.0.0.1:8080","stations":[{"name":"lima","url":"http://127.0.0.1:9001"},' +
+        '{"name":"osaka","url":"http://127.0.0.1:9002"}],"heartbeat":{"kind":"http","path":"/healthz"}}]}',
+    ),
   ],
   check: (input) => {
     try {
@@ -98,11 +110,21 @@ const KEPT = encodeAnswer(
   Buffer.from("body"),
 );
 
+const REQUEST = encodeRequest({
+  method: "POST",
+  target: "/burn",
+  headers: [["a", "b"]],
+  caller: "::1",
+  body: Buffer.from("x"),
+});
+const ANSWER = encodeStored({ status: 200, statusText: "OK", headers: [], trailers: [], body: Buffer.from("x") });
+
 const record: FuzzTarget = {
   name: "record",
-  corpus: [Buffer.from(KEPT), Buffer.from('{"state":"queued","priority":0}')],
+  corpus: [Buffer.from(KEPT), Buffer.from(REQUEST), Buffer.from(ANSWER)],
   check: (input) => {
-    const kept = decodeAnswer(Uint8Array.from(input)); // A plain array, to compare with what is encoded.
+    // A plain array compares equal with what is encoded.
+    const kept = decodeAnswer(Uint8Array.from(input));
     if (kept !== undefined && kept.reply.body.kind === "bytes") {
       assert.deepEqual(decodeAnswer(encodeAnswer(kept, kept.reply.body.bytes)), kept);
     }

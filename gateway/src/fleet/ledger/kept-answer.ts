@@ -65,9 +65,9 @@ export function decodeAnswer(record: Uint8Array): KeptAnswer | undefined {
   if (PREFIX_BYTES + headBytes > record.length) return undefined;
   const head = parsed(record.subarray(PREFIX_BYTES, PREFIX_BYTES + headBytes));
   if (head === undefined) return undefined;
-  const { fingerprint, ...reply } = head;
+  const { fingerprint, status, statusText, headers, trailers } = head;
   const body = { kind: "bytes", bytes: record.subarray(PREFIX_BYTES + headBytes) } as const;
-  return { fingerprint, reply: { ...reply, body, json: undefined } };
+  return { fingerprint, reply: { status, statusText, headers, trailers, body, json: undefined } };
 }
 
 function parsed(bytes: Uint8Array): Head | undefined {
