@@ -247,8 +247,8 @@ test("[G6] a reason of several lines forges no line of `gsf status`, of events o
   assert.equal(answer.status, 200);
   const status = await gsf(["status", "--control", control]);
   const lines = (text: string): number => text.split("\n").length;
-  // One line says why it is not eligible.
-  assert.equal(lines(status.stdout), lines(plain.stdout) + 1, status.stdout);
+  // One line says why it is not eligible, and one tells the order.
+  assert.equal(lines(status.stdout), lines(plain.stdout) + 2, status.stdout);
   assert.match(status.stdout, /ineligible: .*done\\n\\natlantic: backup serves.*\\u200b \\udb40\\udc41/);
   await gateway.saying(/backup is in maintenance: done/);
   for (const line of gateway.stderr.trim().split("\n")) assert.doesNotThrow(() => JSON.parse(line), line);
