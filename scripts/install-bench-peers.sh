@@ -1,15 +1,18 @@
 #!/bin/sh
-# Installs what bench/takeover compares with and listens with, from Debian's packages, where it is missing: haproxy,
-# nginx-light, tcpdump. None of them is started or enabled as a service by the bench; it runs its own processes.
+# Installs what bench/takeover compares with and listens with, and what test/process/beside.test.ts and ops.test.ts try,
+# from Debian's packages, where it is missing: haproxy, nginx-light, tcpdump, keepalived, prometheus (for promtool).
+# None of them is started or enabled as a service; bench and tests run their own processes.
 set -eu
 
 missing=""
 command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
 command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 command -v tcpdump >/dev/null 2>&1 || missing="$missing tcpdump"
+command -v keepalived >/dev/null 2>&1 || missing="$missing keepalived"
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 
 if [ -z "$missing" ]; then
-  echo "haproxy, nginx and tcpdump are installed."
+  echo "haproxy, nginx, tcpdump, keepalived and promtool are installed."
   exit 0
 fi
 if ! command -v apt-get >/dev/null 2>&1; then

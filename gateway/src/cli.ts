@@ -68,6 +68,7 @@ const MODULES: ReadonlyArray<readonly [commands: readonly string[], load: () => 
     async () => (await import("./order-commands.ts")).registerOrderCommands,
   ],
   [["is-active"], async () => (await import("./is-active-command.ts")).registerIsActiveCommand],
+  [["endpoints"], async () => (await import("./endpoints-command.ts")).registerEndpointsCommand],
   [["check"], async () => (await import("./check-command.ts")).registerCheckCommand],
   [["reload"], async () => (await import("./reload-command.ts")).registerReloadCommand],
   [["commands"], async () => (await import("./queue-commands.ts")).registerQueueCommands],

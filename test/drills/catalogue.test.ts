@@ -35,9 +35,15 @@ test("[X4] every file of the catalogue → a valid drill, named as its file, wit
     assert.ok(drills.filter((drill) => drill.category === category).length >= 3, category);
 });
 
-test("[X4] every drill → a runbook, every runbook → a drill", () => {
+/** For alerts about what no drill brings about. */
+const WITHOUT_DRILL = ["state-unusable"];
+
+test("[X4] every drill → a runbook, every runbook but those of alerts alone → a drill", () => {
   const ids = (paths: readonly string[]): string[] => paths.map((path) => basename(path).replace(/\.\w+$/, ""));
-  assert.deepEqual(ids(runbooks), ids(files));
+  assert.deepEqual(
+    ids(runbooks).filter((id) => !WITHOUT_DRILL.includes(id)),
+    ids(files),
+  );
   const index = text("docs/runbooks/README.md");
   for (const path of runbooks) assert.ok(index.includes(`(${basename(path)})`), path);
 });
