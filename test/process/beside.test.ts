@@ -1,8 +1,7 @@
 /**
  * The gateway beside real balancers: it decides, and their data plane carries. HAProxy is asked
- * through its statistics and by requests; keepalived runs its script. A
- * balancer that is not installed is skipped with the reason; where `GSF_BALANCERS` is set, as in
- * continuous integration, that is a failure.
+ * through its statistics and by requests; keepalived runs its script. Real balancers are tried by
+ * `npm run test:balancers`, which installs them.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
@@ -22,15 +21,12 @@ after(() => {
   for (const { pid, exitCode } of started) if (pid !== undefined && exitCode === null) process.kill(-pid, "SIGKILL");
 });
 
-/** False, or why a test that needs `program` is skipped. */
-function lacks(program: string): string | false {
-  try {
-    execFileSync("sh", ["-c", `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]);
-    return false;
-  } catch {
-    if (process.env["GSF_BALANCERS"] !== undefined) throw new Error(`${program} is not installed`);
-    return `${program} is not installed (scripts/install-bench-peers.sh)`;
-  }
+/**
+ * A test with a balancer of Debian's packages, which `npm run test:balancers` installs. `npm test`
+ * needs no root, so it leaves these out.
+ */
+function balancerTest(title: string, run: () => Promise<void>): void {
+  if (process.env["GSF_BALANCERS"] !== undefined) test(title, run);
 }
 
 async function freePort(): Promise<number> {
@@ -90,9 +86,7 @@ async function namedPair(agentPort: number): Promise<ServedPair> {
 const nameOf = (url: string): string => `port ${new URL(url).port}`;
 
 for (const way of ["health checks of the active page", "agent checks"] as const) {
-  test(`[G9] HAProxy with ${way}: switchovers, primary killed → it sends to the active station`, {
-    skip: lacks("haproxy"),
-  }, async () => {
+  balancerTest(`[G9] HAProxy with ${way}: switchovers, primary killed → it sends to the active station`, async () => {
     const [agentPort, port] = [await freePort(), await freePort()];
     await using pair = await namedPair(agentPort);
     const at = ({ url }: { readonly url: string }): string => new URL(url).host;
@@ -147,29 +141,20 @@ backend primary
 const NETWORK =
   "ip link add gsf0 type veth peer name gsf1 && ip link set gsf1 up && ip link set gsf0 up && ip addr add 192.0.2.1/24 dev gsf0";
 
-function lacksNetwork(): string | false {
-  try {
-    execFileSync("unshare", ["--net", "sh", "-c", NETWORK], { stdio: "ignore" });
-    return false;
-  } catch {
-    return "no network of its own can be made here (needs root and veth)";
-  }
-}
-
-test("[G9] keepalived runs gsf is-active → the station that serves is master, and gives up when killed", {
-  skip: lacks("keepalived") || lacksNetwork(),
-}, async () => {
-  await using pair = await namedPair(await freePort());
-  const script = pair.folder.file(
-    "active.sh",
-    `#!/bin/sh\nexec nsenter --net=/proc/${process.pid}/ns/net ${process.execPath} ${PROGRAM} is-active atlantic "$1" --control ${pair.control} --timeout 8\n`,
-  );
-  execFileSync("chmod", ["755", pair.folder.path, script]);
-  const states = join(pair.folder.path, "states");
-  mkdirSync(states);
-  const told = pair.folder.file("told.sh", `#!/bin/sh\nprintf %s "$3" > ${states}/"$2"\n`);
-  execFileSync("chmod", ["755", told]);
-  const instance = (name: string, id: number): string => `
+balancerTest(
+  "[G9] keepalived runs gsf is-active → the station that serves is master, and gives up when killed",
+  async () => {
+    await using pair = await namedPair(await freePort());
+    const script = pair.folder.file(
+      "active.sh",
+      `#!/bin/sh\nexec nsenter --net=/proc/${process.pid}/ns/net ${process.execPath} ${PROGRAM} is-active atlantic "$1" --control ${pair.control} --timeout 8\n`,
+    );
+    execFileSync("chmod", ["755", pair.folder.path, script]);
+    const states = join(pair.folder.path, "states");
+    mkdirSync(states);
+    const told = pair.folder.file("told.sh", `#!/bin/sh\nprintf %s "$3" > ${states}/"$2"\n`);
+    execFileSync("chmod", ["755", told]);
+    const instance = (name: string, id: number): string => `
 vrrp_script is_${name} {
   script "${script} ${name}"
   interval 5
@@ -195,22 +180,23 @@ vrrp_instance ${name} {
   }
   notify "${told}"
 }`;
-  const config = `global_defs {\n  script_user root\n}\n${instance("primary", 51)}\n`;
-  const files = ["-f", pair.folder.file("keepalived.conf", config)];
-  for (const option of ["-p", "-r", "-c"]) files.push(option, join(pair.folder.path, `pid${option}`));
-  const run = `${NETWORK} && exec keepalived --dont-fork --log-console --vrrp "$@"`;
-  const keepalived = start("unshare", ["--net", "sh", "-c", run, "keepalived", ...files]);
-  const state = (name: string) => (): string => {
-    try {
-      return readFileSync(join(states, name), "utf8");
-    } catch {
-      return "none yet";
-    }
-  };
-  await until("MASTER", state("primary"), () => keepalived.said);
-  await pair.primary.die();
-  await until("FAULT", state("primary"), () => keepalived.said);
-});
+    const config = `global_defs {\n  script_user root\n}\n${instance("primary", 51)}\n`;
+    const files = ["-f", pair.folder.file("keepalived.conf", config)];
+    for (const option of ["-p", "-r", "-c"]) files.push(option, join(pair.folder.path, `pid${option}`));
+    const run = `${NETWORK} && exec keepalived --dont-fork --log-console --vrrp "$@"`;
+    const keepalived = start("unshare", ["--net", "sh", "-c", run, "keepalived", ...files]);
+    const state = (name: string) => (): string => {
+      try {
+        return readFileSync(join(states, name), "utf8");
+      } catch {
+        return "none yet";
+      }
+    };
+    await until("MASTER", state("primary"), () => keepalived.said);
+    await pair.primary.die();
+    await until("FAULT", state("primary"), () => keepalived.said);
+  },
+);
 
 test("[G9] gsf is-active → exit code 0, 1, 2 and 5 for active, not active, unknown and no gateway", async () => {
   await using pair = await namedPair(await freePort());
@@ -231,13 +217,13 @@ test("[G9] gsf is-active → exit code 0, 1, 2 and 5 for active, not active, unk
   assert.equal(await codeOf("primary", ...at), 5);
 });
 
-test("[G9] nginx follows the file of gsf endpoints → the backup serves after the primary was killed", {
-  skip: lacks("nginx"),
-}, async () => {
-  await using pair = await namedPair(await freePort());
-  const port = await freePort();
-  const servers = join(pair.folder.path, "atlantic.servers");
-  const config = `daemon off; pid ${pair.folder.path}/nginx.pid; error_log stderr;
+balancerTest(
+  "[G9] nginx follows the file of gsf endpoints → the backup serves after the primary was killed",
+  async () => {
+    await using pair = await namedPair(await freePort());
+    const port = await freePort();
+    const servers = join(pair.folder.path, "atlantic.servers");
+    const config = `daemon off; pid ${pair.folder.path}/nginx.pid; error_log stderr;
 ${process.getuid?.() === 0 ? "user root;" : ""}
 events {}
 http {
@@ -247,22 +233,23 @@ http {
   server { listen 127.0.0.1:${port}; location / { proxy_pass http://atlantic; } }
 }
 `;
-  const file = pair.folder.file("nginx.conf", config);
-  const follow = ["endpoints", "atlantic", "--format", "nginx", "--file", servers, "--control", pair.control];
-  assert.equal((await gsf(follow)).code, 0);
-  const nginx = start("nginx", ["-c", file]);
-  const see = (): Promise<string> => body(`http://127.0.0.1:${port}/`);
-  await until(nameOf(pair.primary.url), see, () => nginx.said);
-  const reload = `PATH=$PATH:/usr/sbin nginx -c ${file} -s reload`;
-  await using following = new GsfProcess([...follow, "--follow", "--every", "0.1", "--run", reload]);
-  await pair.primary.die();
-  await until(nameOf(pair.backup.url), see, () => `${nginx.said}\n${following.stderr}`);
-  await pair.end("SIGKILL");
-  await following.saying(/the file stays as it is/);
-  assert.equal(await see(), nameOf(pair.backup.url));
-  following.child.kill("SIGTERM");
-  assert.equal((await following.ended).code, 0);
-});
+    const file = pair.folder.file("nginx.conf", config);
+    const follow = ["endpoints", "atlantic", "--format", "nginx", "--file", servers, "--control", pair.control];
+    assert.equal((await gsf(follow)).code, 0);
+    const nginx = start("nginx", ["-c", file]);
+    const see = (): Promise<string> => body(`http://127.0.0.1:${port}/`);
+    await until(nameOf(pair.primary.url), see, () => nginx.said);
+    const reload = `PATH=$PATH:/usr/sbin nginx -c ${file} -s reload`;
+    await using following = new GsfProcess([...follow, "--follow", "--every", "0.1", "--run", reload]);
+    await pair.primary.die();
+    await until(nameOf(pair.backup.url), see, () => `${nginx.said}\n${following.stderr}`);
+    await pair.end("SIGKILL");
+    await following.saying(/the file stays as it is/);
+    assert.equal(await see(), nameOf(pair.backup.url));
+    following.child.kill("SIGTERM");
+    assert.equal((await following.ended).code, 0);
+  },
+);
 
 test("[G9] gsf endpoints for Envoy → the active station alone, by address, in a whole file", async () => {
   await using pair = await namedPair(await freePort());

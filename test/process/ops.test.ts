@@ -68,17 +68,9 @@ test("[G8] every metric and label of alerts and dashboard → at a real gateway"
       }
 });
 
-function lacksPromtool(): string | false {
-  try {
-    execFileSync("promtool", ["--version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    if (process.env["GSF_BALANCERS"] !== undefined) throw new Error("promtool is not installed");
-    return "promtool is not installed (scripts/install-bench-peers.sh)";
-  }
-}
-
-test("[G8] promtool check rules → every alert rule is accepted", { skip: lacksPromtool() }, () => {
-  const said = execFileSync("promtool", ["check", "rules", join(root, "ops/alerts.yaml")], { encoding: "utf8" });
-  assert.ok(said.includes(`${rules.length} rules found`), said);
-});
+// `npm run test:balancers` installs promtool; `npm test` needs no root, so it leaves this out.
+if (process.env["GSF_BALANCERS"] !== undefined)
+  test("[G8] promtool check rules → every alert rule is accepted", () => {
+    const said = execFileSync("promtool", ["check", "rules", join(root, "ops/alerts.yaml")], { encoding: "utf8" });
+    assert.ok(said.includes(`${rules.length} rules found`), said);
+  });
