@@ -121,6 +121,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
 /** No check needs these, or they are no settings of a whole group. */
 const WITHOUT_ORACLE: readonly RegExp[] = [
   /^(name|listen|trustedProxies|stations.*|objective|assume.*|probePath)$/,
+  // What these decide has checks of its own, or is decided by a socket.
+  /^(tls|proxyProtocol|async|commands\.idempotency)(\.|$)/,
   /^(heartbeat|detector|commands|retry|breaker|commandPath|failback|limits)$/,
   /^heartbeat\.(url|port|path|host|headers|expect)$/,
   /^commands\.(deadlineHeader|keyStatus)/,

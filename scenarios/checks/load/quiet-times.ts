@@ -94,7 +94,16 @@ export function quietGroups(fleet: Fleet): Map<string, QuietGroup> {
 }
 
 /** Sections that do not change what these checks rely on. */
-const HARMLESS: ReadonlySet<string> = new Set(["name", "listen", "stations", "heartbeat", "commands", "probePath"]);
+const HARMLESS: ReadonlySet<string> = new Set([
+  "name",
+  "listen",
+  "stations",
+  "objective",
+  "assume",
+  "heartbeat",
+  "commands",
+  "probePath",
+]);
 const HARMLESS_COMMANDS: ReadonlySet<string> = new Set(["deadline", "timeout"]);
 
 /** Whether all settings that these checks rely on have their defaults. */

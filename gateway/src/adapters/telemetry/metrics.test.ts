@@ -9,6 +9,7 @@ import type { StationStatus } from "ground-station-failover";
 import { probedPair } from "../../../../test/worlds/probed-pair.ts";
 import type { GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory } from "../../fleet/held-memory.ts";
+import type { RecordStoreStatus } from "../../fleet/record-store.ts";
 import { GatewayMetrics } from "./metrics.ts";
 
 test("states are read when asked for; declarations, promotions and commands are counted", async () => {
@@ -98,6 +99,7 @@ function unused() {
     heartbeats: () => ({}),
     memory: () => memory.status,
     listeners: () => listeners,
+    state: () => STATE,
   });
   const read = async (series: string): Promise<number | undefined> => {
     const lines = (await metrics.text()).split("\n");
@@ -150,6 +152,16 @@ test("a gateway that nobody has used → every counter exists at 0", async () =>
   const { read } = unused();
   for (const series of FROM_THE_START) assert.equal(await read(series), 0, series);
 });
+
+const STATE: RecordStoreStatus = {
+  state: "open",
+  bytes: 1,
+  maxBytes: 2,
+  pendingCommits: 0,
+  pendingBytes: 0,
+  lastCommitMs: 3,
+  damagedRecords: 0,
+};
 
 test("every series is in the guide, and the guide names no other", async () => {
   const { metrics } = unused();
