@@ -229,7 +229,7 @@ heartbeats: { secretFile: beat.secret }
     'fleet.yaml:9:16 groups[0].commands.timeout: "10 parsecs" is not allowed; allowed is a duration from 1ms to 1h, such as 50ms, 1s or 2m',
     "fleet.yaml:10:7 groups[0].commands.timeoutMs: there is no such field (did you mean timeout?); allowed are timeout, deadline, maxWait, maxWaiting, maxConcurrent, ambiguousKeyed, errorBody, deadlineHeader, keepAlive, keyStatus, idempotency",
     "fleet.yaml:11:33 groups[0].detector.clearThreshold: 9 is not below detector.suspectThreshold (8): a station would be suspected and cleared at once",
-    "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, callers, accessLog, state, drainDelay, drain",
+    "fleet.yaml:12:1 drane: there is no such field (did you mean drain?); allowed are groups, control, heartbeats, callers, accessLog, agentCheck, state, drainDelay, drain",
   ]);
 });
 
