@@ -91,9 +91,17 @@ export interface PhiAccrualMachine extends DetectorMachine {
   newestHeartbeatMs(): number;
   /** The present fit to the gaps of `node`; undefined for a node never heard from. */
   estimate(node: string): PhiEstimate | undefined;
-  /** What it knows, for another machine that takes its place. */
+  /**
+   * What it knows, for another machine that takes its place.
+   *
+   * @internal
+   */
   carried(): CarriedNode[];
-  /** Knows `nodes` from now on. */
+  /**
+   * Knows `nodes` from now on.
+   *
+   * @internal
+   */
   adopt(nodes: readonly CarriedNode[]): void;
 }
 
