@@ -7,9 +7,9 @@
 // and stripped of its types, the next one reads from a cache. The unit tests share processes, a
 // dozen or two of files in each: starting Node and loading the library takes longer than most of
 // them. A file that watches or patches the process itself has one of its own.
-import { globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -57,6 +57,9 @@ const NOT_QUICK = [
 const ENGINES_TEST = "test/process/sim-determinism.test.ts";
 /** Files in a process, at most. */
 const BATCH = 16;
+/** A file that has not ended after so long, in milliseconds, hangs: it fails, and the rest goes on. */
+const FILE_TIMEOUT_MS = 8 * 60_000;
+const KILLED_WITHIN_MS = 10_000;
 /**
  * What is started first, in this order: the longest file; those that wait for processes and sockets
  * more than they compute, so that they wait while it computes; and the other long ones. What takes
@@ -123,12 +126,50 @@ const heard = ({ file }) => unheard.delete(file);
 
 if (first.includes(ENGINES_TEST)) installEngines();
 process.env.NODE_COMPILE_CACHE ??= join(cache, "node-compile");
+/** What runs: each file with the timer that ends it, and since when. */
+const running = new Map();
+const took = [];
+
+function begins({ name, file }) {
+  if (name !== file) return;
+  running.set(file, { sinceMs: performance.now(), timer: setTimeout(endHanging, FILE_TIMEOUT_MS, file) });
+}
+
+function ends({ name, file }) {
+  const run = name === file ? running.get(file) : undefined;
+  if (run === undefined) return;
+  clearTimeout(run.timer);
+  running.delete(file);
+  took.push({ file, seconds: Math.round((performance.now() - run.sinceMs) / 1_000) });
+}
+
+/** Kills the process of `file`, which then counts as failed. `run`'s own `timeout` ends tests, not processes. */
+function endHanging(file) {
+  console.error(`${relative(root, file)} has not ended after ${FILE_TIMEOUT_MS / 60_000} minutes`);
+  const children = globSync("/proc/self/task/*/children").flatMap((list) => readFileSync(list, "utf8").split(" "));
+  const own = children.filter((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(file));
+  for (const pid of own) process.kill(Number(pid), "SIGKILL");
+  // Unless a process that it started goes on, and keeps its output open.
+  running.get(file).timer = setTimeout(() => process.exit(1), KILLED_WITHIN_MS);
+}
+
+function tellSlowest() {
+  const longest = took.sort((one, other) => other.seconds - one.seconds).slice(0, 12);
+  console.log(
+    `longest files: ${longest.map(({ file, seconds }) => `${relative(root, file)} ${seconds} s`).join(", ")}`,
+  );
+}
+
 run({ files, concurrency: availableParallelism(), cwd: root })
+  .on("test:dequeue", begins)
+  .on("test:complete", ends)
   .on("test:pass", heard)
   .on("test:fail", heard)
   .on("test:summary", ({ success, file }) => {
     if (!success) process.exitCode = 1;
-    if (file !== undefined || unheard.size === 0) return;
+    if (file !== undefined) return;
+    tellSlowest();
+    if (unheard.size === 0) return;
     console.error(`no test was run in ${[...unheard].join(", ")}`);
     process.exitCode = 1;
   })

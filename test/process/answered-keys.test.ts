@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "ground-station-failover";
 import { ServedPair } from "./served-pair.ts";
 
@@ -126,12 +127,13 @@ test(`[G1] ${KILLS} kills under load → what was answered is answered again, no
     const losesPrimary = random.next() < 0.3;
     let isOver = false;
     const loading = campaign.load(pair.group, () => isOver);
-    if (losesPrimary) setTimeout(() => void pair.primary.die(), 100 * random.next());
-    await new Promise((resolve) => setTimeout(resolve, 20 + 380 * random.next()));
+    const dying = losesPrimary ? sleep(100 * random.next()).then(() => pair.primary.die()) : undefined;
+    await sleep(20 + 380 * random.next());
     await pair.end("SIGKILL");
     isOver = true;
     await loading;
-    if (losesPrimary) await pair.primary.die().then(() => pair.primary.listen());
+    await dying;
+    if (losesPrimary) await pair.primary.listen();
     await pair.start();
     const all = [...campaign.answered.keys()];
     const older = Array.from({ length: 5 }, () => all[Math.floor(random.next() * all.length)]);

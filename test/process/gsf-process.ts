@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const PROGRAM = fileURLToPath(new URL("../../gateway/bin/gsf.js", import.meta.url));
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const SAYS_WITHIN_MS = 60_000;
 
 export interface Ended {
   /** The exit code, or the name of the signal that ended it. */
@@ -53,17 +54,23 @@ export class GsfProcess implements AsyncDisposable {
 
   /**
    * Resolves with the match once standard output or error has it; rejects where the process ends
-   * without.
+   * without, and after a minute.
    */
   saying(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
+      const fail = (how: string): void =>
+        reject(new Error(`gsf ${how} without saying ${pattern}:\n${this.stdout}\n${this.stderr}`));
+      const late = setTimeout(() => {
+        this.#waiting.delete(look);
+        fail("ran for a minute");
+      }, SAYS_WITHIN_MS);
       const look = (): void => {
         const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
         if (match !== null) resolve(match);
-        else if (this.child.exitCode !== null || this.child.signalCode !== null) {
-          reject(new Error(`gsf ended without saying ${pattern}:\n${this.stdout}\n${this.stderr}`));
-        } else return;
+        else if (this.child.exitCode !== null || this.child.signalCode !== null) fail("ended");
+        else return;
         this.#waiting.delete(look);
+        clearTimeout(late);
       };
       this.#waiting.add(look);
       look();

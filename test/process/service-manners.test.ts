@@ -27,6 +27,7 @@ groups:
       - { name: backup, url: "http://127.0.0.1:10" }
     heartbeat: { kind: http, path: /healthz }
 control: { listen: "127.0.0.1:0" }
+drainDelay: 0s
 `;
 
 function controlOf(readyLine: string): string {
@@ -140,14 +141,16 @@ test("[G6] standard error is a datagram socket that nobody reads → it serves, 
   assert.equal(await ended(child), 0);
 });
 
-test("[G7] signals that are sent by habit → it goes on, says so, and opens no inspector", async () => {
+test("[G7] signals that are sent by habit → it goes on, says so, and opens no inspector; SIGHUP is no habit", async () => {
   using folder = new Folder();
   await using gateway = new GsfProcess(["run", "--config", folder.file("fleet.yaml", FLEET), "--json"]);
   const [line] = await gateway.saying(/^\{"ready":true.*\}$/m);
-  for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
     gateway.child.kill(signal);
     await gateway.saying(new RegExp(`${signal} is ignored`));
   }
+  gateway.child.kill("SIGHUP");
+  await gateway.saying(/the configuration was read again/);
   assert.equal((await fetch(`${controlOf(line)}/healthz`)).status, 200);
   assert.doesNotMatch(gateway.stderr, /[Dd]ebugger/);
   gateway.child.kill("SIGTERM");
@@ -193,14 +196,23 @@ test("[G7] signals that are sent by habit during the start → it starts all the
     "--heartbeat-to",
     "127.0.0.1:9",
   ];
-  for (const [args, path, text, ready] of [
-    [["run", "--json", "--config"], fifo("fleet.yaml"), FLEET, /^\{"ready":true/m],
-    [[...station, "--secret-file"], fifo("secret"), "a secret of many bytes", /^gsf station b listening/m],
+  const refused = /refused, and nothing has changed/;
+  for (const [args, path, text, ready, atHangUp] of [
+    // From a pipe nothing can be read again: to try it would stop the gateway for ever.
+    [["run", "--json", "--config"], fifo("fleet.yaml"), FLEET, /^\{"ready":true/m, refused],
+    [
+      [...station, "--secret-file"],
+      fifo("secret"),
+      "a secret of many bytes",
+      /^gsf station b listening/m,
+      /SIGHUP is ignored/,
+    ],
   ] as const) {
     await using started = new GsfProcess([...args, path]);
     await signalWhileReading(path, started.child, signals, text);
     await started.saying(ready);
-    for (const signal of signals) await started.saying(new RegExp(`${signal} is ignored`));
+    await started.saying(atHangUp);
+    for (const signal of ["SIGUSR1", "SIGUSR2"]) await started.saying(new RegExp(`${signal} is ignored`));
     assert.doesNotMatch(started.stderr, /[Dd]ebugger/);
     started.child.kill("SIGTERM");
     assert.equal((await started.ended).code, 0);

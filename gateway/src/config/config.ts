@@ -87,20 +87,27 @@ export interface LoadedConfiguration extends Configuration {
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /**
- * Reads the file at `path`; paths in the file are relative to it. Throws
+ * Reads the file at `path`; paths in the file are relative to it. `isAgain`: the process serves, so
+ * that a pipe is refused, as it is for whatever is read again later. Throws
  * {@link ConfigurationProblems}.
  */
-export function loadConfiguration(path: string, environment: SecretSources["environment"]): LoadedConfiguration {
+export function loadConfiguration(
+  path: string,
+  environment: SecretSources["environment"],
+  isAgain = false,
+): LoadedConfiguration {
   const directory = dirname(resolve(path));
-  const source = readText(path);
+  let mayWait = !isAgain;
+  const source = readText(path, mayWait);
   const at = (name: string): string => resolve(directory, name);
   const read = parseConfiguration(source, path, {
     environment,
     stateOf: (written) => stateOf(written, path, environment),
-    readFile: (name) => readSecretFile(at(name)),
+    readFile: (name) => readSecretFile(at(name), mayWait),
     openTo: (name) => openTo(at(name)),
-    readPem: (name) => readPem(at(name)),
+    readPem: (name) => readPem(at(name), mayWait),
   });
+  mayWait = false;
   const files = read.heartbeatSecrets.files.map(at);
   const settings = { ...read.settings, accessLog: withPath(read.settings.accessLog, at) };
   const { controlTokens: tokens } = read;
@@ -204,8 +211,8 @@ function settingsOf(written: WrittenConfiguration, secrets: HeartbeatSecrets): G
   };
 }
 
-function readPem(path: string): string {
-  const bytes = readAtMost(path, MAX_PEM_BYTES);
+function readPem(path: string, mayWait: boolean): string {
+  const bytes = readAtMost(path, MAX_PEM_BYTES, mayWait);
   if (bytes === undefined) throw new RangeError(`it has more than ${MAX_PEM_BYTES} bytes`);
   return bytes.toString("latin1");
 }
@@ -215,10 +222,10 @@ function unread(): never {
   throw new Error("certificates are not read here");
 }
 
-/** The digest of a file as it is now; undefined if it cannot be read. */
+/** The digest of a file as it is now; undefined if it cannot be read, or could keep us waiting. */
 export function digestOf(path: string): string | undefined {
   try {
-    return digestOfText(readText(path));
+    return digestOfText(readText(path, false));
   } catch {
     return undefined;
   }
@@ -228,11 +235,14 @@ function digestOfText(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** The text of the file at `path`. Throws a {@link UserError} if it cannot be read. */
-export function readText(path: string): string {
+/**
+ * The text of the file at `path`. `mayWait`: see {@link readAtMost}. Throws a {@link UserError} if
+ * it cannot be read.
+ */
+export function readText(path: string, mayWait = true): string {
   let bytes: Buffer | undefined;
   try {
-    bytes = readAtMost(path, MAX_FILE_BYTES);
+    bytes = readAtMost(path, MAX_FILE_BYTES, mayWait);
   } catch (error) {
     throw new UserError("configuration", `cannot read ${path}: ${reasonOf(error)}`);
   }

@@ -70,7 +70,7 @@ export class Reloader implements ReloadControl {
     const { path, environment, log, follow } = this.#options;
     const before = this.#loaded;
     try {
-      const next = loadConfiguration(path, environment);
+      const next = loadConfiguration(path, environment, true);
       const changes = changesOf(before.settings, next.settings);
       await follow(next);
       this.#loaded = next;

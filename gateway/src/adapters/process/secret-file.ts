@@ -20,8 +20,8 @@ export const MAX_SECRETS = 4;
  * Reads the file at `path`. Throws the operating system's error if it cannot be read, and a
  * RangeError if it is too large.
  */
-export function readSecretFile(path: string): Buffer {
-  const bytes = readAtMost(path, MAX_SECRET_BYTES);
+export function readSecretFile(path: string, mayWait = true): Buffer {
+  const bytes = readAtMost(path, MAX_SECRET_BYTES, mayWait);
   if (bytes === undefined) throw new RangeError(`it has more than ${MAX_SECRET_BYTES} bytes`);
   return bytes;
 }
