@@ -88,7 +88,14 @@ class Reading {
    * all before it.
    */
   compose(tokens: readonly CST.Token[]): Document {
-    const options = { lineCounter: this.lines, prettyErrors: false, merge: true, uniqueKeys: false };
+    // The library would print warnings about odd keys; here they are reported as unknown fields.
+    const options = {
+      lineCounter: this.lines,
+      prettyErrors: false,
+      merge: true,
+      uniqueKeys: false,
+      logLevel: "error",
+    } as const;
     const [document, another] = new Composer(options).compose(tokens, true, this.#source.length);
     if (another !== undefined && document?.errors.length === 0)
       throw this.problem(another.range[0], "a second document begins here; a configuration is one document");

@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "ground-station-failover";
 import { type Answer, ask, askRaw, type Changes, type Rig, rig } from "../../../../test/process/proxy-rig.ts";
 import { CrashingRecords } from "../../../../test/worlds/crashing-records.ts";
+import { requestDigest } from "./request-digest.ts";
 
 const SETTINGS = {
   ...{ maxQueued: 100, maxResults: 100, maxBytes: 10_000_000, keepResultMs: 60_000 },
@@ -26,7 +27,7 @@ class Bench implements AsyncDisposable {
     response.writeHead(201, { "x-craft": "seven", "content-type": "text/plain" }).end(`did ${body}`);
   rig!: Rig;
 
-  static async open(changes: Changes = {}, withStore = true): Promise<Bench> {
+  static async open(changes: Changes = {}, withStore = true, remembersKeys = false): Promise<Bench> {
     const bench = new Bench();
     const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
       let body = "";
@@ -39,7 +40,7 @@ class Bench implements AsyncDisposable {
       (message, response) => void serve(message, response),
       { asyncCommands: SETTINGS, ...changes },
       {},
-      withStore ? { records: bench.records } : {},
+      withStore ? { records: bench.records, ...(remembersKeys ? { digest: requestDigest } : {}) } : {},
     );
     return bench;
   }
@@ -131,6 +132,32 @@ describe("[G2] a command with Prefer: respond-async", () => {
     assert.equal(bench.records.commits, 0);
   });
 
+  for (const spelling of [
+    "//.gsf/commands/x",
+    "/%2egsf/commands/x",
+    "/.%67s%66",
+    "/.GSF/x",
+    "http://a/.gsf/x",
+    "/.gsf%2fx",
+  ])
+    test(`${spelling} → 404 of the gateway, and no station gets it`, async () => {
+      await using bench = await Bench.open();
+      const answer = await askRaw(bench.rig.port, `GET ${spelling} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1.1 404 /);
+      assert.equal(bench.seen.length, 0);
+    });
+
+  test("/.gsfx and /x/.gsf → the station's", async () => {
+    await using bench = await Bench.open();
+    for (const path of ["/.gsfx", "/x/.gsf/commands/y"]) assert.equal((await ask(bench.rig.port, path)).status, 201);
+  });
+
+  test("a slash at the end → as without", async () => {
+    await using bench = await Bench.open();
+    const location = locationOf(await bench.posts());
+    assert.equal((await ask(bench.rig.port, `${location}/`)).status, 200);
+  });
+
   test("no store → 501; disabled → the station gets the preference", async () => {
     await using none = await Bench.open({}, false);
     assert.equal(codeIn(await none.posts()), "501 ASYNC_UNAVAILABLE");
@@ -189,6 +216,21 @@ describe("[G2] a command with Prefer: respond-async", () => {
       bench.seen.map(({ headers }) => headers["idempotency-key"]),
       ["k-1"],
     );
+  });
+
+  test("a key that was answered to a live command → its answer; with another body → 422, and not first 202", async () => {
+    const idempotency = {
+      ...{ retentionMs: 60_000, maxAnswerBytes: 1_024, maxKeys: 100, maxBytes: 100_000 },
+      callerFields: ["authorization"],
+    };
+    await using bench = await Bench.open({ commands: { idempotency } }, true, true);
+    const key = { "idempotency-key": "k-1" };
+    const live = { method: "POST", headers: { ...key, "content-length": "2" }, body: "go" };
+    assert.equal((await ask(bench.rig.port, "/burn?x=1", live)).status, 201);
+    assert.equal(codeIn(await bench.posts(key, "stop")), "422 KEY_REUSED");
+    const again = await bench.posts(key);
+    assert.equal((await bench.ends(locationOf(again)))["state"], "done");
+    assert.equal(bench.seen.length, 1);
   });
 
   test("another caller uses the same key → a command of its own", async () => {

@@ -1,8 +1,9 @@
 /**
  * The HTTP face of asynchronous commands (RFC 7240, `Prefer: respond-async`) on a group's listener:
- * it accepts them, and serves what became of them below `/.gsf/commands/`. That path is the
- * gateway's own while asynchronous commands are enabled: no station gets a request for it. The id
- * in it cannot be guessed and is all that is needed to read the result or to cancel.
+ * it accepts them, and serves what became of them below `/.gsf/commands/`. Everything below `/.gsf/`
+ * is the gateway's own while asynchronous commands are enabled, however it is spelled: no station
+ * gets a request for it. The id cannot be guessed and is all that is needed to read the result or to
+ * cancel.
  */
 import type { IncomingMessage } from "node:http";
 import type { AsyncCommands } from "../../fleet/async/async-commands.ts";
@@ -33,6 +34,9 @@ interface DoorRefusal {
 }
 
 const OWN_PATH = "/.gsf/commands/";
+/** The path `/.gsf` and what is below it, with slashes and percent-encodings that stations may overlook. */
+const OWN_SPELLINGS =
+  /^(?:https?:\/\/[^/?#]*)?(?:\/|%2f)+(?:\.|%2e)(?:g|%[46]7)(?:s|%[57]3)(?:f|%[46]6)(?:[/?#]|%2f|$)/i;
 const ALLOWED = { command: "GET, HEAD, DELETE", result: "GET, HEAD" } as const;
 /** When to ask again for a command that has not ended. */
 const POLL_S = "1";
@@ -49,9 +53,7 @@ export class AsyncDoor {
 
   /** Is `message` a request to the gateway itself? */
   isOwn({ url = "" }: IncomingMessage): boolean {
-    return (
-      this.#commands !== undefined && (url.startsWith(OWN_PATH) || /^https?:\/\/[^/]*\/\.gsf\/commands\//i.test(url))
-    );
+    return this.#commands !== undefined && OWN_SPELLINGS.test(url);
   }
 
   /**
@@ -101,7 +103,7 @@ export class AsyncDoor {
   async #answer(message: IncomingMessage): Promise<DoorAnswer | DoorRefusal> {
     const commands = this.#commands as AsyncCommands;
     const { method, target } = soundHead(message);
-    const parts = /^\/\.gsf\/commands\/([\w-]{1,64})(\/result)?$/.exec(target.split("?", 1)[0] as string);
+    const parts = /^\/\.gsf\/commands\/([\w-]{1,64})(\/result)?\/?$/.exec(target.split("?", 1)[0] as string);
     if (parts === null) return refused(NO_SUCH_COMMAND);
     const [, id = "", result] = parts;
     const isRead = method === "GET" || method === "HEAD";

@@ -160,6 +160,7 @@ function composeYaml(content: string): ComposedYaml | { readonly problems: reado
     uniqueKeys: false,
     version: "1.1" as const,
     customTags: pythonTags,
+    logLevel: "error" as const,
   };
   const [document, second] = new Composer(options).compose(tokens, true, content.length);
   const first = document?.errors[0] ?? document?.warnings[0];

@@ -88,6 +88,7 @@ class World {
         this.sent.push(sent);
         return this.answer(sent, signal);
       },
+      belongsToAnother: () => false,
       waiting: () => this.waiting,
       onEvent: (event) => this.events.push(event),
     });

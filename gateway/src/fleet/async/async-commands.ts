@@ -66,6 +66,8 @@ export interface AsyncCommandsOptions extends AsyncParts {
   readonly random: Random;
   /** Sends a command as a caller's; see `Group.handle`. */
   readonly send: (request: CommandRequest, terms: CommandTerms, signal: AbortSignal) => Promise<CommandReply>;
+  /** Whether a caller's key is known to have come with another request than this one. */
+  readonly belongsToAnother: (request: CommandRequest, key: string) => Promise<boolean> | boolean;
   /** Number of commands that wait for a station in the failover, those of this queue included. */
   readonly waiting: () => number;
   readonly onEvent: (event: AsyncEvent) => void;
@@ -121,6 +123,10 @@ export class AsyncCommands {
     if (unusable !== undefined) return this.#refused("store", unusable);
     const read = termsOf(request);
     if ("field" in read) return problemIs(refusal(400, "BAD_HEADER", `${read.field}: ${read.detail}`));
+    // Its execution would be refused, after a promise that it will be tried.
+    const { idempotencyKey } = read;
+    if (idempotencyKey !== undefined && (await this.#options.belongsToAnother(request, idempotencyKey)))
+      return problemIs(KEY_REUSED);
     const nowMs = this.#nowMs();
     const expiresAfterMs = Math.min(
       terms.expiresAfterMs ?? this.#options.async.expireAfterMs,

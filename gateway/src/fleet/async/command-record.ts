@@ -6,7 +6,8 @@
  * the body as they were. A record that cannot be read is reported as damaged, never guessed at.
  */
 import type { RecordChange } from "../record-store.ts";
-import type { CommandReply, CommandRequest, HeaderList } from "../uplink.ts";
+import { isFinalStatus, isHeaderList, isTarget, isText, isToken } from "../stored-head.ts";
+import type { CommandReply, CommandRequest } from "../uplink.ts";
 import { type CommandPriority, isPriority } from "./async-terms.ts";
 
 export const COMMANDS_TABLE = "async-commands";
@@ -94,12 +95,15 @@ export function readMeta(value: Uint8Array): CommandMeta | undefined {
   const { version: _version, ...meta } = read;
   const isWhole =
     ["id", "key", "digest", "method", "target"].every((name) => typeof meta[name] === "string") &&
-    ["acceptedAtMs", "expiresAtMs", "sequence", "requestBytes", "attempts"].every((name) =>
-      Number.isFinite(meta[name]),
-    ) &&
+    ["acceptedAtMs", "expiresAtMs"].every((name) => Number.isFinite(meta[name]) && (meta[name] as number) >= 0) &&
+    ["sequence", "requestBytes", "attempts"].every((name) => isCount(meta[name])) &&
     isPriority(meta["priority"]) &&
     STATES.includes(meta["state"] as string);
   return isWhole ? (meta as unknown as CommandMeta) : undefined;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 export function encodeRequest({ body, ...head }: StoredRequest): Uint8Array {
@@ -111,7 +115,7 @@ export function readRequest(value: Uint8Array): StoredRequest | undefined {
   const read = unframed(value);
   if (read === undefined) return undefined;
   const { method, target, headers, caller, callerSubject } = read.head;
-  if (typeof method !== "string" || typeof target !== "string" || !isHeaderList(headers)) return undefined;
+  if (!isToken(method) || !isTarget(target) || !isHeaderList(headers)) return undefined;
   return {
     ...{ method, target, headers, body: read.body },
     caller: typeof caller === "string" ? caller : undefined,
@@ -128,7 +132,7 @@ export function readAnswer(value: Uint8Array): StoredAnswer | undefined {
   const read = unframed(value);
   if (read === undefined) return undefined;
   const { status, statusText, headers, trailers } = read.head;
-  if (typeof status !== "number" || typeof statusText !== "string") return undefined;
+  if (!isFinalStatus(status) || !isText(statusText)) return undefined;
   if (!isHeaderList(headers) || !isHeaderList(trailers)) return undefined;
   return { status, statusText, headers, trailers, body: read.body };
 }
@@ -161,9 +165,4 @@ function parsed(text: Uint8Array): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isHeaderList(value: unknown): value is HeaderList {
-  const isText = (part: unknown): boolean => typeof part === "string";
-  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText));
 }

@@ -38,6 +38,7 @@ export function asyncCommandsOf(
         if (isCallersKey && ledger?.concerns(terms) === true) return ledger.answer(request, terms, signal);
         return group.handle(request, terms, signal);
       },
+      belongsToAnother: (request, key) => ledger?.belongsToAnother(request, key) ?? false,
       waiting: () => group.waiting,
       onEvent: (event) => group.raise(event),
     });

@@ -97,6 +97,22 @@ export class GroupLedger {
     this.#tell("not-loaded", reasonOf(error));
   }
 
+  /**
+   * Whether the key of `request` is known to have come with another request. False where that
+   * cannot be read; never rejects.
+   */
+  async belongsToAnother(request: CommandRequest, idempotencyKey: string): Promise<boolean> {
+    const { digest, store } = this.#parts;
+    await this.#parts.loaded();
+    const { key, fingerprint } = identityOf(request, idempotencyKey, this.#settings.callerFields, digest);
+    const arrival = this.#keys.arrive({ key, fingerprint }, store.wallMs);
+    if (arrival.type !== "answered") return arrival.type === "other-request";
+    const { place } = arrival;
+    const record = await store.read(this.#group, { key, place }).catch(() => undefined);
+    const kept = record && decodeAnswer(record);
+    return kept !== undefined && kept.fingerprint !== fingerprint;
+  }
+
   /** Answers a command that the ledger concerns. Rejects as the group does, or with a refusal. */
   async answer(request: CommandRequest, terms: CommandTerms, caller: AbortSignal): Promise<CommandReply> {
     const { clock, digest, store } = this.#parts;

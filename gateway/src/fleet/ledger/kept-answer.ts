@@ -7,6 +7,7 @@
  * part), 408, 425 and 429 (not now), 401 and 407 (not with these credentials yet), 421 (not here),
  * 423 (locked), and 409, by which a service says that the key is in flight with it.
  */
+import { isFinalStatus, isHeaderList, isText } from "../stored-head.ts";
 import type { CommandReply, HeaderList } from "../uplink.ts";
 
 /** Why an answer of a station is not kept. */
@@ -82,12 +83,6 @@ function parsed(bytes: Uint8Array): Head | undefined {
 function isHead(value: unknown): value is Head {
   if (typeof value !== "object" || value === null) return false;
   const { fingerprint, status, statusText, headers, trailers } = value as Partial<Record<keyof Head, unknown>>;
-  const isText = typeof fingerprint === "string" && typeof statusText === "string";
-  return isText && Number.isInteger(status) && isList(headers) && isList(trailers);
-}
-
-function isList(value: unknown): boolean {
-  const isField = (field: unknown): boolean =>
-    Array.isArray(field) && field.length === 2 && field.every((part) => typeof part === "string");
-  return Array.isArray(value) && value.every(isField);
+  const isStart = typeof fingerprint === "string" && isFinalStatus(status) && isText(statusText);
+  return isStart && isHeaderList(headers) && isHeaderList(trailers);
 }
