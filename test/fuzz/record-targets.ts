@@ -1,6 +1,6 @@
 /**
- * Records of the store, which a disk may damage, an older program may have written, and somebody may
- * have changed: read as what they are, or not at all. What is read can be sent as it stands.
+ * Records of the store, which a disk may damage, an older program may have written, and somebody
+ * may have changed: read as what they are, or not at all. What is read can be sent as it stands.
  */
 import assert from "node:assert/strict";
 import { validateHeaderName, validateHeaderValue } from "node:http";

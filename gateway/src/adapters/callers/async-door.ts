@@ -1,9 +1,9 @@
 /**
  * The HTTP face of asynchronous commands (RFC 7240, `Prefer: respond-async`) on a group's listener:
- * it accepts them, and serves what became of them below `/.gsf/commands/`. Everything below `/.gsf/`
- * is the gateway's own while asynchronous commands are enabled, however it is spelled: no station
- * gets a request for it. The id cannot be guessed and is all that is needed to read the result or to
- * cancel.
+ * it accepts them, and serves what became of them below `/.gsf/commands/`. Everything below
+ * `/.gsf/` is the gateway's own while asynchronous commands are enabled, however it is spelled: no
+ * station gets a request for it. The id cannot be guessed and is all that is needed to read the
+ * result or to cancel.
  */
 import type { IncomingMessage } from "node:http";
 import type { AsyncCommands } from "../../fleet/async/async-commands.ts";

@@ -6,8 +6,9 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 
 /**
  * The contents of the file; undefined if they are more than `maxBytes`. Throws the operating
- * system's error if it cannot be read. `mayWait`: false where a pipe, which may have nothing to read
- * for ever, would stop the process; anything but a regular file is then refused with a RangeError.
+ * system's error if it cannot be read. `mayWait`: false where a pipe, which may have nothing to
+ * read for ever, would stop the process; anything but a regular file is then refused with a
+ * RangeError.
  */
 export function readAtMost(path: string, maxBytes: number, mayWait = true): Buffer | undefined {
   // Opening a pipe waits, too.
