@@ -223,7 +223,7 @@ test(
     rig.write(fleet([rig.atlantic({ more: "    commands: { deadline: soon }" })]));
     const { code, stderr } = await rig.reload();
     assert.equal(code, 3);
-    assert.ok(stderr.includes("groups[0].commands.deadline"), stderr);
+    assert.match(stderr, /problem:\n {2}\S+:\d+:\d+ groups\[0\]\.commands\.deadline: /);
     rig.gateway.child.kill("SIGHUP");
     const { configuration } = await rig.until((status) => status.configuration.refused === 2);
     assert.deepEqual([configuration.reloads, configuration.hasChangedOnDisk], [0, true]);

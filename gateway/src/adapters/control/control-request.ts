@@ -7,6 +7,7 @@ import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { Agent, request } from "undici";
 import { UserError } from "../process/exit-codes.ts";
+import { visibleLines } from "../telemetry/visible.ts";
 import { type ControlAddress, tokenOf, withControlAddress } from "./control-address.ts";
 
 export interface ControlFlags extends ControlAddress {
@@ -82,7 +83,15 @@ function answerIn(at: URL, status: number, text: string): unknown {
     );
   }
   if (status === 200) return answer;
-  const { detail } = answer as { detail?: string };
+  const { detail, problems } = answer as { detail?: string; problems?: unknown };
   const ending = status === 401 || status === 403 ? "usage" : status === 422 ? "configuration" : "promiseBroken";
-  throw new UserError(ending, `the gateway refused (${status}): ${detail ?? text}`);
+  const Refusal = Array.isArray(problems) && problems.length > 0 ? FileRefused : UserError;
+  throw new Refusal(ending, `the gateway refused (${status}): ${detail ?? text}`);
+}
+
+/** The problems of a file, each on its line. */
+class FileRefused extends UserError {
+  override get shown(): string {
+    return visibleLines(this.message.split("\n"));
+  }
 }

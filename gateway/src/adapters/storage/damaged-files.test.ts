@@ -12,6 +12,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -208,3 +209,29 @@ test("[G1] another process uses the directory → refused; after its end it can 
   await ended;
   assert.equal((await found(directory, KEYS)).length, KEYS);
 });
+
+for (const [what, change] of [
+  ["the directory is removed", (directory: string) => rmSync(directory, { recursive: true })],
+  ["the database is removed", (directory: string) => rmSync(join(directory, "gateway.sqlite"))],
+  ["the log is removed", (directory: string) => rmSync(join(directory, "gateway.sqlite-wal"))],
+  [
+    "the database is replaced by a copy",
+    (directory: string) => {
+      const path = join(directory, "gateway.sqlite");
+      cpSync(path, `${path}.copy`);
+      renameSync(`${path}.copy`, path);
+    },
+  ],
+] as const)
+  test(`[G1] ${what} while the store is open → failed, and nothing more is called durable`, async () => {
+    const directory = copyOf(stopped);
+    const states: string[] = [];
+    await using store = new SqliteStore({ directory, clock: systemClock, onState: (state) => states.push(state) });
+    store.serve();
+    const commit = (key: string) => store.commit([{ type: "put", table: "t", key, value: contentOf(1) }]);
+    await commit("before");
+    change(directory);
+    await assert.rejects(commit("after"), { code: "failed", message: /removed or replaced/ });
+    await assert.rejects(commit("later"), { code: "failed" });
+    assert.deepEqual(states, ["failed"]);
+  });

@@ -8,7 +8,7 @@
  * do about it, and is not touched: whoever deletes keys that were answered makes commands run
  * twice.
  */
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
@@ -76,6 +76,8 @@ export class SqliteFile implements Disposable {
   readonly #get: StatementSync;
   readonly #pages: StatementSync;
   readonly #freePages: StatementSync;
+  /** What the files were when they were seen first, by path. */
+  readonly #seen: Map<string, string> = new Map();
   #commits: number;
   #damagedRecords = 0;
   #hasRoom = true;
@@ -126,6 +128,8 @@ export class SqliteFile implements Disposable {
       throw error;
     }
     this.#mark = new CommitMark(join(directory, FILES.mark));
+    // Remembers the files; there may be no log yet.
+    this.#missingFile();
   }
 
   get figures(): FileFigures {
@@ -212,9 +216,25 @@ export class SqliteFile implements Disposable {
       if (hasBegun) rollBack(database);
       return this.#outcomeOf(error);
     }
+    const gone = this.#missingFile();
+    if (gone !== undefined) return { type: "failed", detail: `${gone} was removed or replaced while it is in use` };
     this.#commits++;
     this.#mark.write(this.#commits);
     return DONE;
+  }
+
+  /**
+   * SQLite goes on writing to a file that has no name any more; nobody would find what it holds.
+   */
+  #missingFile(): string | undefined {
+    const path = join(this.#directory, FILES.database);
+    return [path, `${path}-wal`].find((name) => {
+      const state = statSync(name, { throwIfNoEntry: false });
+      const identity = state && `${state.dev} ${state.ino}`;
+      const seen = this.#seen.get(name);
+      if (seen === undefined && identity !== undefined) this.#seen.set(name, identity);
+      return identity === undefined || (seen !== undefined && seen !== identity);
+    });
   }
 
   #change(change: RecordChange): void {
