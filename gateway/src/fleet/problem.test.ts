@@ -31,6 +31,8 @@ test("[C3] every error has its status and keeps its code; unknown outcomes say s
     [reset, 502, "STATION_UNREACHABLE", true],
     [refused, 503, "NO_ELIGIBLE_STATION", false],
     [new TypeError("ours"), 500, "INTERNAL_ERROR", true],
+    [Object.assign(new TypeError("ours"), { code: "ERR_INVALID_ARG_TYPE" }), 500, "INTERNAL_ERROR", true],
+    [Object.assign(new RangeError("ours"), { code: "ERR_OUT_OF_RANGE" }), 500, "INTERNAL_ERROR", true],
   ];
   for (const [error, status, code, unknown] of cases) {
     const problem = problemOf(error);

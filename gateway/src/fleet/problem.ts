@@ -106,8 +106,12 @@ export class KeyRefusedError extends Error {
   }
 }
 
-function isCoded(error: unknown): boolean {
-  return error instanceof Error && "code" in error;
+/**
+ * An error of the operating system or of a client. Node's own errors about a wrong call have codes,
+ * too, but are a fault of the program that made the call.
+ */
+function isFromOutside(error: unknown): boolean {
+  return error instanceof Error && "code" in error && !(error instanceof TypeError || error instanceof RangeError);
 }
 
 /** A problem caused by the request itself. */
@@ -168,7 +172,7 @@ export function problemOf(error: unknown): Problem | undefined {
   if (wasNeverSent(error)) return { status: 503, code: "NO_ELIGIBLE_STATION", detail, retryAfterMs: RETRY_AFTER_MS };
   // Errors of the operating system and of clients have codes. An error without a code is a fault of
   // the gateway, and its message is only for the gateway's log.
-  if (!isCoded(error)) return INTERNAL;
+  if (!isFromOutside(error)) return INTERNAL;
   if (error instanceof UnreadableReplyError) return { status: 502, code: error.code, detail, outcomeUnknown: true };
   if (!(error instanceof ResilienceError)) {
     return { status: 502, code: "STATION_UNREACHABLE", detail, outcomeUnknown: wasConnectionLost(error) };
