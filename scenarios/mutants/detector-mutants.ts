@@ -198,8 +198,8 @@ export const DETECTOR_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/detection/supervisor.ts",
     edits: [
       {
-        find: "const clear = look.level < clearThreshold && !pastCeiling;",
-        replace: "const clear = look.level < suspectThreshold && !pastCeiling;",
+        find: "return look.level < this.options.clearThreshold && !this.#isPastCeiling(look, nowMs);",
+        replace: "return look.level < this.options.suspectThreshold && !this.#isPastCeiling(look, nowMs);",
       },
     ],
     invariants: ["declaration-follows-level"],

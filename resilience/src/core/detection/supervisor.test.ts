@@ -391,3 +391,27 @@ test("[D6] outages, however many → what ends them is the dwell, and no suspici
     assert.deepEqual(at(0, round * 2_000 + 1_002), ["down -> alive"]);
   }
 });
+
+test("[D11] a node that is down is hardly checked until it is heard, and then at its next recheckMs", () => {
+  const detector = new FixedHeartbeatMachine({ intervalMs: 50, timeoutMs: 150 });
+  const supervisor = new SupervisorMachine(detector, { recheckMs: 50, minDwellMs: 0 });
+  supervisor.expectNotes();
+  supervisor.watch("a", 0);
+  detector.noteHeartbeat("a", undefined, 0);
+  supervisor.evaluate(0);
+  let nowMs = 0;
+  while (supervisor.liveness("a") !== "down") {
+    nowMs = supervisor.nextWakeMs(nowMs);
+    supervisor.evaluate(nowMs);
+  }
+  const downMs = nowMs;
+  assert.equal(supervisor.nextWakeMs(nowMs), downMs + 10_000);
+  assert.equal(supervisor.noteHeard("a", downMs + 10_020), false, "it is overdue anyway");
+  supervisor.evaluate(downMs + 10_020);
+  detector.noteHeartbeat("a", undefined, downMs + 10_165);
+  assert.equal(supervisor.noteHeard("a", downMs + 10_165), true);
+  assert.equal(supervisor.noteHeard("b", downMs + 10_165), false);
+  assert.equal(supervisor.nextWakeMs(downMs + 10_165), downMs + 10_170);
+  supervisor.evaluate(downMs + 10_170);
+  assert.equal(supervisor.liveness("a"), "alive");
+});

@@ -65,6 +65,12 @@ export interface PendingChange {
 const RESOLUTION_MS = 1;
 
 /**
+ * A node from which only a heartbeat is waited for is checked this many times less often, in case
+ * its heartbeats bypass whoever calls {@link SupervisorMachine.noteHeard}.
+ */
+const SLEEPS_FOR_CHECKS = 200;
+
+/**
  * A node flaps after this many suspicions within flapWindowMs. Fewer are cleared by one beat,
  * because a beat proves that the node is alive. A healthy node has about one suspicion a minute if
  * suspicion is cheap (the adaptive model's level 5).
@@ -96,6 +102,11 @@ class Watched {
   quietMs = 0;
   /** No change can be due before this instant, unless the node is heard from. */
   wakeAtMs: number;
+  /**
+   * When it is due to be checked if it is heard from; undefined while it is checked at `wakeAtMs` in
+   * any case.
+   */
+  heardLookMs: number | undefined = undefined;
 
   constructor(node: string, graceEndsMs: number, wakeAtMs: number) {
     this.node = node;
@@ -139,6 +150,8 @@ export class SupervisorMachine {
    * before.
    */
   #foretold: boolean;
+  /** True if {@link noteHeard} is called. */
+  #isNoted = false;
   readonly #watched: Map<string, Watched> = new Map();
   #abstainUntilMs: number = Number.NEGATIVE_INFINITY;
   #withholdUntilMs: number = Number.NEGATIVE_INFINITY;
@@ -182,6 +195,28 @@ export class SupervisorMachine {
   /** Stops watching `node` and forgets its liveness. */
   unwatch(node: string): void {
     this.#watched.delete(node);
+  }
+
+  /** From now on the caller calls {@link noteHeard} for every heartbeat that counts. */
+  expectNotes(): void {
+    this.#isNoted = true;
+  }
+
+  /**
+   * A heartbeat of `node` has counted. True if {@link nextWakeMs} may be earlier now: a node that is
+   * down, or was never heard from, is then checked at its next `recheckMs`. From the first call of
+   * {@link expectNotes} on it is hardly ever checked without this.
+   */
+  noteHeard(node: string, nowMs: number): boolean {
+    const watched = this.#watched.get(node);
+    if (watched?.heardLookMs === undefined) return false;
+    const { recheckMs } = this.options;
+    const lateMs = nowMs - watched.heardLookMs;
+    const lookMs = watched.heardLookMs + (lateMs > 0 ? Math.ceil(lateMs / recheckMs) * recheckMs : 0);
+    watched.heardLookMs = undefined;
+    if (lookMs >= watched.wakeAtMs) return false;
+    watched.wakeAtMs = lookMs;
+    return true;
   }
 
   /** The liveness of `node` at the last evaluation; `unknown` if it is not watched. */
@@ -248,7 +283,7 @@ export class SupervisorMachine {
   /**
    * When to evaluate again: `nowMs` if something is due, later otherwise, and Infinity while
    * nothing is watched. No change is due earlier, except recoveries, which are checked every
-   * recheckMs. A wake may find nothing, because beats came in the meantime. A change that is due to
+   * recheckMs, and after {@link noteHeard}. A wake may find nothing, because beats came in the meantime. A change that is due to
    * silence is found to the millisecond.
    */
   nextWakeMs(nowMs: number): number {
@@ -328,12 +363,12 @@ export class SupervisorMachine {
   }
 
   #target(watched: Watched, look: Look, nowMs: number): Liveness {
-    const { suspectThreshold, clearThreshold } = this.options;
+    const { suspectThreshold } = this.options;
     const abstaining = this.isAbstaining(nowMs);
     const liveness = watched.liveness;
     if (liveness === "unknown" && !look.heard) return nowMs >= watched.graceEndsMs && !abstaining ? "down" : "unknown";
     const pastCeiling = this.#isPastCeiling(look, nowMs);
-    const clear = look.level < clearThreshold && !pastCeiling;
+    const clear = this.#isClear(look, nowMs);
     if (liveness === "down") return clear && nowMs >= watched.dwellEndsMs ? "alive" : "down";
     const withheld = nowMs < this.#withholdUntilMs && look.level < Number.MAX_VALUE;
     const sustained = nowMs >= watched.aboveSinceMs + this.options.sustainMs && !withheld;
@@ -345,6 +380,10 @@ export class SupervisorMachine {
 
   #isQuiet({ quietMs, quietSinceMs }: Watched, nowMs: number): boolean {
     return quietMs === 0 || nowMs >= quietSinceMs + quietMs;
+  }
+
+  #isClear(look: Look, nowMs: number): boolean {
+    return look.level < this.options.clearThreshold && !this.#isPastCeiling(look, nowMs);
   }
 
   #isPastCeiling(look: Look, nowMs: number): boolean {
@@ -361,11 +400,17 @@ export class SupervisorMachine {
   /** The next instant at which a check of this node can find a change, if the node stays silent. */
   #wakeFor(watched: Watched, look: Look, nowMs: number): number {
     const { recheckMs, sustainMs, ceilingMs, suspectThreshold, declareThreshold } = this.options;
-    if (watched.liveness === "down") return Math.max(nowMs + recheckMs, watched.dwellEndsMs);
+    watched.heardLookMs = undefined;
+    if (watched.liveness === "down") {
+      const lookMs = Math.max(nowMs + recheckMs, watched.dwellEndsMs);
+      return this.#isClear(look, nowMs) ? lookMs : this.#sleep(watched, lookMs);
+    }
     let accuseMs: number;
     let latestMs = nowMs + recheckMs;
-    if (watched.liveness === "unknown" && !look.heard) accuseMs = watched.graceEndsMs;
-    else {
+    if (watched.liveness === "unknown" && !look.heard) {
+      accuseMs = watched.graceEndsMs;
+      latestMs = this.#sleep(watched, latestMs);
+    } else {
       const threshold = watched.liveness === "suspected" ? declareThreshold : suspectThreshold;
       const reachedMs = this.#reachedMs(watched.node, threshold, look.level, nowMs);
       const sustained = watched.liveness === "suspected" && watched.aboveSinceMs < Number.POSITIVE_INFINITY;
@@ -377,6 +422,17 @@ export class SupervisorMachine {
       latestMs = nowMs + (relaxed ? shortestMs : Math.min(recheckMs, shortestMs));
     }
     return Math.min(Math.max(accuseMs, this.#abstainUntilMs), latestMs);
+  }
+
+  /**
+   * Until when nothing but a heartbeat can change a node that would otherwise be checked at
+   * `lookMs`.
+   */
+  #sleep(watched: Watched, lookMs: number): number {
+    // A source written by others may change its mind at any time.
+    if (!this.#foretold || !this.#isNoted) return lookMs;
+    watched.heardLookMs = lookMs;
+    return lookMs + (SLEEPS_FOR_CHECKS - 1) * this.options.recheckMs;
   }
 
   /**

@@ -51,6 +51,7 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
   readonly clock: Clock;
   /** How many more heartbeats have their field names checked. */
   #beatsToCheck = BEATS_CHECKED;
+  #heard: readonly ((node: string) => void)[] = [];
 
   /** `clock` defaults to the system's monotonic one. */
   constructor(machine: Machine, clock: Clock = systemClock) {
@@ -71,7 +72,23 @@ export abstract class ClockedDetector<Machine extends DetectorMachine> implement
       this.#beatsToCheck--;
       checkNames("noteHeartbeat", beat, BEAT_NAMES, "beat");
     }
-    return this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
+    const verdict = this.machine.noteHeartbeat(node, beat, this.clock.nowMs());
+    if (verdict === "counted") for (const listener of this.#heard) listener(node);
+    return verdict;
+  }
+
+  /**
+   * Calls `listener` with the node of each heartbeat that counts; dispose to stop.
+   *
+   * @internal
+   */
+  onHeard(listener: (node: string) => void): Disposable {
+    this.#heard = [...this.#heard, listener];
+    return {
+      [Symbol.dispose]: () => {
+        this.#heard = this.#heard.filter((one) => one !== listener);
+      },
+    };
   }
 
   suspicionLevel(node: string): number {

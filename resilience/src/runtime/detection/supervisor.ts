@@ -151,6 +151,10 @@ export class LivenessSupervisor {
    */
   #detectorError: { readonly error: unknown; isTold: boolean } | undefined;
   readonly #wakeUp = (): void => this.#wake();
+  readonly #noteHeard = (node: string): void => {
+    const nowMs = this.#clock.nowMs();
+    if (this.#machine.noteHeard(node, nowMs)) this.#arm(nowMs);
+  };
 
   constructor(options: LivenessSupervisorOptions) {
     const {
@@ -274,9 +278,12 @@ export class LivenessSupervisor {
       newestMs: () => this.#detector.newestHeartbeatMs?.() ?? Number.POSITIVE_INFINITY,
       expected: () => this.#machine.expected,
     });
+    const heard = this.#given instanceof ClockedDetector ? this.#given.onHeard(this.#noteHeard) : undefined;
+    if (heard !== undefined) this.#machine.expectNotes();
     await new Promise<void>((resolve) => {
       const abort = (): void => {
         source[Symbol.dispose]();
+        heard?.[Symbol.dispose]();
         this.#isRunning = false;
         this.#reading = false;
         this.#disarm();
