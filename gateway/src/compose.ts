@@ -5,7 +5,6 @@
  */
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
-import type { DetectionQualityStatus } from "ground-station-failover/core";
 import type { AsyncCommands, AsyncParts } from "./fleet/async/async-commands.ts";
 import { asyncCommandsOf } from "./fleet/async/commands-of-groups.ts";
 import type { DurableEpochs } from "./fleet/durable-epochs.ts";
@@ -76,8 +75,6 @@ export interface Gateway {
   /** A datagram that claims to be a heartbeat of this station was signed with another secret. */
   noteForged(claimed: Pick<StationBeat, "group" | "station">, from: string): void;
   status(): Record<string, GroupStatus>;
-  /** How well silence has been judged, by group and station. */
-  quality(): Record<string, Readonly<Record<string, DetectionQualityStatus>>>;
   onEvent(listener: (event: GatewayEvent) => void): Disposable;
   /**
    * Supervises all groups and pulls heartbeats until `signal` is aborted. Rejects if one breaks.
@@ -140,7 +137,6 @@ export function compose(parts: GatewayParts): Gateway {
     },
     noteForged: ({ group, station }, from) => groups.get(group)?.noteForged(station, from),
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
-    quality: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.quality()])),
     onEvent: (listener) => set.onEvent(listener),
     async run(signal) {
       await Promise.all([set, ledger, ...asyncCommands.values()].map((part) => part?.run(signal)));

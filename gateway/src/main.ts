@@ -257,8 +257,7 @@ class GatewayProcess implements RunningGateway {
       onUnkept: (error) => log.error({ err: error }, "an order is in force, but a restart would forget it"),
     });
     this.#metrics = new GatewayMetrics({
-      statusOf: () => this.#gateway.status(),
-      qualityOf: () => this.#gateway.quality(),
+      groups: this.#gateway.groups,
       heartbeats: () => this.#heartbeatCounts(),
       probeOf: (group, station) => this.#gateway.groups.get(group)?.probeOf(station),
       isInConflict: (group, station) => this.#gateway.groups.get(group)?.conflictOf(station) !== undefined,

@@ -24,6 +24,7 @@ import type { ListenerFigures } from "../callers/http-proxy.ts";
 import type { BeatStreams } from "../heartbeats/beat-streams.ts";
 import { callerOf } from "../http/caller-address.ts";
 import { isLoopback } from "../process/addresses.ts";
+import { Slices } from "../process/slices.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type CertificateFacts, shownFacts } from "../tls/certificates.ts";
 import type { ServerContexts } from "../tls/server-contexts.ts";
@@ -134,7 +135,7 @@ export async function listenForControl(options: ControlOptions): Promise<Control
 /** The routes, without a socket. */
 export function controlApp(options: ControlOptions): Hono<ControlEnv> {
   const { groups, feed, metrics, log } = options;
-  const statusAnswer = new SharedAnswer(() => JSON.stringify(statusOf(options)));
+  const statusAnswer = new SharedAnswer(() => statusText(options));
   const metricsAnswer = new SharedAnswer(() => metrics.text());
   const app = new Hono<ControlEnv>();
   app.onError((error, context) => problemAnswer(error, context, log));
@@ -233,15 +234,27 @@ function asyncAnswer(context: Context<ControlEnv>, answer: object | AsyncRefusal
   return context.json(answer, 200, { "cache-control": "no-store" });
 }
 
-/** The answer to `GET /v1/status`. Infinite numbers appear as null. */
-function statusOf(options: ControlOptions): object {
-  const { groups, asyncCommands, heartbeats, lostLogLines, memory, state, listeners, ready, nowMs, tls } = options;
-  const { configuration } = options;
+/**
+ * The answer to `GET /v1/status`. Infinite numbers appear as null. Groups are read in slices: those
+ * of one answer may be some milliseconds apart.
+ */
+async function statusText(options: ControlOptions): Promise<string> {
+  const { groups, asyncCommands, listeners } = options;
+  const slices = new Slices();
   const figures = listeners();
-  const ofGroup = (name: string, group: Group): object => ({
-    ...groupStatus(group, figures[name], options),
-    async: asyncCommands?.get(name)?.status,
-  });
+  const shown: string[] = [];
+  for (const [name, group] of groups) {
+    if (slices.isOver) await slices.next();
+    const status = { ...groupStatus(group, figures[name], options), async: asyncCommands?.get(name)?.status };
+    shown.push(`${JSON.stringify(name)}:${JSON.stringify(status)}`);
+  }
+  await slices.next();
+  const ofGateway = JSON.stringify(gatewayStatus(options));
+  return `${ofGateway.slice(0, -1)},"groups":{${shown.join()}}}`;
+}
+
+function gatewayStatus(options: ControlOptions): object {
+  const { configuration, heartbeats, lostLogLines, memory, state, ready, nowMs, tls } = options;
   return {
     ready: ready(),
     nowMs: nowMs(),
@@ -251,7 +264,6 @@ function statusOf(options: ControlOptions): object {
     memory: memory.status,
     state: state?.() ?? null,
     certificates: certificatesOf(tls?.facts),
-    groups: Object.fromEntries([...groups].map(([name, group]) => [name, ofGroup(name, group)])),
   };
 }
 

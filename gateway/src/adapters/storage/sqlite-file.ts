@@ -6,7 +6,7 @@
  *
  * A file that is damaged as a whole, foreign, or written by a newer version is refused with what to
  * do about it, and is not touched: whoever deletes keys that were answered makes commands run
- * twice.
+ * twice. It is one file because the rules of what may be believed have to be read together.
  */
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";

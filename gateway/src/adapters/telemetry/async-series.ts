@@ -2,10 +2,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { AsyncStatus } from "../../fleet/async/command-queue.ts";
 
-type StatusOf = () => Iterable<readonly [group: string, status: AsyncStatus]>;
-
 export class AsyncSeries {
-  readonly #statusOf: StatusOf;
   readonly #queued: Gauge<"group" | "priority">;
   readonly #running: Gauge<"group">;
   readonly #oldest: Gauge<"group">;
@@ -15,8 +12,7 @@ export class AsyncSeries {
   readonly #refused: Counter<"group">;
   readonly #ended: Counter<"group" | "state">;
 
-  constructor(registers: Registry[], statusOf: StatusOf) {
-    this.#statusOf = statusOf;
+  constructor(registers: Registry[]) {
     const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
       new Gauge({ name: `gsf_async_${name}`, help, labelNames, registers });
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
@@ -36,17 +32,19 @@ export class AsyncSeries {
     );
   }
 
-  read(): void {
+  /** Takes away the counts of the last request. */
+  reset(): void {
     for (const counter of [this.#accepted, this.#refused, this.#ended]) counter.reset();
-    for (const [group, status] of this.#statusOf()) {
-      for (const [priority, count] of Object.entries(status.queued)) this.#queued.set({ group, priority }, count);
-      this.#running.set({ group }, status.running);
-      this.#oldest.set({ group }, (status.oldestAgeMs ?? 0) / 1_000);
-      this.#results.set({ group }, status.kept);
-      this.#bytes.set({ group }, status.bytes);
-      this.#accepted.inc({ group }, status.accepted);
-      this.#refused.inc({ group }, status.refused);
-      for (const [state, count] of Object.entries(status.ended)) this.#ended.inc({ group, state }, count);
-    }
+  }
+
+  read(group: string, status: AsyncStatus): void {
+    for (const [priority, count] of Object.entries(status.queued)) this.#queued.set({ group, priority }, count);
+    this.#running.set({ group }, status.running);
+    this.#oldest.set({ group }, (status.oldestAgeMs ?? 0) / 1_000);
+    this.#results.set({ group }, status.kept);
+    this.#bytes.set({ group }, status.bytes);
+    this.#accepted.inc({ group }, status.accepted);
+    this.#refused.inc({ group }, status.refused);
+    for (const [state, count] of Object.entries(status.ended)) this.#ended.inc({ group, state }, count);
   }
 }

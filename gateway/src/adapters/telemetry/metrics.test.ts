@@ -17,8 +17,7 @@ test("states are read when asked for; declarations, promotions and commands are 
     onCommand: (group, outcome, elapsedMs) => metrics.noteCommand(group, outcome, elapsedMs),
   });
   const metrics = new GatewayMetrics({
-    statusOf: () => gateway.status(),
-    qualityOf: () => gateway.quality(),
+    groups: gateway.groups,
     heartbeats: () => ({ accepted: 7, forged: 2 }),
   });
   gateway.onEvent((event) => metrics.noteEvent(event));
@@ -79,11 +78,12 @@ test("states are read when asked for; declarations, promotions and commands are 
 function unused() {
   const { gateway } = probedPair();
   const now: { group: Partial<GroupStatus>; station: Partial<StationStatus> } = { group: {}, station: {} };
-  const statusOf = (): Record<string, GroupStatus> => {
-    const status = gateway.status()["atlantic"] as GroupStatus;
-    return {
-      atlantic: { ...status, ...now.group, stations: status.stations.map((one) => ({ ...one, ...now.station })) },
-    };
+  const group = {
+    get status(): GroupStatus {
+      const status = gateway.status()["atlantic"] as GroupStatus;
+      return { ...status, ...now.group, stations: status.stations.map((one) => ({ ...one, ...now.station })) };
+    },
+    quality: () => gateway.groups.get("atlantic")?.quality() ?? {},
   };
   const memory = new HeldMemory({ maxBytes: 1_000 });
   const listeners = {
@@ -94,8 +94,7 @@ function unused() {
     },
   };
   const metrics = new GatewayMetrics({
-    statusOf,
-    qualityOf: () => gateway.quality(),
+    groups: new Map([["atlantic", group]]),
     heartbeats: () => ({}),
     memory: () => memory.status,
     listeners: () => listeners,
@@ -256,4 +255,25 @@ test("what was learned is shown in seconds, and not while it is unknown", async 
 
   now.group = { patienceMs: undefined };
   assert.equal(await read(patience), undefined, "callers wait longer than was believed");
+});
+
+test("[G10] a thousand groups → others are served while the page is written, and each metric is named once", async () => {
+  const { gateway } = probedPair();
+  const group = gateway.groups.get("atlantic");
+  assert.ok(group);
+  const groups = new Map(Array.from({ length: 1_000 }, (_, number) => [`group-${number}`, group] as const));
+  const metrics = new GatewayMetrics({ groups, heartbeats: () => ({}) });
+  let [turns, isOver] = [0, false];
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const lines = (await metrics.text()).split("\n");
+  isOver = true;
+  assert.ok(turns >= 10, `${turns} turns of the event loop`);
+  const named = lines.filter((line) => line.startsWith("# TYPE "));
+  assert.equal(named.length, new Set(named).size);
+  assert.equal(lines.filter((line) => line.startsWith("gsf_group_epoch{")).length, 1_000);
+  assert.equal(lines.filter((line) => line === "").length, named.length, "one blank line behind each metric");
 });

@@ -2,15 +2,17 @@
  * The metrics for Prometheus. States are read from the groups on each request; only values that
  * cannot be read later (events, commands) are counted as they happen. Labels contain names from the
  * configuration and words from fixed lists, so the configuration bounds the number of series. The
- * series themselves are listed in `metric-series.ts`.
+ * series themselves are listed in `metric-series.ts`. Reading and writing them is cut into slices:
+ * the values of one page are a fraction of a second apart if there are many groups.
  */
 import type { DetectionQualityStatus } from "ground-station-failover/core";
-import { type Counter, collectDefaultMetrics, Registry } from "prom-client";
+import { type Counter, collectDefaultMetrics, type Metric, type MetricObject, Registry } from "prom-client";
 import type { AsyncStatus } from "../../fleet/async/command-queue.ts";
-import type { GroupStatus } from "../../fleet/group.ts";
+import type { Group, GroupStatus } from "../../fleet/group.ts";
 import { HeldMemory, type HeldMemoryStatus } from "../../fleet/held-memory.ts";
 import type { RecordStoreStatus } from "../../fleet/record-store.ts";
 import type { ListenerFigures } from "../callers/http-proxy.ts";
+import { Slices } from "../process/slices.ts";
 import type { UsedCertificate } from "../tls/expiry-watch.ts";
 import { AsyncSeries } from "./async-series.ts";
 import { CertificateGauge } from "./certificate-gauge.ts";
@@ -34,12 +36,10 @@ import { StateGauges } from "./state-series.ts";
 
 export interface MetricsOptions {
   /**
-   * Also called once at the start, for the names of the groups and stations whose counters start at
+   * Also read once at the start, for the names of the groups and stations whose counters start at
    * 0.
    */
-  readonly statusOf: () => Readonly<Record<string, GroupStatus>>;
-  /** How well silence has been judged, by group and station. */
-  readonly qualityOf: () => Readonly<Record<string, Readonly<Record<string, DetectionQualityStatus>>>>;
+  readonly groups: ReadonlyMap<string, Pick<Group, "status" | "quality">>;
   /** Heartbeats by result, counted since the start. */
   readonly heartbeats: () => Readonly<Record<string, number>>;
   /** Result of the newest probe of a station. Default: no station is probed. */
@@ -91,9 +91,7 @@ export class GatewayMetrics {
     this.#callers = new CallerGauges(registers);
     this.#ledger = new LedgerSeries(registers);
     this.#state = options.state && new StateGauges(registers);
-    this.#async = new AsyncSeries(registers, () =>
-      [...(options.asyncCommands?.() ?? [])].map(([group, { status }]) => [group, status]),
-    );
+    this.#async = new AsyncSeries(registers);
     this.#certificates = new CertificateGauge(registers);
     this.#begin();
   }
@@ -120,8 +118,8 @@ export class GatewayMetrics {
   /** The groups, each with its stations; counters of those that are new start at 0. */
   #begin(): ReadonlyMap<string, ReadonlySet<string>> {
     const now = new Map<string, ReadonlySet<string>>();
-    for (const [group, { stations }] of Object.entries(this.#options.statusOf())) {
-      const names = stations.map(({ name }) => name);
+    for (const [group, { status }] of this.#options.groups) {
+      const names = status.stations.map(({ name }) => name);
       this.#events.begin(group, names);
       if (!this.#begun.has(group)) this.#commands.begin(group);
       now.set(group, new Set([...names, ANY]));
@@ -174,57 +172,90 @@ export class GatewayMetrics {
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
   }
 
-  /** All metrics, in Prometheus' text format. */
-  text(): Promise<string> {
-    const { statusOf, qualityOf, heartbeats, lookups, lostLogLines } = this.#options;
-    const { attempts, calls, logLines } = this.#kept;
-    logLines.reset();
-    logLines.inc(lostLogLines?.() ?? 0);
-    calls.reset();
-    attempts.reset();
-    this.#ledger.reset();
-    for (const [group, status] of Object.entries(statusOf())) {
-      this.#readGroup(group, status);
-      if (status.ledger !== undefined) this.#ledger.read(group, status.ledger);
-      for (const [how, count] of Object.entries(status.ended)) calls.inc({ group, how }, count);
-      for (const [why, count] of Object.entries(status.attempts)) attempts.inc({ group, why }, count);
-      for (const station of status.stations) this.#readStation({ group, station: station.name }, station);
+  /** All metrics, in Prometheus' text format. Not twice at the same time. */
+  async text(): Promise<string> {
+    const slices = new Slices();
+    const { groups, heartbeats, lookups, lostLogLines, listeners, asyncCommands } = this.#options;
+    this.#resetRead();
+    this.#kept.logLines.inc(lostLogLines?.() ?? 0);
+    const figures = listeners?.() ?? {};
+    // The map itself, so that a group that leaves meanwhile gets no series again.
+    for (const [name, group] of groups) {
+      if (slices.isOver) await slices.next();
+      if (!groups.has(name)) continue;
+      this.#readGroup(name, group.status);
+      for (const [station, quality] of Object.entries(group.quality()))
+        this.#readQuality({ group: name, station }, quality);
+      const ofListener = figures[name];
+      if (ofListener !== undefined) this.#readListener(name, ofListener);
+      const commands = asyncCommands?.().get(name);
+      if (commands !== undefined) this.#async.read(name, commands.status);
     }
-    for (const [group, stations] of Object.entries(qualityOf()))
-      for (const [station, quality] of Object.entries(stations)) this.#readQuality({ group, station }, quality);
     readCounts(this.#kept.heartbeats, heartbeats());
     readCounts(this.#kept.lookups, lookups?.() ?? {});
-    this.#readCallers();
+    this.#readMemory();
     if (this.#options.state !== undefined) this.#state?.read(this.#options.state());
-    this.#async.read();
     this.#certificates.read(this.#options.certificates?.() ?? []);
-    return this.#registry.metrics();
+    return this.#written(slices);
   }
 
-  #readCallers(): void {
-    const { unserved, tooSlow, refusedRoom } = this.#kept;
-    const { memory = noMemory, listeners } = this.#options;
-    for (const counter of [unserved, tooSlow, refusedRoom]) counter.reset();
-    for (const [group, figures] of Object.entries(listeners?.() ?? {})) {
-      this.#callers.connections.set({ group }, figures.connections.open);
-      this.#callers.maxConnections.set({ group }, figures.connections.max);
-      for (const [reason, count] of Object.entries(figures.unserved)) unserved.inc({ group, reason }, count);
-      for (const [part, count] of Object.entries(figures.tooSlow)) tooSlow.inc({ group, part }, count);
+  /** Counters whose values are read from elsewhere. */
+  #resetRead(): void {
+    const { attempts, calls, logLines, unserved, tooSlow, refusedRoom } = this.#kept;
+    for (const counter of [attempts, calls, logLines, unserved, tooSlow, refusedRoom]) counter.reset();
+    this.#ledger.reset();
+    this.#async.reset();
+  }
+
+  /** As `Registry.metrics` writes it, in pieces: each is a registry of its own with some series. */
+  async #written(slices: Slices): Promise<string> {
+    const pieces: string[] = [];
+    const page = new Registry();
+    for (const { name } of this.#registry.getMetricsAsArray()) {
+      const metric = this.#registry.getSingleMetric(name) as unknown as Written;
+      const read = await (metric.getForPromString?.() ?? metric.get());
+      for (let from = 0; from === 0 || from < read.values.length; from += SERIES_AT_ONCE) {
+        const part = { ...read, values: read.values.slice(from, from + SERIES_AT_ONCE) };
+        page.registerMetric({ name, get: async () => part } as unknown as Metric);
+        const lines = await page.getSingleMetricAsString(name);
+        page.removeSingleMetric(name);
+        pieces.push(from === 0 ? lines : withoutHead(lines));
+        if (slices.isOver) await slices.next();
+      }
+      pieces.push("");
     }
+    // Ten megabytes for a thousand groups: a slice of its own.
+    await slices.next();
+    return pieces.join("\n");
+  }
+
+  #readListener(group: string, { connections, unserved, tooSlow }: ListenerFigures): void {
+    this.#callers.connections.set({ group }, connections.open);
+    this.#callers.maxConnections.set({ group }, connections.max);
+    for (const [reason, count] of Object.entries(unserved)) this.#kept.unserved.inc({ group, reason }, count);
+    for (const [part, count] of Object.entries(tooSlow)) this.#kept.tooSlow.inc({ group, part }, count);
+  }
+
+  #readMemory(): void {
+    const { memory = noMemory } = this.#options;
     const { held, maxBytes, refused } = memory();
     this.#callers.maxMemory.set(maxBytes);
     for (const [kind, bytes] of Object.entries(held)) this.#callers.memory.set({ kind }, bytes);
-    for (const [reason, count] of Object.entries(refused)) refusedRoom.inc({ reason }, count);
+    for (const [reason, count] of Object.entries(refused)) this.#kept.refusedRoom.inc({ reason }, count);
   }
 
-  #readGroup(group: string, { epoch, waiting, parked, overloaded, patienceMs }: GroupStatus): void {
+  #readGroup(group: string, status: GroupStatus): void {
     const gauges = this.#groups;
-    gauges.epoch.set({ group }, epoch);
-    gauges.waiting.set({ group }, waiting);
-    gauges.parked.set({ group }, parked);
-    gauges.overloaded.set({ group }, overloaded ? 1 : 0);
-    if (patienceMs === undefined) gauges.patience.remove({ group });
-    else gauges.patience.set({ group }, patienceMs / 1_000);
+    gauges.epoch.set({ group }, status.epoch);
+    gauges.waiting.set({ group }, status.waiting);
+    gauges.parked.set({ group }, status.parked);
+    gauges.overloaded.set({ group }, status.overloaded ? 1 : 0);
+    if (status.patienceMs === undefined) gauges.patience.remove({ group });
+    else gauges.patience.set({ group }, status.patienceMs / 1_000);
+    if (status.ledger !== undefined) this.#ledger.read(group, status.ledger);
+    for (const [how, count] of Object.entries(status.ended)) this.#kept.calls.inc({ group, how }, count);
+    for (const [why, count] of Object.entries(status.attempts)) this.#kept.attempts.inc({ group, why }, count);
+    for (const station of status.stations) this.#readStation({ group, station: station.name }, station);
   }
 
   /** An unknown value has no series, so that a zero is not taken for a measurement. */
@@ -268,6 +299,22 @@ export class GatewayMetrics {
     gauges.budgetAllowed.set(at, budget.allowed);
     gauges.budgetRefused.set(at, budget.refused);
   }
+}
+
+/** Series that are written at once: a millisecond's work. */
+const SERIES_AT_ONCE = 500;
+
+/** A metric of `prom-client`, whose histograms have a shorter form for writing. */
+interface Written {
+  get(): Promise<ReadMetric>;
+  getForPromString?(): Promise<ReadMetric>;
+}
+
+type ReadMetric = MetricObject & { readonly values: readonly object[] };
+
+/** Without the lines of help and type, which are the first two. */
+function withoutHead(lines: string): string {
+  return lines.slice(lines.indexOf("\n", lines.indexOf("\n") + 1) + 1);
 }
 
 /** In place of a station, for series of a group. */
