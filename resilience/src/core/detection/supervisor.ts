@@ -103,8 +103,8 @@ class Watched {
   /** No change can be due before this instant, unless the node is heard from. */
   wakeAtMs: number;
   /**
-   * When it is due to be checked if it is heard from; undefined while it is checked at `wakeAtMs` in
-   * any case.
+   * When it is due to be checked if it is heard from; undefined while it is checked at `wakeAtMs`
+   * in any case.
    */
   heardLookMs: number | undefined = undefined;
 
@@ -203,9 +203,9 @@ export class SupervisorMachine {
   }
 
   /**
-   * A heartbeat of `node` has counted. True if {@link nextWakeMs} may be earlier now: a node that is
-   * down, or was never heard from, is then checked at its next `recheckMs`. From the first call of
-   * {@link expectNotes} on it is hardly ever checked without this.
+   * A heartbeat of `node` has counted. True if {@link nextWakeMs} may be earlier now: a node that
+   * is down, or was never heard from, is then checked at its next `recheckMs`. From the first call
+   * of {@link expectNotes} on it is hardly ever checked without this.
    */
   noteHeard(node: string, nowMs: number): boolean {
     const watched = this.#watched.get(node);
@@ -283,8 +283,8 @@ export class SupervisorMachine {
   /**
    * When to evaluate again: `nowMs` if something is due, later otherwise, and Infinity while
    * nothing is watched. No change is due earlier, except recoveries, which are checked every
-   * recheckMs, and after {@link noteHeard}. A wake may find nothing, because beats came in the meantime. A change that is due to
-   * silence is found to the millisecond.
+   * recheckMs, and after {@link noteHeard}. A wake may find nothing, because beats came in the
+   * meantime. A change that is due to silence is found to the millisecond.
    */
   nextWakeMs(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
