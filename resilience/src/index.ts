@@ -39,6 +39,7 @@ export {
   LocalShortageError,
   NoEligibleStationError,
   OverloadedError,
+  RateLimitedError,
   ResilienceError,
   RetryBudgetExhaustedError,
   StaleEpochError,
@@ -53,6 +54,8 @@ export type { Maintenance } from "./core/failover/station.ts";
 export type { BackoffOptions } from "./core/guard/backoff.ts";
 export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/guard/breaker.ts";
 export { REFUSED } from "./core/guard/breaker.ts";
+export type { HedgeDelayOptions } from "./core/guard/hedge-delay.ts";
+export type { RateLimitOptions, RateLimitStatus } from "./core/guard/rate-limit.ts";
 export type { RetryBudgetOptions, RetryBudgetStatus } from "./core/guard/retry-budget.ts";
 export { retryRefusalOf } from "./core/guard/retry-refusal.ts";
 export type { SlotsStatus } from "./core/guard/slots.ts";
@@ -96,6 +99,12 @@ export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";
 export type { ClientOptions, RetryOptions } from "./runtime/guard/client.ts";
 export { ResilientClient } from "./runtime/guard/client.ts";
 export type { AttemptEnd, ClientEvent } from "./runtime/guard/client-parts.ts";
+export type { FallbackOptions, LastGoodOptions, StaleAnswer } from "./runtime/guard/fallback.ts";
+export { LastGood, withFallback } from "./runtime/guard/fallback.ts";
+export type { HedgeEvent, HedgeOptions, HedgeStatus } from "./runtime/guard/hedge.ts";
+export { HedgedClient } from "./runtime/guard/hedge.ts";
+export type { RateLimitedCallOptions, RateLimiterOptions } from "./runtime/guard/rate-limiter.ts";
+export { RateLimiter } from "./runtime/guard/rate-limiter.ts";
 export type { SharedRetryBudgetOptions } from "./runtime/guard/retry-budget.ts";
 export { RetryBudget } from "./runtime/guard/retry-budget.ts";
 export { ambientDeadline, deadlineAfter, withDeadline, withoutDeadline } from "./runtime/time/ambient-deadline.ts";

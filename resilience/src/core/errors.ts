@@ -11,6 +11,7 @@
  * | BREAKER_OPEN             | local      | the circuit is open, or all of its probes are out                        |
  * | BULKHEAD_FULL            | local      | no slot is free and the queue is full                                    |
  * | BULKHEAD_TIMEOUT         | local      | a waiting call did not get a slot within the acquire timeout             |
+ * | RATE_LIMITED             | local      | a rate limiter has no turn for the call within the wait that it may have |
  * | DEADLINE_EXCEEDED        | local      | the deadline passed; `mayHaveRun`: an attempt had reached the service    |
  * | CALL_ABORTED             | local      | the caller's signal was aborted; `cause` is the signal's reason          |
  * | NO_ELIGIBLE_STATION      | local      | no station became eligible in time; `cause`: end of the last attempt     |
@@ -30,6 +31,7 @@ export type ErrorCode =
   | "BREAKER_OPEN"
   | "BULKHEAD_FULL"
   | "BULKHEAD_TIMEOUT"
+  | "RATE_LIMITED"
   | "DEADLINE_EXCEEDED"
   | "CALL_ABORTED"
   | "NO_ELIGIBLE_STATION"
@@ -243,6 +245,27 @@ export class BulkheadTimeoutError extends LocalRejection {
   }
 
   readonly code: "BULKHEAD_TIMEOUT" = "BULKHEAD_TIMEOUT";
+}
+
+/**
+ * More calls than a rate limiter lets pass; `retryAfterMs` says when the next turn is.
+ *
+ * @example
+ * ```ts
+ * import { RateLimitedError, RateLimiter } from "ground-station-failover";
+ *
+ * const limiter = new RateLimiter({ perSecond: 1 });
+ * await limiter.execute(() => "called");
+ * const error = await limiter.execute(() => "not called").catch((reason: unknown) => reason);
+ * if (error instanceof RateLimitedError) console.log(error.code); // RATE_LIMITED
+ * ```
+ */
+export class RateLimitedError extends LocalRejection {
+  static {
+    brand(RateLimitedError, "RateLimitedError");
+  }
+
+  readonly code: "RATE_LIMITED" = "RATE_LIMITED";
 }
 
 /**

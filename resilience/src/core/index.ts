@@ -42,6 +42,8 @@ export type {
 } from "./failover/timing-terms.ts";
 export { Backoff } from "./guard/backoff.ts";
 export { BreakerMachine } from "./guard/breaker.ts";
+export { HedgeDelay } from "./guard/hedge-delay.ts";
+export { RateLimitMachine } from "./guard/rate-limit.ts";
 export { RateWindow } from "./guard/rate-window.ts";
 export { RetryBudgetMachine } from "./guard/retry-budget.ts";
 export { Slots, Waiter } from "./guard/slots.ts";

@@ -108,6 +108,11 @@ export class Call<T> implements AttemptOwner {
     this.#reject(error);
   }
 
+  /** Its result is not needed any more: it ends as by an abort of its caller. */
+  cancel(): void {
+    this.handleEvent();
+  }
+
   #enter(nowMs: number): void {
     const { breaker, bulkhead } = this.#parts;
     const late = this.#tooLate(nowMs);

@@ -6,7 +6,7 @@
  * incident later.
  */
 
-import { checkedDeadline, NO_DEADLINE } from "../../core/deadline.ts";
+import { checkedDeadline, type Deadline, NO_DEADLINE } from "../../core/deadline.ts";
 import type { BackoffOptions } from "../../core/guard/backoff.ts";
 import { BACKOFF_NAMES, Backoff } from "../../core/guard/backoff.ts";
 import {
@@ -284,13 +284,17 @@ export class ResilientClient<T = unknown> {
       if (typeof operation !== "function") throw noOperation(this.name, operation);
       if (options !== undefined) checkCallOptions(this.name, options);
       const nowMs = this.#clock.nowMs();
-      const deadline =
-        options?.deadline === undefined
-          ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
-          : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants);
+      const deadline = this.deadlineOf(options, nowMs);
       const parts = this.parts as ClientParts<unknown> as ClientParts<R>;
       new Call<R>(parts, operation, options ?? NO_OPTIONS, deadline, resolve, reject).start(nowMs);
     });
+  }
+
+  /** @internal The deadline of a call that begins at `nowMs`. */
+  deadlineOf(options: CallOptions | undefined, nowMs: number): Deadline {
+    return options?.deadline === undefined
+      ? earlier(nowMs + this.#deadlineMs, ambientDeadline())
+      : checkedDeadline(options.deadline, nowMs, this.#hasWholeInstants);
   }
 
   /**
