@@ -8,7 +8,7 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 /** As it is published: JavaScript, nothing to be stripped. */
 const BUILT: string = here("../../gateway/dist/cli.js");
 
-export interface Place {
+interface Place {
   readonly port: number;
   readonly stationPort: number;
   /** A second station, for those that have a use for it. */

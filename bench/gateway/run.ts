@@ -5,7 +5,6 @@
  * rounds, so that whatever else the machine does hits all of them; the median of the rounds' ratios
  * is reported. See README.md.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";

@@ -52,7 +52,15 @@ export { RequestCutError } from "./core/failover/learned/patience.ts";
 export type { CallOutcome } from "./core/failover/overload/goodput.ts";
 export type { Maintenance } from "./core/failover/station.ts";
 export type { BackoffOptions } from "./core/guard/backoff.ts";
-export type { BreakerOptions, BreakerState, BreakerStatus, BreakerTransition, Permit } from "./core/guard/breaker.ts";
+export type {
+  BreakerOptions,
+  BreakerState,
+  BreakerStatus,
+  BreakerTransition,
+  Forced,
+  ForcedMode,
+  Permit,
+} from "./core/guard/breaker.ts";
 export { REFUSED } from "./core/guard/breaker.ts";
 export type { HedgeDelayOptions } from "./core/guard/hedge-delay.ts";
 export type { RateLimitOptions, RateLimitStatus } from "./core/guard/rate-limit.ts";
@@ -91,8 +99,10 @@ export type {
 } from "./runtime/failover/options.ts";
 export type { OutcomeQuery } from "./runtime/failover/outcome-query.ts";
 export type { AttemptContext } from "./runtime/guard/attempt.ts";
-export type { CircuitBreakerOptions } from "./runtime/guard/breaker.ts";
+export type { CircuitBreakerOptions, ForceOptions } from "./runtime/guard/breaker.ts";
 export { CircuitBreaker } from "./runtime/guard/breaker.ts";
+export type { BreakerFamilyOptions } from "./runtime/guard/breaker-family.ts";
+export { BreakerFamily } from "./runtime/guard/breaker-family.ts";
 export type { BulkheadCallOptions, BulkheadOptions } from "./runtime/guard/bulkhead.ts";
 export { Bulkhead } from "./runtime/guard/bulkhead.ts";
 export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";

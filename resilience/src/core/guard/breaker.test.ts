@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ConfigurationError } from "../errors.ts";
+import { seededRandom } from "../random.ts";
 import { BreakerMachine, type BreakerOptions, type Permit, REFUSED } from "./breaker.ts";
 
 const SEED = Number(process.env["SEED"] ?? 2702003);
@@ -224,6 +225,8 @@ test("status tells rate and next probe; transitions that nobody takes are bounde
     failureRate: 1,
     rule: "1 of 1 calls failed in 10000 ms (threshold 0.5)",
     nextProbeAtMs: 1_000,
+    forced: undefined,
+    admitted: 0,
   });
   for (let round = 1; round < 100; round++) machine.failure(machine.acquire(round * 1_000), round * 1_000);
   assert.equal(machine.takeTransitions().length, 64);
@@ -310,4 +313,173 @@ test("[B2] [B3] [B4] over random histories: probes stay within bounds, late resu
     }
   });
   fc.assert(property, { seed: SEED, numRuns: 300 });
+});
+
+// ── in an operator's hand ──────────────────────────────────────────────────────────────────────
+
+test("[B6] forced open → refuses everything, whatever happens, and is half-open when it ends", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 10 });
+  machine.force("open", "maintenance of north", 5_000, 0);
+  assert.equal(machine.acquire(4_999), REFUSED);
+  machine.bypassed(1, false, 100);
+  machine.reset(200);
+  assert.deepEqual([machine.state(4_999), machine.status(300).forced?.reason], ["open", "maintenance of north"]);
+  assert.equal(machine.nextProbeAtMs(300), 5_000);
+  assert.equal(machine.state(5_000), "half-open");
+  machine.success(machine.acquire(5_001), 5_002);
+  assert.deepEqual([machine.state(5_002), machine.status(5_002).forced], ["closed", undefined]);
+});
+
+test("[B6] disabled → everything passes and nothing is counted; ended by hand → closed", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1 });
+  machine.failure(machine.acquire(0), 0);
+  machine.force("disabled", "false alarm", Number.POSITIVE_INFINITY, 1);
+  for (let call = 0; call < 50; call++) {
+    const permit = machine.acquire(10 + call);
+    assert.notEqual(permit, REFUSED);
+    machine.failure(permit, 11 + call);
+  }
+  const { state, calls, admitted } = machine.status(100);
+  assert.deepEqual([state, calls, admitted], ["closed", 1, 1]);
+  machine.unforce(200);
+  assert.equal(machine.state(200), "closed");
+  machine.failure(machine.acquire(201), 201);
+  assert.equal(machine.state(202), "open");
+});
+
+test("[B6] metrics-only → everything passes and is counted; it ends by itself and judges again", () => {
+  const machine = new BreakerMachine({ minimumVolume: 5, windowMs: 1_000 });
+  machine.force("metrics-only", "trial", 500, 0);
+  for (let call = 0; call < 20; call++) machine.failure(machine.acquire(call), call);
+  assert.deepEqual([machine.state(20), machine.status(20).failures], ["closed", 20]);
+  assert.equal(machine.status(500).forced, undefined);
+  machine.failure(machine.acquire(501), 501);
+  assert.equal(machine.state(501), "open");
+});
+
+test("[B6] a call that was out when it was forced says nothing afterwards", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1 });
+  const before = machine.acquire(0);
+  machine.force("metrics-only", "trial", 100, 1);
+  machine.failure(before, 2);
+  assert.equal(machine.status(2).calls, 0);
+});
+
+for (const [mode, reason, forMs] of [
+  ["shut", "r", 1],
+  ["open", "", 1],
+  ["open", "r", 0],
+  ["open", "r", Number.NaN],
+] as const)
+  test(`[B6] force ${mode}, "${reason}", ${forMs} → refused`, () => {
+    const machine = new BreakerMachine();
+    assert.throws(() => machine.force(mode as "open", reason, forMs, 0), { name: "ConfigurationError" });
+    assert.equal(machine.state(0), "closed");
+  });
+
+// ── how long it stays open ─────────────────────────────────────────────────────────────────────
+
+/** Opens a circuit, and fails its probes again and again: the instants at which it opened. */
+function openings(machine: BreakerMachine, count: number): number[] {
+  machine.failure(machine.acquire(0), 0);
+  const found = [0];
+  while (found.length < count) {
+    const atMs = machine.nextProbeAtMs(found.at(-1) as number);
+    machine.failure(machine.acquire(atMs), atMs);
+    found.push(atMs);
+  }
+  return found;
+}
+
+test("[B6] probes that fail again and again → open for twice as long each time, up to the longest; closed → anew", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 100, maxOpenDurationMs: 500 });
+  assert.deepEqual(openings(machine, 6), [0, 100, 300, 700, 1_200, 1_700]);
+  machine.success(machine.acquire(2_200), 2_200);
+  machine.failure(machine.acquire(2_201), 2_201);
+  assert.equal(machine.nextProbeAtMs(2_201), 2_301);
+});
+
+test("[B6] without a longest one it stays the same; with jitter no two are alike, and none is shorter", () => {
+  assert.deepEqual(openings(new BreakerMachine({ minimumVolume: 1, openDurationMs: 100 }), 4), [0, 100, 200, 300]);
+  const random = seededRandom("breaker jitter");
+  const found = openings(new BreakerMachine({ minimumVolume: 1, openDurationMs: 100, openJitter: 0.5, random }), 30);
+  const lengths = found.slice(1).map((atMs, place) => atMs - (found[place] as number));
+  assert.ok(lengths.every((ms) => ms >= 100 && ms <= 150) && new Set(lengths).size > 20, `${lengths}`);
+});
+
+test("[B6] the service says when to come back → not before, within the bound; while open, too", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 100, maxRetryAfterMs: 1_000 });
+  machine.hint(700, 0);
+  machine.failure(machine.acquire(0), 0);
+  assert.equal(machine.nextProbeAtMs(0), 700);
+  machine.hint(3_600_000, 10);
+  assert.equal(machine.nextProbeAtMs(10), 1_010);
+  machine.hint(5, 20);
+  assert.equal(machine.nextProbeAtMs(20), 1_010);
+  machine.success(machine.acquire(1_010), 1_010);
+  machine.failure(machine.acquire(1_011), 1_011);
+  assert.equal(machine.nextProbeAtMs(1_011), 1_111, "what was said before the recovery is over");
+});
+
+// ── after the probes ───────────────────────────────────────────────────────────────────────────
+
+test("[B6] a ramp → a share of the calls that grows from a tenth to all", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 100, rampMs: 1_000 });
+  machine.failure(machine.acquire(0), 0);
+  machine.success(machine.acquire(100), 100);
+  assert.deepEqual([machine.state(100), machine.status(100).admitted], ["closed", 0.1]);
+  const passed: number[] = [0, 0, 0, 0];
+  for (let call = 0; call < 1_000; call++) {
+    const atMs = 100 + call;
+    const permit = machine.acquire(atMs);
+    if (permit === REFUSED) continue;
+    (passed[Math.floor(call / 250)] as number)++;
+    machine.success(permit, atMs);
+  }
+  assert.ok(
+    passed.every((count, place) => place === 0 || count > (passed[place - 1] as number)),
+    `${passed}`,
+  );
+  assert.ok((passed[0] as number) < 80 && (passed[3] as number) > 180, `${passed}`);
+  assert.equal(machine.status(1_100).admitted, 1);
+  assert.notEqual(machine.acquire(1_101), REFUSED);
+});
+
+test("[B6] it fails during the ramp → open again, for longer", () => {
+  const options = { minimumVolume: 1, openDurationMs: 100, maxOpenDurationMs: 1_000, rampMs: 1_000 };
+  const machine = new BreakerMachine(options);
+  machine.failure(machine.acquire(0), 0);
+  machine.success(machine.acquire(100), 100);
+  machine.failure(machine.acquire(110), 110);
+  assert.deepEqual([machine.state(110), machine.nextProbeAtMs(110)], ["open", 310]);
+});
+
+// ── rarely called ──────────────────────────────────────────────────────────────────────────────
+
+/** After how many failures in a row, one each `everyMs`, the circuit opens; undefined if not within 100. */
+function opensAfter(machine: BreakerMachine, everyMs: number): number | undefined {
+  for (let call = 1; call <= 100; call++) {
+    machine.failure(machine.acquire(call * everyMs), call * everyMs);
+    if (machine.state(call * everyMs) === "open") return call;
+  }
+  return undefined;
+}
+
+test("[B8] a dead service that is called once a minute → open after eight calls; five of five at once is an accident", () => {
+  assert.equal(opensAfter(new BreakerMachine({ quietFailures: 8 }), 60_000), 8);
+  assert.equal(opensAfter(new BreakerMachine(), 60_000), undefined);
+  const burst = new BreakerMachine({ quietFailures: 8 });
+  for (let call = 0; call < 10; call++) burst.failure(burst.acquire(call), call);
+  assert.equal(burst.state(10), "closed");
+  assert.equal(opensAfter(new BreakerMachine({ quietFailures: 8 }), 100), 20, "a busy one is judged by its rate");
+});
+
+test("[B8] a success in between begins the row anew", () => {
+  const machine = new BreakerMachine({ quietFailures: 3 });
+  for (let minute = 0; minute < 30; minute++) {
+    const atMs = minute * 60_000;
+    if (minute % 3 === 2) machine.success(machine.acquire(atMs), atMs);
+    else machine.failure(machine.acquire(atMs), atMs);
+  }
+  assert.equal(machine.state(1_800_000), "closed");
 });

@@ -23,10 +23,25 @@
  * timer: the machine checks the time when it is asked. It is one file because it is one state
  * machine.
  *
+ * An operator can hold it open, or make it let everything pass, for a reason and a time; see
+ * {@link BreakerMachine.force}. After the probes a ramp may let a growing share of the calls pass.
+ *
  * Sources: Nygard, Release It! (2nd ed., 2018), ch. 5; sliding-window rates as in Hystrix, Polly
  * and resilience4j.
  */
-import { COUNT, checked, checkNames, DURATION_MS, type Names, RATE, WAIT_MS } from "../options.ts";
+import {
+  COUNT,
+  checked,
+  checkMethods,
+  checkName,
+  checkNames,
+  DURATION_MS,
+  type Names,
+  RATE,
+  refusal,
+  WAIT_MS,
+} from "../options.ts";
+import type { Random } from "../random.ts";
 import { RateWindow } from "./rate-window.ts";
 
 /** State of a circuit breaker. */
@@ -68,6 +83,37 @@ export interface BreakerOptions {
    */
   readonly openDurationMs?: number | undefined;
   /**
+   * The longest open duration. Each time that the probes fail, the circuit stays open twice as long
+   * as before, up to this; once it has closed, `openDurationMs` counts again. In ms, from
+   * `openDurationMs`, below 2^31. Default `openDurationMs`: it stays the same, and the recovery is
+   * noticed soon.
+   */
+  readonly maxOpenDurationMs?: number | undefined;
+  /**
+   * By what share an open duration is lengthened at random, so that many processes do not send
+   * their probes at the same instant; 0 … 1. Default 0.
+   */
+  readonly openJitter?: number | undefined;
+  /** Random numbers for `openJitter`. Default: a stream seeded from the name. */
+  readonly random?: Random | undefined;
+  /**
+   * The longest hint of the service (`Retry-After`) that prolongs an open duration. In ms, from 0,
+   * below 2^31; 0 for none. Default 60,000: a service that says an hour may be back in a minute.
+   */
+  readonly maxRetryAfterMs?: number | undefined;
+  /**
+   * How long after the probes a growing share of the calls passes, from a tenth to all, instead of
+   * all at once. In ms, from 0, below 2^31. Default 0: all at once.
+   */
+  readonly rampMs?: number | undefined;
+  /**
+   * For services that are called too rarely for `minimumVolume`: the circuit opens after so many
+   * failures in a row if they did not all come within `windowMs`. A whole number from 2, below
+   * 2^31. Default none: a rate needs a volume. With 8, a dead service that is called once a minute
+   * is found after eight minutes, and a burst of eight failures is still an accident.
+   */
+  readonly quietFailures?: number | undefined;
+  /**
    * Maximum number of probes out at once while half-open; a whole number, 1 … 1,000. Default 1: one
    * probe tests the service without a herd of calls.
    */
@@ -90,6 +136,20 @@ export interface BreakerOptions {
  * of its own. It is {@link REFUSED} if there is no permit.
  */
 export type Permit = number;
+
+/**
+ * What an operator can make of a circuit: `open` refuses everything; `metrics-only` lets everything
+ * pass and counts it; `disabled` lets everything pass and counts nothing.
+ */
+export type ForcedMode = "open" | "metrics-only" | "disabled";
+
+/** A circuit is in an operator's hand. */
+export interface Forced {
+  readonly mode: ForcedMode;
+  readonly reason: string;
+  /** When it ends by itself; `Infinity` if an operator has to end it. */
+  readonly untilMs: number;
+}
 
 /** No permit: the circuit is open, or all probes are out. */
 export const REFUSED: Permit = 0;
@@ -117,6 +177,10 @@ export interface BreakerStatus {
   readonly rule: string;
   /** Instant from which a probe may pass; undefined while closed. */
   readonly nextProbeAtMs: number | undefined;
+  /** Undefined unless an operator holds the circuit. */
+  readonly forced: Forced | undefined;
+  /** The share of calls that pass: 1 while closed, less during a ramp, 0 otherwise. */
+  readonly admitted: number;
 }
 
 /** A probe that is out. */
@@ -132,10 +196,28 @@ const NAMES: Names<BreakerOptions> = {
   minimumVolume: true,
   windowMs: true,
   openDurationMs: true,
+  maxOpenDurationMs: true,
+  openJitter: true,
+  random: true,
+  maxRetryAfterMs: true,
+  rampMs: true,
+  quietFailures: true,
   halfOpenProbes: true,
   halfOpenSuccesses: true,
   probeLeaseMs: true,
 };
+
+/**
+ * States beyond those that are told: calls pass, so they are told as `closed`, but not on the
+ * shortest path.
+ */
+type InnerState = BreakerState | "ramping" | "metrics-only" | "disabled";
+
+/** The permit of a call that is not counted. */
+const UNCOUNTED: Permit = -1;
+/** The first share of a ramp. */
+const RAMP_FROM = 0.1;
+const MODES: readonly ForcedMode[] = ["open", "metrics-only", "disabled"];
 
 const SLICES = 10;
 const CALLS = 0;
@@ -165,11 +247,27 @@ export class BreakerMachine {
   #minimumVolume: number;
   #windowMs: number;
   #openDurationMs: number;
+  #maxOpenDurationMs: number;
+  #openJitter: number;
+  #random: Random | undefined;
+  #maxRetryAfterMs: number;
+  #rampMs: number;
+  #quietFailures: number;
   #probes: number;
   #probesNeeded: number;
   #window: RateWindow;
 
-  #state: BreakerState = "closed";
+  #state: InnerState = "closed";
+  #forced: Forced | undefined;
+  /** How often in a row it was opened without having been closed in between. */
+  #reopened = 0;
+  /** Until when the service asked not to be called. */
+  #hintUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** During a ramp: since when, and what the calls that did not pass have left for the next ones. */
+  #ramp = { fromMs: 0, credit: 0 };
+  /** Failures without a success in between, and when the first of them was. */
+  #failuresInRow = 0;
+  #rowFromMs = 0;
   /** The last number issued, to a generation or to a probe; numbers are never reused. */
   #issued: Permit = 1;
   #generation: Permit = 1;
@@ -212,6 +310,20 @@ export class BreakerMachine {
     this.#minimumVolume = checked(part, "minimumVolume", options.minimumVolume ?? 20, COUNT);
     this.#windowMs = checked(part, "windowMs", options.windowMs ?? 10_000, DURATION_MS);
     this.#openDurationMs = checked(part, "openDurationMs", options.openDurationMs ?? 30_000, DURATION_MS);
+    const fromOpenDuration = { min: this.#openDurationMs, max: DURATION_MS.max };
+    const fromZero = { min: 0, max: DURATION_MS.max };
+    const { maxOpenDurationMs = this.#openDurationMs, openJitter = 0, maxRetryAfterMs = 60_000, rampMs = 0 } = options;
+    this.#maxOpenDurationMs = checked(part, "maxOpenDurationMs", maxOpenDurationMs, fromOpenDuration);
+    this.#openJitter = checked(part, "openJitter", openJitter, { min: 0, max: 1 });
+    checkMethods(part, "random", options.random, ["next", "fork"], "a Random: seededRandom(seed)");
+    this.#random = options.random;
+    this.#maxRetryAfterMs = checked(part, "maxRetryAfterMs", maxRetryAfterMs, fromZero);
+    this.#rampMs = checked(part, "rampMs", rampMs, fromZero);
+    const { quietFailures } = options;
+    this.#quietFailures =
+      quietFailures === undefined
+        ? Number.POSITIVE_INFINITY
+        : checked(part, "quietFailures", quietFailures, { ...COUNT, min: 2 });
     this.#probes = checked(part, "halfOpenProbes", options.halfOpenProbes ?? 1, { ...COUNT, max: 1_000 });
     this.#probesNeeded = checked(part, "halfOpenSuccesses", options.halfOpenSuccesses ?? this.#probes, {
       ...COUNT,
@@ -235,6 +347,11 @@ export class BreakerMachine {
     this.#minimumVolume = other.#minimumVolume;
     this.#windowMs = other.#windowMs;
     this.#openDurationMs = other.#openDurationMs;
+    this.#maxOpenDurationMs = other.#maxOpenDurationMs;
+    this.#openJitter = other.#openJitter;
+    this.#maxRetryAfterMs = other.#maxRetryAfterMs;
+    this.#rampMs = other.#rampMs;
+    this.#quietFailures = other.#quietFailures;
     this.#probes = other.#probes;
     this.#probesNeeded = other.#probesNeeded;
     this.slowCallDurationMs = other.slowCallDurationMs;
@@ -244,12 +361,47 @@ export class BreakerMachine {
   /** The state at `nowMs`: an open circuit is half-open as soon as its duration is over. */
   state(nowMs: number): BreakerState {
     if (this.#state !== "closed") this.#lookAtTime(nowMs);
-    return this.#state;
+    return told(this.#state);
   }
 
   /** Is it closed, as of the last check? Cheap: does not check the time. */
   get isClosed(): boolean {
-    return this.#state === "closed";
+    return told(this.#state) === "closed";
+  }
+
+  /**
+   * Takes the circuit into an operator's hand from `nowMs` on, for `forMs` (above 0; `Infinity`
+   * until {@link unforce}). `reason`: a text that is not empty, told in the status and to those who
+   * are refused. What was forced before ends.
+   */
+  force(mode: ForcedMode, reason: string, forMs: number, nowMs: number): void {
+    const part = "CircuitBreaker.force";
+    if (!MODES.includes(mode)) throw refusal(part, "mode", mode, `one of ${MODES.join(", ")}`);
+    checkName(part, "reason", reason);
+    checked(part, "forMs", forMs, { ...WAIT_MS, aboveMin: true });
+    this.#forced = { mode, reason, untilMs: nowMs + forMs };
+    this.#openUntilMs = this.#forced.untilMs;
+    this.#openFromMs = nowMs;
+    this.#move(mode, nowMs, `forced: ${reason}`);
+  }
+
+  /**
+   * Ends what was forced. An open circuit is half-open then, because nobody knows how the service
+   * is; one that let everything pass is closed.
+   */
+  unforce(nowMs: number): void {
+    if (this.#forced === undefined) return;
+    const { mode, reason } = this.#forced;
+    this.#forced = undefined;
+    const why = `no longer forced ${mode} (${reason})`;
+    if (mode === "open") this.#halfOpen(nowMs, why);
+    else this.#move("closed", nowMs, why);
+  }
+
+  /** The service asked not to be called for so long; counts when the circuit opens, and while it is open. */
+  hint(retryAfterMs: number, nowMs: number): void {
+    this.#hintUntilMs = Math.max(this.#hintUntilMs, nowMs + Math.min(retryAfterMs, this.#maxRetryAfterMs));
+    if (this.#state === "open") this.#openUntilMs = Math.max(this.#openUntilMs, this.#hintUntilMs);
   }
 
   /**
@@ -258,6 +410,8 @@ export class BreakerMachine {
    */
   reset(nowMs: number): void {
     this.#window.clear();
+    this.#forgetOutage();
+    if (this.#forced !== undefined) return;
     if (this.#state !== "closed") this.#move("closed", nowMs, "the service was restarted");
     else this.#generation = ++this.#issued;
   }
@@ -271,7 +425,9 @@ export class BreakerMachine {
   peek(nowMs: number): boolean {
     if (this.#state === "closed") return true;
     this.#lookAtTime(nowMs);
-    return this.#state === "half-open" && this.#freeProbes() > 0;
+    if (this.#state === "ramping") return this.#rampHasRoom(nowMs);
+    if (this.#state === "half-open") return this.#freeProbes() > 0;
+    return this.#state !== "open";
   }
 
   /**
@@ -283,7 +439,11 @@ export class BreakerMachine {
   }
 
   #acquireProbe(nowMs: number): Permit {
-    if (!this.peek(nowMs)) return REFUSED;
+    const passes = this.peek(nowMs);
+    if (this.#state === "ramping") this.#ramp.credit += this.#rampShare(nowMs) - (passes ? 1 : 0);
+    if (!passes) return REFUSED;
+    if (this.#state === "disabled") return UNCOUNTED;
+    if (this.#state !== "half-open") return this.#generation;
     const permit = ++this.#issued;
     this.#leases.push({ permit, endsMs: nowMs + this.probeLeaseMs });
     return permit;
@@ -294,7 +454,8 @@ export class BreakerMachine {
    * calls time out in the queue.
    */
   success(permit: Permit, nowMs: number, slow = false): void {
-    if (this.#state !== "closed" || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
+    if (!this.#counts() || permit !== this.#generation) return this.#probeSucceeded(permit, nowMs);
+    this.#failuresInRow = 0;
     const calls = this.#window.count(nowMs);
     if (slow) this.#window.add(SLOW, nowMs);
     // A success can bring the window to its minimum number of calls, so that earlier failures are
@@ -309,12 +470,18 @@ export class BreakerMachine {
     if (this.#probeSuccesses >= this.#probesNeeded) this.#close(nowMs);
   }
 
+  /** Are calls counted in the window? */
+  #counts(): boolean {
+    return this.#state === "closed" || this.#state === "ramping" || this.#state === "metrics-only";
+  }
+
   /** The call failed. */
   failure(permit: Permit, nowMs: number, slow = false): void {
-    if (this.#state === "closed" && permit === this.#generation) {
+    if (this.#counts() && permit === this.#generation) {
       this.#window.add(CALLS, nowMs);
       this.#window.add(FAILURES, nowMs);
       if (slow) this.#window.add(SLOW, nowMs);
+      if (this.#failuresInRow++ === 0) this.#rowFromMs = nowMs;
       this.#judge(nowMs);
     } else if (this.#returnProbe(permit, nowMs)) {
       this.#probeFailures++;
@@ -328,7 +495,7 @@ export class BreakerMachine {
    * their rates of failed and slow calls are below the thresholds.
    */
   bypassed(startedMs: number, hasFailed: boolean, nowMs: number, slow = false): void {
-    if (this.state(nowMs) !== "open" || startedMs < this.#openFromMs) return;
+    if (this.state(nowMs) !== "open" || this.#forced !== undefined || startedMs < this.#openFromMs) return;
     this.#bypassed++;
     if (hasFailed) this.#bypassedFailures++;
     if (slow) this.#bypassedSlow++;
@@ -344,7 +511,7 @@ export class BreakerMachine {
    * returned without a verdict.
    */
   release(permit: Permit, nowMs: number): void {
-    if (this.#state !== "closed") this.#returnProbe(permit, nowMs);
+    if (this.#state === "half-open" || this.#state === "open") this.#returnProbe(permit, nowMs);
   }
 
   /**
@@ -394,6 +561,8 @@ export class BreakerMachine {
       failureRate: calls === 0 ? 0 : failures / calls,
       rule: this.#rule,
       nextProbeAtMs: state === "closed" ? undefined : this.nextProbeAtMs(nowMs),
+      forced: this.#forced,
+      admitted: this.#state === "ramping" ? this.#rampShare(nowMs) : state === "closed" ? 1 : 0,
     };
   }
 
@@ -419,9 +588,14 @@ export class BreakerMachine {
    * probes that never reported.
    */
   #lookAtTime(nowMs: number): void {
-    if (this.#state === "open" && nowMs >= this.#openUntilMs) {
-      this.#halfOpen(nowMs, `open for ${this.#openDurationMs} ms`);
+    if (this.#forced !== undefined) {
+      if (nowMs < this.#forced.untilMs) return;
+      this.unforce(nowMs);
     }
+    if (this.#state === "open" && nowMs >= this.#openUntilMs) {
+      this.#halfOpen(nowMs, `open for ${Math.round(this.#openUntilMs - this.#openFromMs)} ms`);
+    }
+    if (this.#state === "ramping" && nowMs >= this.#ramp.fromMs + this.#rampMs) this.#endRamp(nowMs);
     while (this.#state === "half-open" && (this.#leases[0]?.endsMs ?? Number.POSITIVE_INFINITY) <= nowMs) {
       const lease = this.#leases.shift() as Lease;
       this.#probeFailures++;
@@ -439,9 +613,31 @@ export class BreakerMachine {
     return place >= 0 && this.#leases.splice(place, 1).length > 0;
   }
 
+  /** Nothing is remembered of the time before: the service is new, or well again. */
+  #forgetOutage(): void {
+    this.#reopened = 0;
+    this.#failuresInRow = 0;
+    this.#hintUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #endRamp(nowMs: number): void {
+    this.#forgetOutage();
+    this.#move("closed", nowMs, `all calls pass, ${this.#rampMs} ms after the probes`);
+  }
+
+  #rampShare(nowMs: number): number {
+    return Math.min(1, RAMP_FROM + ((1 - RAMP_FROM) * (nowMs - this.#ramp.fromMs)) / this.#rampMs);
+  }
+
+  /** Each call brings the share of now, and one that passes takes one. */
+  #rampHasRoom(nowMs: number): boolean {
+    return this.#ramp.credit + this.#rampShare(nowMs) >= 1;
+  }
+
   #judge(nowMs: number): void {
+    if (this.#state === "metrics-only") return this.#lookAtTime(nowMs);
     const calls = this.#window.total(CALLS, nowMs);
-    if (calls < this.#minimumVolume) return;
+    if (calls < this.#minimumVolume) return this.#judgeQuiet(nowMs);
     const failures = this.#window.total(FAILURES, nowMs);
     const slow = this.#window.total(SLOW, nowMs);
     if (failures / calls >= this.#failureRateThreshold) {
@@ -457,9 +653,25 @@ export class BreakerMachine {
     }
   }
 
+  /** Too few calls for a rate, but failures that lie too far apart to be one accident. */
+  #judgeQuiet(nowMs: number): void {
+    const row = this.#failuresInRow;
+    if (row < this.#quietFailures || nowMs - this.#rowFromMs <= this.#windowMs) return;
+    const spanMs = Math.round(nowMs - this.#rowFromMs);
+    this.#reopen(nowMs, `the last ${row} calls failed, within ${spanMs} ms (quietFailures ${this.#quietFailures})`);
+  }
+
+  #openForMs(): number {
+    const doubled = this.#openDurationMs * 2 ** Math.min(this.#reopened, 31);
+    const random = this.#openJitter > 0 ? (this.#random?.next() ?? 0) : 0;
+    return Math.min(doubled, this.#maxOpenDurationMs) * (1 + this.#openJitter * random);
+  }
+
   #reopen(atMs: number, rule: string): void {
     this.#openFromMs = atMs;
-    this.#openUntilMs = atMs + this.#openDurationMs;
+    this.#openUntilMs = Math.max(atMs + this.#openForMs(), this.#hintUntilMs);
+    this.#reopened++;
+    this.#failuresInRow = 0;
     this.#bypassed = 0;
     this.#bypassedFailures = 0;
     this.#bypassedSlow = 0;
@@ -475,16 +687,27 @@ export class BreakerMachine {
 
   #close(nowMs: number): void {
     this.#window.clear();
-    this.#move("closed", nowMs, `${this.#probeSuccesses} of ${this.#probes} probe(s) succeeded`);
+    this.#ramp = { fromMs: nowMs, credit: 1 };
+    const why = `${this.#probeSuccesses} of ${this.#probes} probe(s) succeeded`;
+    this.#move(this.#rampMs > 0 ? "ramping" : "closed", nowMs, why);
+    // During a ramp it may still turn out that the service is not well.
+    if (this.#rampMs === 0) this.#forgetOutage();
   }
 
-  #move(to: BreakerState, atMs: number, rule: string): void {
+  #move(to: InnerState, atMs: number, rule: string): void {
     this.#generation = ++this.#issued;
     this.#rule = rule;
     this.#hasTransitions = true;
-    if (this.#transitions.length < MOST_TRANSITIONS_KEPT) this.#transitions.push({ from: this.#state, to, atMs, rule });
+    const [fromState, toState] = [told(this.#state), told(to)];
+    if (this.#transitions.length < MOST_TRANSITIONS_KEPT)
+      this.#transitions.push({ from: fromState, to: toState, atMs, rule });
     this.#state = to;
   }
+}
+
+/** The state as it is told: calls pass in all that are not open or half-open. */
+function told(state: InnerState): BreakerState {
+  return state === "open" || state === "half-open" ? state : "closed";
 }
 
 /** The transitions may never be taken, so their number is bounded. */

@@ -15,13 +15,13 @@ export interface RateLimitOptions {
   readonly perSecond: number;
   /**
    * How many calls may pass at once after a pause; a whole number from 1, below 2^31. Default what
-   * comes in a tenth of a second, at least 1: enough for callers that come in bunches, too little to
-   * be noticed by a service.
+   * comes in a tenth of a second, at least 1: enough for callers that come in bunches, too little
+   * to be noticed by a service.
    */
   readonly burst?: number | undefined;
 }
 
-export const RATE_LIMIT_NAMES: Names<RateLimitOptions> = { perSecond: true, burst: true };
+const RATE_LIMIT_NAMES: Names<RateLimitOptions> = { perSecond: true, burst: true };
 
 /** What a rate limit has left; a copy, for status pages. */
 export interface RateLimitStatus {
@@ -66,8 +66,8 @@ export class RateLimitMachine {
   }
 
   /**
-   * Takes `cost` calls' worth of the limit if there is so much now. `cost`: above 0, at most `burst`;
-   * default 1. Throws `ConfigurationError` for another one, which could never pass.
+   * Takes `cost` calls' worth of the limit if there is so much now. `cost`: above 0, at most
+   * `burst`; default 1. Throws `ConfigurationError` for another one, which could never pass.
    */
   tryTake(nowMs: number, cost = 1): boolean {
     if (!(cost > 0 && cost <= this.burst)) throw costRefusal(cost, this.burst);
@@ -83,6 +83,7 @@ export class RateLimitMachine {
     return waitMs > ROUNDING_MS ? waitMs : 0;
   }
 
+  /** What is left of the limit at `nowMs`. */
   status(nowMs: number): RateLimitStatus {
     const { perSecond, burst } = this;
     const usedMs = Math.max(0, this.#unusedAtMs - nowMs);

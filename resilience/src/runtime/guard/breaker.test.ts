@@ -6,8 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BreakerOpenError, BulkheadFullError } from "../../core/errors.ts";
 import { REFUSED } from "../../core/guard/breaker.ts";
+import { httpStatus } from "../../core/outcomes/outcome.ts";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import { CircuitBreaker, type CircuitBreakerOptions } from "./breaker.ts";
+import { ResilientClient } from "./client.ts";
 
 const failing = async (): Promise<never> => {
   throw new Error("down");
@@ -141,4 +143,49 @@ test("a listener that leaves hears no more", async () => {
   breaker.onTransition(() => heard++)[Symbol.dispose]();
   for (let call = 0; call < 2; call++) await assert.rejects(breaker.execute(failing), /down/);
   assert.equal(heard, 0);
+});
+
+test("[B6] forced open → the reason is in the refusal and the transition; ended → half-open", async () => {
+  const { clock, breaker } = make({ name: "north" });
+  const told: string[] = [];
+  breaker.onTransition(({ from, to, rule }) => told.push(`${from} → ${to}: ${rule}`));
+  breaker.force("open", { reason: "antenna works", forMs: 60_000 });
+  const error = await breaker.execute(() => "not called").catch((reason: unknown) => reason);
+  assert.ok(error instanceof BreakerOpenError);
+  assert.match(error.message, /north is open: forced: antenna works/);
+  assert.equal(error.retryAfterMs, 60_000);
+  await clock.advanceBy(60_000);
+  assert.equal(await breaker.execute(() => "probe"), "probe");
+  assert.deepEqual(told, [
+    "closed → open: forced: antenna works",
+    "open → half-open: no longer forced open (antenna works); 1 probe(s) may pass",
+    "half-open → closed: 1 of 1 probe(s) succeeded",
+  ]);
+  breaker.force("disabled", { reason: "trial" });
+  breaker.unforce();
+  assert.equal(breaker.status.forced, undefined);
+});
+
+test("[B6] a client's service says Retry-After → the circuit that opens stays open so long", async () => {
+  const clock = new VirtualClock();
+  const client = new ResilientClient<{ status: number; headers: Headers }>({
+    name: "north",
+    clock,
+    retry: false,
+    classify: httpStatus,
+    breaker: { minimumVolume: 1, openDurationMs: 1_000 },
+  });
+  await client.call(() => ({ status: 503, headers: new Headers({ "retry-after": "20" }) }));
+  assert.equal(client.breaker?.status.nextProbeAtMs, 20_000);
+});
+
+test("[B6] jitter → two breakers of one name do not probe at the same instant", async () => {
+  const opened: number[] = [];
+  for (let process = 0; process < 2; process++) {
+    const clock = new VirtualClock(process * 17);
+    const breaker = new CircuitBreaker({ clock, minimumVolume: 1, openJitter: 1 });
+    breaker.noteFailure();
+    opened.push((breaker.status.nextProbeAtMs as number) - clock.nowMs());
+  }
+  assert.notEqual(opened[0], opened[1]);
 });

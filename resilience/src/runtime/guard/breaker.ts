@@ -15,11 +15,13 @@ import type {
   BreakerState,
   BreakerStatus,
   BreakerTransition,
+  ForcedMode,
   Permit,
 } from "../../core/guard/breaker.ts";
 import { BreakerMachine, REFUSED } from "../../core/guard/breaker.ts";
 import { checkName, noOperation, optionsOf } from "../../core/options.ts";
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
+import { seededRandom } from "../../core/random.ts";
 import { Listeners } from "../listeners.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
@@ -34,6 +36,14 @@ export interface CircuitBreakerOptions extends BreakerOptions {
    * do not affect.
    */
   readonly clock?: Clock | undefined;
+}
+
+/** Why a circuit is taken into an operator's hand, and for how long. */
+export interface ForceOptions {
+  /** A text that is not empty. */
+  readonly reason: string;
+  /** In ms, above 0. Default `Infinity`: until it is ended. */
+  readonly forMs?: number | undefined;
 }
 
 /**
@@ -78,7 +88,35 @@ export class CircuitBreaker {
     checkClock("CircuitBreaker", clock);
     this.name = name;
     this.clock = clock;
-    this.machine = new BreakerMachine(rules);
+    const needsRandom = (rules.openJitter ?? 0) > 0 && rules.random === undefined;
+    this.machine = new BreakerMachine(
+      needsRandom ? { ...rules, random: seededRandom(`${name}/${clock.nowMs()}`) } : rules,
+    );
+  }
+
+  /**
+   * Takes the circuit into an operator's hand: `open` refuses every call, `metrics-only` lets every
+   * call pass and counts it, `disabled` lets every call pass and counts nothing. It ends after
+   * `forMs` (above 0; default `Infinity`) or by {@link unforce}: an open circuit is then half-open,
+   * another one closed. `reason` is told in the status and to those who are refused.
+   */
+  force(mode: ForcedMode, { reason, forMs = Number.POSITIVE_INFINITY }: ForceOptions): void {
+    this.machine.force(mode, reason, forMs, this.clock.nowMs());
+    this.announce();
+  }
+
+  /** Ends what {@link force} began. */
+  unforce(): void {
+    this.machine.unforce(this.clock.nowMs());
+    this.announce();
+  }
+
+  /**
+   * The service asked not to be called for `retryAfterMs` (`Retry-After`): an open duration does
+   * not end before. A client passes on what its classifier finds. At most `maxRetryAfterMs` counts.
+   */
+  noteRetryAfter(retryAfterMs: number, nowMs: number = this.clock.nowMs()): void {
+    if (retryAfterMs > 0) this.machine.hint(retryAfterMs, nowMs);
   }
 
   /** `open` becomes `half-open` by itself when the open duration is over. */

@@ -36,9 +36,9 @@ const NAMES: Names<FallbackOptions> = { when: true, onFallback: true };
 const NO_OPTIONS: FallbackOptions = {};
 
 /**
- * The result of `call`, or that of `instead` if it fails. `instead` gets the error; what it throws is
- * delivered, with that error as its `cause` if it has none. Give `instead` bounds of its own: the
- * deadline of the call may be over.
+ * The result of `call`, or that of `instead` if it fails. `instead` gets the error; what it throws
+ * is delivered, with that error as its `cause` if it has none. Give `instead` bounds of its own:
+ * the deadline of the call may be over.
  *
  * @example
  * ```ts
@@ -98,13 +98,13 @@ function isFailure(error: unknown): boolean {
 /** Options of a store of last good answers. */
 export interface LastGoodOptions<T = unknown> {
   /**
-   * How old an answer may be that is given in place of a failure. In ms, above 0; `Infinity` for any
-   * age. No default: only you know how long an answer is better than none.
+   * How old an answer may be that is given in place of a failure. In ms, above 0; `Infinity` for
+   * any age. No default: only you know how long an answer is better than none.
    */
   readonly maxAgeMs: number;
   /**
-   * How many answers are kept, each under its key; a whole number from 1, below 2^31. Those that were
-   * stored or used longest ago go first. Default 1,000.
+   * How many answers are kept, each under its key; a whole number from 1, below 2^31. Those that
+   * were stored or used longest ago go first. Default 1,000.
    */
   readonly maxEntries?: number | undefined;
   /**
@@ -114,7 +114,10 @@ export interface LastGoodOptions<T = unknown> {
   readonly maxBytes?: number | undefined;
   /** The bytes of an answer. Default: none are counted. */
   readonly sizeOf?: ((answer: T) => number) | undefined;
-  /** As {@link FallbackOptions.when}. */
+  /**
+   * Whether an old answer is given for this error. Default: as {@link FallbackOptions.when}, for
+   * every error but a caller's abort, a `ConfigurationError`, and a fault of the program.
+   */
   readonly when?: ((error: unknown) => boolean) | undefined;
   /** The clock that it reads. Default: the system's monotonic clock. */
   readonly clock?: Clock | undefined;
@@ -151,7 +154,6 @@ interface Kept<T> {
  * import { LastGood } from "ground-station-failover";
  *
  * const passes = new LastGood<string>({ maxAgeMs: 60_000 });
- * passes.onStale(({ key, ageMs }) => console.log(key, ageMs < 60_000)); // seven true
  * let isUp = true;
  * const read = async () => {
  *   if (!isUp) throw new Error("service is down");
@@ -160,6 +162,7 @@ interface Kept<T> {
  * console.log(await passes.call("seven", read)); // 10:40
  * isUp = false;
  * console.log(await passes.call("seven", read)); // 10:40
+ * console.log(passes.status.given); // 1
  * ```
  */
 export class LastGood<T = unknown> {

@@ -32,7 +32,7 @@ function rig(hedge: Partial<HedgeOptions> = {}, options: Partial<ClientOptions> 
   return { clock, client, hedged, events, sent, plan, call, operation };
 }
 
-test("the first attempt is quick → no hedge, and no timer stays", async () => {
+test("[R5] the first attempt is quick → no hedge, and no timer stays", async () => {
   const { clock, plan, call, sent } = rig();
   plan.push([49, "first"]);
   const answer = call();
@@ -41,7 +41,7 @@ test("the first attempt is quick → no hedge, and no timer stays", async () => 
   assert.deepEqual([sent.length, clock.pending], [1, 0]);
 });
 
-test("it takes longer → a hedge; the first good answer wins, the other is cancelled and not counted", async () => {
+test("[R5] it takes longer → a hedge; the first good answer wins, the other is cancelled and not counted", async () => {
   const { clock, client, plan, call, sent, events, hedged } = rig();
   plan.push([10_000, "first"], [20, "hedge"]);
   const answer = call();
@@ -62,7 +62,7 @@ test("it takes longer → a hedge; the first good answer wins, the other is canc
   assert.equal(clock.pending, 0);
 });
 
-test("the first attempt answers although a hedge is out → its answer, the hedge is cancelled", async () => {
+test("[R5] the first attempt answers although a hedge is out → its answer, the hedge is cancelled", async () => {
   const { clock, plan, call, sent, hedged } = rig();
   plan.push([60, "first"], [20, "hedge"]);
   const answer = call();
@@ -71,7 +71,7 @@ test("the first attempt answers although a hedge is out → its answer, the hedg
   assert.deepEqual([sent[1]?.context.signal.aborted, hedged.status.won], [true, 0]);
 });
 
-test("the hedge fails → the first attempt is waited for; both fail → how the first one ended", async () => {
+test("[R5] the hedge fails → the first attempt is waited for; both fail → how the first one ended", async () => {
   const first = rig({}, { retry: false });
   first.plan.push([100, "first"], [10, new Error("hedge")]);
   const answer = first.call();
@@ -85,7 +85,7 @@ test("the hedge fails → the first attempt is waited for; both fail → how the
   await assert.rejects(fails, /first/);
 });
 
-test("the first attempt fails and the hedge answers → the hedge's answer", async () => {
+test("[R5] the first attempt fails and the hedge answers → the hedge's answer", async () => {
   const { clock, plan, call } = rig({}, { retry: false });
   plan.push([60, new Error("first")], [100, "hedge"]);
   const answer = call();
@@ -93,7 +93,7 @@ test("the first attempt fails and the hedge answers → the hedge's answer", asy
   assert.equal(await answer, "hedge");
 });
 
-test("a result that is classified as a failure does not win", async () => {
+test("[R5] a result that is classified as a failure does not win", async () => {
   const classify = { result: (value: unknown) => (value === "bad" ? ("failure" as const) : ("success" as const)) };
   const { clock, plan, call } = rig({}, { retry: false, classify });
   plan.push([100, "good"], [10, "bad"]);
@@ -102,7 +102,7 @@ test("a result that is classified as a failure does not win", async () => {
   assert.equal(await answer, "good");
 });
 
-test("hedges and retries share one budget: it is spent → no hedge, and the event says so", async () => {
+test("[R5] hedges and retries share one budget: it is spent → no hedge, and the event says so", async () => {
   const budget = new RetryBudget({ ratio: 0.1, reserve: 1, clock: new VirtualClock() });
   const clock = budget.clock as VirtualClock;
   const client = new ResilientClient({ name: "north", clock, retry: { budget } });
@@ -117,7 +117,7 @@ test("hedges and retries share one budget: it is spent → no hedge, and the eve
   assert.deepEqual([budget.status.calls, budget.status.sent], [3, 1]);
 });
 
-test("a client without retries has no budget → the hedged client has one of its own", async () => {
+test("[R5] a client without retries has no budget → the hedged client has one of its own", async () => {
   const { clock, call, hedged } = rig({}, { retry: false });
   const calls = Array.from({ length: 40 }, () => call());
   for (const one of calls) one.catch(() => undefined);
@@ -127,7 +127,7 @@ test("a client without retries has no budget → the hedged client has one of it
   assert.equal(hedged.status.hedges + hedged.status.refused, 40);
 });
 
-test("the caller aborts → both are told, and nothing stays", async () => {
+test("[R5] the caller aborts → both are told, and nothing stays", async () => {
   const { clock, sent, call } = rig();
   const caller = new AbortController();
   const answer = call({ signal: caller.signal });
@@ -141,7 +141,7 @@ test("the caller aborts → both are told, and nothing stays", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("the deadline ends both; a hedge that could only come after it is not sent", async () => {
+test("[R5] the deadline ends both; a hedge that could only come after it is not sent", async () => {
   const { clock, sent, call } = rig();
   const late = call({ deadline: deadlineAfter(80, clock) });
   late.catch(() => undefined);
@@ -154,7 +154,7 @@ test("the deadline ends both; a hedge that could only come after it is not sent"
   assert.equal(sent.length, 3);
 });
 
-test("a hedge runs in its caller's async context", async () => {
+test("[R5] a hedge runs in its caller's async context", async () => {
   const { clock, hedged } = rig();
   const trace = new AsyncLocalStorage<string>();
   const seen: unknown[] = [];
@@ -169,7 +169,7 @@ test("a hedge runs in its caller's async context", async () => {
   assert.deepEqual(seen, ["caller 7", "caller 7"]);
 });
 
-test("several hedges, a delay after each other", async () => {
+test("[R5] several hedges, a delay after each other", async () => {
   const { clock, sent, plan, call } = rig({ maxHedges: 3 });
   plan.push([1_000, ""], [1_000, ""], [1_000, ""], [5, "third hedge"]);
   const answer = call();
@@ -181,7 +181,7 @@ test("several hedges, a delay after each other", async () => {
   );
 });
 
-test("without a delay of its own it learns one, and hedges nothing before it knows enough", async () => {
+test("[R5] without a delay of its own it learns one, and hedges nothing before it knows enough", async () => {
   const clock = new VirtualClock();
   const client = new ResilientClient({ name: "north", clock });
   const hedged = new HedgedClient({ client });
@@ -194,7 +194,7 @@ test("without a delay of its own it learns one, and hedges nothing before it kno
   assert.ok(Math.abs(hedged.delayMs - 20) < 0.01, `${hedged.delayMs}`);
 });
 
-test("what may not run twice is not hedged, and neither is a wrong option taken", async () => {
+test("[R5] what may not run twice is not hedged, and neither is a wrong option taken", async () => {
   const { hedged, client, sent, operation } = rig();
   await assert.rejects(hedged.call(operation, {}), { hazard: "hedge-not-repeatable" });
   await assert.rejects(hedged.call("x" as never, READ), ConfigurationError);

@@ -1,9 +1,9 @@
 /**
- * Hedged calls: if the first attempt takes longer than nearly all others, the same call is sent once
- * more, the first good answer wins, and the other is cancelled (Dean and Barroso, "The Tail at
- * Scale", 2013). It shortens the tail that comes from single slow requests. It does not help against
- * a service that is slow as a whole: then every call would be sent twice, which is why hedges are
- * charged to the retry budget and sent one at a time.
+ * Hedged calls: if the first attempt takes longer than nearly all others, the same call is sent
+ * once more, the first good answer wins, and the other is cancelled (Dean and Barroso, "The Tail at
+ * Scale", 2013). It shortens the tail that comes from single slow requests. It does not help
+ * against a service that is slow as a whole: then every call would be sent twice, which is why
+ * hedges are charged to the retry budget and sent one at a time.
  *
  *   call ──► first attempt ─────────────────────► good answer ──► caller; the other is cancelled
  *              └─ delay ─► budget? ─► hedge ────┘
@@ -138,9 +138,9 @@ export class HedgedClient<T = unknown> {
   }
 
   /**
-   * As {@link ResilientClient.call}, hedged. The call must be safe to repeat (`idempotent` or a key);
-   * otherwise it rejects with a `ConfigurationError`, because two attempts would be out at once. If
-   * none gives a good answer, the caller gets how the first one ended.
+   * As {@link ResilientClient.call}, hedged. The call must be safe to repeat (`idempotent` or a
+   * key); otherwise it rejects with a `ConfigurationError`, because two attempts would be out at
+   * once. If none gives a good answer, the caller gets how the first one ended.
    */
   call<R extends T = T>(operation: Operation<R>, options: CallOptions): Promise<R> {
     return new Promise<R>((resolve, reject) => {

@@ -17,16 +17,16 @@ import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
 /** Options of a rate limiter. */
 export interface RateLimiterOptions extends RateLimitOptions {
   /**
-   * How long a call may wait for its turn. In ms, from 0; `Infinity` for no limit but the call's own
-   * deadline. Default 0: an immediate refusal lets the caller react at once. What waits is bounded by
-   * this time and the rate.
+   * How long a call may wait for its turn. In ms, from 0; `Infinity` for no limit but the call's
+   * own deadline. Default 0: an immediate refusal lets the caller react at once. What waits is
+   * bounded by this time and the rate.
    */
   readonly maxWaitMs?: number | undefined;
   /** Its name in errors; a text that is not empty. Default "rate limiter". */
   readonly name?: string | undefined;
   /**
-   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar do
-   * not affect.
+   * The clock that it reads. Default: the system's monotonic clock, which changes of the calendar
+   * do not affect.
    */
   readonly clock?: Clock | undefined;
 }
@@ -36,8 +36,8 @@ export interface RateLimitedCallOptions {
   /** An abort takes a waiting call out at once. Default: none. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * A call whose turn comes after this instant is refused at once. Default: the ambient deadline, if
-   * any.
+   * A call whose turn comes after this instant is refused at once. Default: the ambient deadline,
+   * if any.
    */
   readonly deadline?: Deadline | undefined;
   /** How many calls it counts for; above 0, at most `burst`. Default 1. */
@@ -61,7 +61,8 @@ interface Waiting {
  * import { RateLimitedError, RateLimiter } from "ground-station-failover";
  *
  * const limiter = new RateLimiter({ perSecond: 50, burst: 2 });
- * console.log(await limiter.execute(() => "first"), await limiter.execute(() => "second")); // first second
+ * console.log(await limiter.execute(() => "first")); // first
+ * console.log(await limiter.execute(() => "second")); // second
  * const error = await limiter.execute(() => "third").catch((reason: unknown) => reason);
  * if (error instanceof RateLimitedError) console.log(error.code); // RATE_LIMITED
  * ```
@@ -98,8 +99,8 @@ export class RateLimiter {
   }
 
   /**
-   * Takes one call's worth (or `cost`) without waiting; false if there is none. For code that decides
-   * for itself what to do then. Never overtakes calls that wait.
+   * Takes one call's worth (or `cost`) without waiting; false if there is none. For code that
+   * decides for itself what to do then. Never overtakes calls that wait.
    */
   tryTake(cost = 1): boolean {
     const nowMs = this.clock.nowMs();
@@ -110,8 +111,8 @@ export class RateLimiter {
 
   /**
    * Runs `operation` when it is its turn. Rejects with {@link RateLimitedError}, which says when to
-   * try again, if that is later than `maxWaitMs` or the deadline; with `DeadlineExceededError` if the
-   * deadline has passed; with `CallAbortedError` on an abort while it waits.
+   * try again, if that is later than `maxWaitMs` or the deadline; with `DeadlineExceededError` if
+   * the deadline has passed; with `CallAbortedError` on an abort while it waits.
    */
   async execute<T>(operation: () => PromiseLike<T> | T, options: RateLimitedCallOptions = NO_OPTIONS): Promise<T> {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
