@@ -119,6 +119,16 @@ export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name:
   return kept;
 }
 
+/** All fields except those of the connection: a head for a protocol that has no such fields. */
+export function ofMessage(raw: RawHeaders): [name: string, value: string][] {
+  const kept: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as string;
+    if (!CONNECTION_FIELDS.has(name.toLowerCase())) kept.push([name, raw[at + 1] as string]);
+  }
+  return kept;
+}
+
 function connectionOptions(raw: RawHeaders): Set<string> | undefined {
   const values = rawValues(raw, "connection");
   // "keep-alive" and "close" do not name a field that must be removed.
