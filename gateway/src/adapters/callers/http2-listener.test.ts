@@ -1,6 +1,6 @@
 /**
- * [G6] A group's listener that speaks HTTP/2 with callers, over real sockets: Node's own client, and
- * frames made by hand where a client would not send them.
+ * [G6] A group's listener that speaks HTTP/2 with callers, over real sockets: Node's own client,
+ * and frames made by hand where a client would not send them.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -16,11 +16,14 @@ import { request } from "node:https";
 import { connect as connectTcp } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { systemClock } from "ground-station-failover";
 import { type Changes, type Rig, rig } from "../../../../test/process/proxy-rig.ts";
 import { TestAuthority } from "../../../../test/process/test-authority.ts";
+import { MemoryRecords } from "../../../../test/worlds/memory-records.ts";
 import { MAX_STREAMS } from "../http/stream-sessions.ts";
 import type { ListenerCertificates } from "../tls/certificates.ts";
 import { ServerContexts } from "../tls/server-contexts.ts";
+import { requestDigest } from "./request-digest.ts";
 
 const authority = await TestAuthority.make();
 const pair = await authority.issue();
@@ -256,6 +259,40 @@ test("[G6] heads that are not allowed → answered with the reason, nothing reac
   connected.end();
   assert.equal((await answerOf(connected)).headers[":status"], 501);
   assert.equal(at.stations[0].received(), 0);
+});
+
+test("[G6] keys, waits for 100 Continue and respond-async over HTTP/2 → as over HTTP/1.1", async () => {
+  let count = 0;
+  const tls = new ServerContexts({ pairs: [pair], clientCa: undefined, minVersion: "TLSv1.2" });
+  const idempotency = {
+    ...{ retentionMs: 60_000, maxAnswerBytes: 1_024, maxKeys: 1_000, maxBytes: 1_000_000 },
+    callerFields: ["authorization"],
+  };
+  const asyncCommands = {
+    ...{ maxQueued: 100, maxResults: 100, maxBytes: 10_000_000, keepResultMs: 60_000 },
+    ...{ expireAfterMs: 60_000, maxInFlight: 4 },
+  };
+  await using at = await rig(
+    (message, response) => void message.resume().once("end", () => response.end(`order ${++count}`)),
+    { tls: section, commands: { idempotency }, asyncCommands },
+    { tls },
+    { records: new MemoryRecords({ clock: systemClock, syncMs: 1 }), digest: requestDigest },
+  );
+  using session = client(at);
+  const keyed = { ":method": "POST", ":path": "/orders", "idempotency-key": "k" };
+  const first = await ask(session, keyed, "tea");
+  const again = await ask(session, keyed, "tea");
+  assert.deepEqual([first.body, again.body, again.headers["gsf-replayed"]], ["order 1", "order 1", "true"]);
+  assert.equal((await ask(session, keyed, "coffee")).headers[":status"], 422);
+  const waiting = session.request({ ":method": "POST", ":path": "/", expect: "100-continue" });
+  await once(waiting, "continue");
+  waiting.end("now");
+  assert.equal((await answerOf(waiting)).body, "order 2");
+  const accepted = await ask(session, { ":method": "POST", ":path": "/", prefer: "respond-async, wait=5" }, "later");
+  assert.deepEqual([accepted.headers[":status"], accepted.body], [200, "order 3"]);
+  const kept = await ask(session, { ":method": "POST", ":path": "/", prefer: "respond-async" }, "later still");
+  assert.equal(kept.headers[":status"], 202);
+  assert.equal((await ask(session, { ":path": String(kept.headers["location"]) })).headers[":status"], 200);
 });
 
 test("[G6] an answer before the upload's end → read whole, and the upload is stopped", async () => {

@@ -4,8 +4,8 @@
  * known. So every rule for requests is applied once, whatever the caller speaks.
  *
  * A body is complete only if the caller has said so (END_STREAM) and it has the length that its
- * head gives. A stream that is reset before is cut, also with NO_ERROR: Node ends such a stream like
- * a complete one.
+ * head gives. A stream that is reset before is cut, also with NO_ERROR: Node ends such a stream
+ * like a complete one.
  */
 import { EventEmitter } from "node:events";
 import { IncomingMessage, METHODS } from "node:http";
