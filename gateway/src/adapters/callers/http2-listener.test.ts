@@ -312,6 +312,22 @@ test("[G6] an answer before the upload's end → read whole, and the upload is s
   assert.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
 });
 
+test("[G6] fields that a station repeats → sent as a list, also in trailers", async () => {
+  await using at = await listening((_message, response) => {
+    response.writeHead(200, ["content-type", "a/b", "Content-Type", "c/d", "trailer", "x-sum", "connection", "x-hop"]);
+    response.write("body");
+    response.addTrailers([
+      ["etag", "1"],
+      ["etag", "2"],
+      ["connection", "close"],
+    ]);
+    response.end();
+  });
+  using session = client(at);
+  const told = await ask(session, { ":path": "/" });
+  assert.deepEqual([told.headers["content-type"], told.body, told.trailers["etag"]], ["a/b, c/d", "body", "1, 2"]);
+});
+
 test("[G6] 1,000 streams at once → at most as many as allowed are served together, all are answered", async () => {
   let now = 0;
   let most = 0;

@@ -33,10 +33,9 @@ export class StreamResponse extends Writable {
       if (!this.writableFinished) this.destroy();
     };
     stream.on("aborted", gone).on("close", gone).on("error", gone);
-    stream.on("wantTrailers", () => {
-      stream.sendTrailers(this.#trailers);
-      this.#stopUpload();
-    });
+    // The end of the stream is told by its close.
+    this.on("error", () => undefined);
+    stream.on("wantTrailers", () => this.#sendTrailers());
   }
 
   writeContinue(): void {
@@ -45,7 +44,7 @@ export class StreamResponse extends Writable {
 
   /** `fields`: names and values alternating. */
   writeHead(status: number, _statusText: string, fields: readonly string[]): this {
-    if (this.destroyed || this.#stream.closed) return this;
+    if (this.destroyed || this.#stream.destroyed || this.#stream.closed) return this;
     this.statusCode = status;
     this.headersSent = true;
     this.#isBodiless = this.req.method === "HEAD" || BODILESS.has(status);
@@ -79,6 +78,16 @@ export class StreamResponse extends Writable {
     if (!this.#isBodiless) return void this.#stream.end(done);
     this.#stopUpload();
     done();
+  }
+
+  #sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(joined(this.#trailers));
+      this.#stopUpload();
+    } catch {
+      // Without them the answer is not whole.
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
   }
 
   /** The answer has ended: the caller need not send the rest of its request (RFC 9113 §8.1). */
