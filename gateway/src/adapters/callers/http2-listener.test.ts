@@ -92,6 +92,7 @@ test("[G6] GET and POST over HTTP/2 → the station gets the same request as by 
   assert.equal(told.headers.cookie, "x=1; y=2");
   assert.equal(told.headers["x-forwarded-proto"], "https");
   assert.equal(told.headers.te, undefined);
+  assert.equal(told.headers.via, "2 gsf");
   for (const length of [{}, { "content-length": "5" }]) {
     const posted = JSON.parse((await ask(session, { ":method": "POST", ":path": "/p", ...length }, "hello")).body);
     assert.deepEqual([posted.method, posted.body], ["POST", "hello"]);
@@ -310,6 +311,31 @@ test("[G6] an answer before the upload's end → read whole, and the upload is s
   assert.equal(headers[":status"], 413);
   assert.equal(JSON.parse(body).code, "REQUEST_TOO_LARGE");
   assert.equal(stream.rstCode, constants.NGHTTP2_NO_ERROR);
+});
+
+test("[G7] a listener that is retired → GOAWAY at once, a new caller's connection ends with its answer", async () => {
+  await using at = await listening(mirror);
+  using before = client(at);
+  assert.equal((await ask(before, { ":path": "/" })).headers[":status"], 200);
+  const closed = once(before, "close");
+  at.proxy.retire();
+  await closed;
+  using after = client(at);
+  const ended = once(after, "close");
+  assert.equal((await ask(after, { ":path": "/" })).headers[":status"], 200);
+  await ended;
+});
+
+test("[G6] floods of pings and settings → others are served", async () => {
+  await using at = await listening(mirror);
+  const pings = Array.from({ length: 20_000 }, () => frame(PING, 0, 0, Buffer.alloc(8)));
+  const settings = Array.from({ length: 20_000 }, () => frame(SETTINGS, 0, 0));
+  for (const frames of [pings, settings]) {
+    const { socket } = await raw(at, frames);
+    using session = client(at);
+    assert.equal((await ask(session, { ":path": "/" })).headers[":status"], 200);
+    socket.destroy();
+  }
 });
 
 test("[G6] fields that a station repeats → sent as a list, also in trailers", async () => {

@@ -174,6 +174,8 @@ export interface Origin {
   readonly protocol: "http" | "https";
   /** True if the caller is a trusted proxy. */
   readonly isTrusted: boolean;
+  /** Version of HTTP that it was received in, for Via. Default 1.1. */
+  readonly version?: "1.1" | "2";
 }
 
 /**
@@ -182,7 +184,10 @@ export interface Origin {
  * sent one); X-Forwarded-Proto and -Host are set if the proxy has not set them. Such fields from
  * any other caller are replaced. Via gets an entry of its own.
  */
-export function withForwarded(headers: [string, string][], { caller, protocol, isTrusted }: Origin): HeaderList {
+export function withForwarded(
+  headers: [string, string][],
+  { caller, protocol, isTrusted, version = "1.1" }: Origin,
+): HeaderList {
   const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
   const kept = headers.filter(([name]) => {
     const lower = name.toLowerCase();
@@ -193,7 +198,7 @@ export function withForwarded(headers: [string, string][], { caller, protocol, i
   if (headerValue(kept, "x-forwarded-proto") === undefined) kept.push(["x-forwarded-proto", protocol]);
   const host = headerValue(kept, "host");
   if (host !== undefined && headerValue(kept, "x-forwarded-host") === undefined) kept.push(["x-forwarded-host", host]);
-  kept.push(["via", "1.1 gsf"]);
+  kept.push(["via", `${version} gsf`]);
   return kept;
 }
 

@@ -78,7 +78,8 @@ export function requestHead(
   const caller = plainAddress(message.socket.remoteAddress);
   setRequestId(headers, requestId);
   headers.push([LOOP_HEADER, loop.name]);
-  const origin = { caller, protocol, isTrusted: proxies.has(caller) } as const;
+  const version = isStreamed(message) ? "2" : "1.1";
+  const origin = { caller, protocol, isTrusted: proxies.has(caller), version } as const;
   const told = subjectHeader === undefined ? headers : withSubject(headers, subjectHeader, message.socket);
   const upgrade = message.headers.upgrade === undefined ? undefined : tunnelAsked(message);
   const callerSubject = subjectOf(message.socket);

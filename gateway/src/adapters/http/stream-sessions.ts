@@ -53,7 +53,7 @@ export class StreamSessions {
     }) as ServerHttp2Session;
     const session: Session = { http, streams: new Set(), idle: undefined };
     this.#open.set(socket, session);
-    this.#waitIdle(session);
+    this.#waitIdle(session, socket);
     http.on("error", () => undefined);
     http.on("close", () => {
       clearTimeout(session.idle);
@@ -83,7 +83,10 @@ export class StreamSessions {
   /** Tells every caller to take another connection (GOAWAY); requests on their way are answered. */
   retire(): void {
     this.#isRetiring = true;
-    for (const { http } of this.#open.values()) http.close();
+    for (const [socket, session] of this.#open) {
+      session.http.close();
+      if (session.streams.size === 0) this.#waitIdle(session, socket);
+    }
   }
 
   #arrived(session: Session, stream: ServerHttp2Stream, flags: number, raw: string[], carrier: Socket): void {
@@ -101,7 +104,7 @@ export class StreamSessions {
     stream.once("close", () => {
       clearTimeout(late);
       session.streams.delete(stream);
-      if (session.streams.size === 0 && !session.http.closed) this.#waitIdle(session);
+      if (session.streams.size === 0) this.#waitIdle(session, carrier);
     });
     const waits = message.headers["expect"]?.toLowerCase() === "100-continue";
     this.#options.serve(message, response as unknown as ServerResponse, waits);
@@ -111,9 +114,16 @@ export class StreamSessions {
     if (!message.complete && !stream.closed) stream.close(constants.NGHTTP2_CANCEL);
   }
 
-  #waitIdle(session: Session): void {
+  /** Ends a connection without a request: gently, and then whether or not its caller agrees. */
+  #waitIdle(session: Session, socket: Socket): void {
     clearTimeout(session.idle);
-    session.idle = setTimeout(() => session.http.close(), this.#options.idleMs).unref();
+    const { http } = session;
+    const end = (): void => {
+      if (http.closed) return resetConnection(socket);
+      http.close();
+      this.#waitIdle(session, socket);
+    };
+    session.idle = setTimeout(end, http.closed ? CUT_MS : this.#options.idleMs).unref();
   }
 }
 
