@@ -4,7 +4,8 @@
  * that it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
  * fields) are refused, because a message that two servers read differently is the means of request
  * smuggling. The requests of a connection are served one after the other (`caller-connection.ts`).
- * A request that cannot be read is answered with a problem.
+ * A request that cannot be read is answered with a problem. Callers that choose HTTP/2 are served
+ * by `stream-sessions.ts`, and their requests take the same way from there.
  *
  * While Node serves a request, it reads on and would keep the heads of all requests behind it.
  * Here, a connection with a waiting request is not read until that request's turn has come. So at
