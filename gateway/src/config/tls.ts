@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { ListenerTlsSettings, StationTlsSettings } from "../fleet/settings.ts";
-import { exactly, headerName, hostName, list, oneOf, section, text } from "./values.ts";
+import { exactly, headerName, hostName, list, oneOf, section, text, trueOrFalse } from "./values.ts";
 
 const CERTIFICATE_FILE = "a file of PEM (relative to this one)";
 
@@ -65,6 +65,13 @@ export const listenerTls: z.ZodType<ListenerTlsSettings> = exactly(
         description:
           "Field in which a station is told the subject of the caller's certificate, such as " +
           "`x-caller: CN=ops,O=Ground`. A caller's own field of that name is taken out. With `clientCa` only",
+      }),
+    http2: trueOrFalse()
+      .prefault(false)
+      .meta({
+        description:
+          "Callers may choose HTTP/2 in the handshake (ALPN); those that do not are served over HTTP/1.1 as before. " +
+          "Off by default, because a client may choose it unasked, and its commands then no longer come in order",
       }),
   }),
 );

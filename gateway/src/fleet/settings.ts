@@ -48,6 +48,8 @@ export interface ListenerTlsSettings extends CertificateFiles {
   readonly minVersion: MinTlsVersion;
   /** Field in which a station is told the subject of the caller's certificate. Default: none. */
   readonly subjectHeader?: string | undefined;
+  /** True: callers may choose HTTP/2. Default: false. */
+  readonly http2?: boolean;
 }
 
 /** TLS to a station. */

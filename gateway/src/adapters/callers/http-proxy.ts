@@ -7,7 +7,7 @@
  * body must arrive at a least rate (`upload-pace.ts`). After that the command's own deadline
  * applies. All listeners of a process share one bound on memory (`held-memory.ts`); each listener
  * has its own bound on connections. One address gets only a part of each. The listener does not
- * forward request trailers or speak HTTP/2. It is one file because a request
+ * forward request trailers. It is one file because a request
  * can end at any step on its way, and each end must give back what the steps before it took.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -217,6 +217,7 @@ class CommandProxy implements ProxyListener {
       requestMs: requestMs(group),
       tls,
       hasTunnels: true,
+      hasStreams: group.settings.tls?.http2 === true,
       onHandshakeFailed: ({ code }) => this.#log.debug({ group: group.name, code }, "a handshake of TLS failed"),
     });
     this.#server = this.#requests.server;
@@ -279,11 +280,13 @@ class CommandProxy implements ProxyListener {
 
   retire(): void {
     this.#retiring = true;
+    this.#requests.retire();
   }
 
   async drain(withinMs: number): Promise<void> {
     this.#retiring = true;
     this.#draining = true;
+    this.#requests.retire();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const cut = setTimeout(() => {
       const commands = this.#requests.cutAll();

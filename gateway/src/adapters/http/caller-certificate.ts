@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { oneLine } from "../tls/certificates.ts";
 import { folded } from "./http-headers.ts";
+import { carrierOf } from "./secured-sockets.ts";
 
 /** A longer subject is not told: a station could not tell a cut one from another. */
 const MAX_SUBJECT = 2_048;
@@ -30,7 +31,8 @@ export function withSubject(
 }
 
 /** The subject of the peer's certificate, if it was verified; computed once for a connection. */
-export function subjectOf(socket: Socket): string | undefined {
+export function subjectOf(given: Socket): string | undefined {
+  const socket = carrierOf(given);
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   if (KNOWN.has(socket)) return KNOWN.get(socket);
   const certificate = socket.getPeerX509Certificate();

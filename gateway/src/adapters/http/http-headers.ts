@@ -119,6 +119,16 @@ export function endToEnd(raw: RawHeaders, dropped?: ReadonlySet<string>): [name:
   return kept;
 }
 
+/** All fields except those of the connection: a head for a protocol that has no such fields. */
+export function ofMessage(raw: RawHeaders): [name: string, value: string][] {
+  const kept: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as string;
+    if (!CONNECTION_FIELDS.has(name.toLowerCase())) kept.push([name, raw[at + 1] as string]);
+  }
+  return kept;
+}
+
 function connectionOptions(raw: RawHeaders): Set<string> | undefined {
   const values = rawValues(raw, "connection");
   // "keep-alive" and "close" do not name a field that must be removed.
@@ -164,6 +174,8 @@ export interface Origin {
   readonly protocol: "http" | "https";
   /** True if the caller is a trusted proxy. */
   readonly isTrusted: boolean;
+  /** Version of HTTP that it was received in, for Via. Default 1.1. */
+  readonly version?: "1.1" | "2";
 }
 
 /**
@@ -172,7 +184,10 @@ export interface Origin {
  * sent one); X-Forwarded-Proto and -Host are set if the proxy has not set them. Such fields from
  * any other caller are replaced. Via gets an entry of its own.
  */
-export function withForwarded(headers: [string, string][], { caller, protocol, isTrusted }: Origin): HeaderList {
+export function withForwarded(
+  headers: [string, string][],
+  { caller, protocol, isTrusted, version = "1.1" }: Origin,
+): HeaderList {
   const before = isTrusted ? valuesOf(headers, "x-forwarded-for") : [];
   const kept = headers.filter(([name]) => {
     const lower = name.toLowerCase();
@@ -183,7 +198,7 @@ export function withForwarded(headers: [string, string][], { caller, protocol, i
   if (headerValue(kept, "x-forwarded-proto") === undefined) kept.push(["x-forwarded-proto", protocol]);
   const host = headerValue(kept, "host");
   if (host !== undefined && headerValue(kept, "x-forwarded-host") === undefined) kept.push(["x-forwarded-host", host]);
-  kept.push(["via", "1.1 gsf"]);
+  kept.push(["via", `${version} gsf`]);
   return kept;
 }
 

@@ -14,6 +14,7 @@ import { ALLOWED_DEADLINES, readDeadline } from "./deadline-header.ts";
 import { endToEnd, isHost, rawValues, targetOf, unsendable, withForwarded } from "./http-headers.ts";
 import { LOOP_HEADER, type LoopGuard } from "./loop-guard.ts";
 import { setRequestId } from "./request-id.ts";
+import { isStreamed, refuseStream } from "./stream-request.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 
 /** Expect is answered here. Trailer announces trailers, which are not passed on. */
@@ -77,7 +78,8 @@ export function requestHead(
   const caller = plainAddress(message.socket.remoteAddress);
   setRequestId(headers, requestId);
   headers.push([LOOP_HEADER, loop.name]);
-  const origin = { caller, protocol, isTrusted: proxies.has(caller) } as const;
+  const version = isStreamed(message) ? "2" : "1.1";
+  const origin = { caller, protocol, isTrusted: proxies.has(caller), version } as const;
   const told = subjectHeader === undefined ? headers : withSubject(headers, subjectHeader, message.socket);
   const upgrade = message.headers.upgrade === undefined ? undefined : tunnelAsked(message);
   const callerSubject = subjectOf(message.socket);
@@ -114,12 +116,13 @@ export function deadlineOf(message: IncomingMessage, { name, format }: DeadlineH
  * expectation.
  */
 export function refuseHead(message: IncomingMessage): void {
+  refuseStream(message);
   const raw = message.rawHeaders;
   const hosts = rawValues(raw, "host").length;
   if (hosts > 1 || (hosts === 0 && !isOld(message))) {
     throw refused(400, "BAD_HEADER", `Host: there are ${hosts} of it; exactly one is required`);
   }
-  if (message.httpVersion !== "1.1" && message.httpVersion !== "1.0") {
+  if (message.httpVersion !== "1.1" && message.httpVersion !== "1.0" && !isStreamed(message)) {
     throw refused(505, "NOT_SUPPORTED", `HTTP/${message.httpVersion} is not supported; allowed are 1.1 and 1.0`);
   }
   const host = rawValues(raw, "host")[0];

@@ -4,7 +4,8 @@
  * that it finds ambiguous (both Content-Length and Transfer-Encoding, bare line feeds, folded
  * fields) are refused, because a message that two servers read differently is the means of request
  * smuggling. The requests of a connection are served one after the other (`caller-connection.ts`).
- * A request that cannot be read is answered with a problem.
+ * A request that cannot be read is answered with a problem. Callers that choose HTTP/2 are served
+ * by `stream-sessions.ts`, and their requests take the same way from there.
  *
  * While Node serves a request, it reads on and would keep the heads of all requests behind it.
  * Here, a connection with a waiting request is not read until that request's turn has come. So at
@@ -18,12 +19,14 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, Se
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { type Problem, RefusedRequest, refusal } from "../../fleet/problem.ts";
 import type { ServerContexts } from "../tls/server-contexts.ts";
 import { CallerConnection } from "./caller-connection.ts";
 import { answerRaw, endGently, type ProblemRequest } from "./problem.ts";
 import { asksForTunnel, noteTunnel } from "./request-head.ts";
 import { resetConnection, trackSecured } from "./secured-sockets.ts";
+import { StreamSessions } from "./stream-sessions.ts";
 
 export interface RequestServerOptions {
   /** Serves one request when its turn has come. `waits`: its sender waits for `100 Continue`. */
@@ -59,6 +62,8 @@ export interface RequestServerOptions {
    * Called when a caller's handshake failed: with no certificate or a wrong one, or without TLS.
    */
   readonly onHandshakeFailed?: (error: NodeJS.ErrnoException) => void;
+  /** True: callers with TLS may choose HTTP/2 (ALPN). Default: false. */
+  readonly hasStreams?: boolean;
   /** Certificates of a server that speaks TLS. Default: it does not. */
   readonly tls?: ServerContexts | undefined;
 }
@@ -96,6 +101,8 @@ export class RequestServer {
   readonly #connections: WeakMap<Duplex, CallerConnection> = new WeakMap();
   /** TCP connections, each with the one of TLS above it once its handshake has ended. */
   readonly #open: Map<Socket, Socket> = new Map();
+  /** Connections over HTTP/2. */
+  readonly #streams: StreamSessions;
   /** Connections that have been told that their data is malformed, and are about to end. */
   readonly #refused: WeakSet<Duplex> = new WeakSet();
 
@@ -103,6 +110,12 @@ export class RequestServer {
     const { headersMs, requestMs, limits = CALLERS_LIMITS, tls } = options;
     this.#options = options;
     this.#limits = limits;
+    this.#streams = new StreamSessions({
+      serve: (message, response, waits) => this.#arrived(message, response, waits),
+      limits,
+      idleMs: KEEP_ALIVE_MS,
+      requestMs: () => this.server.requestTimeout,
+    });
     const asked = {
       maxHeaderSize: limits.bytes,
       headersTimeout: headersMs,
@@ -142,6 +155,11 @@ export class RequestServer {
   cutAll(): number {
     let due = 0;
     for (const socket of this.#open.values()) {
+      const streams = this.#streams.cut(socket);
+      if (streams !== undefined) {
+        due += streams;
+        continue;
+      }
       if (!this.connectionOf(socket).isDue) socket.destroy();
       else {
         due++;
@@ -149,6 +167,11 @@ export class RequestServer {
       }
     }
     return due;
+  }
+
+  /** Callers with HTTP/2 are told to take another connection; those of HTTP/1 with their answer. */
+  retire(): void {
+    this.#streams.retire();
   }
 
   connectionOf(socket: Duplex): CallerConnection {
@@ -170,7 +193,9 @@ export class RequestServer {
   }
 
   #withTls(options: ServerOptions, contexts: ServerContexts): Server {
-    const server = createTlsServer({ ...options, ...contexts.options(["http/1.1"]) });
+    const hasStreams = this.#options.hasStreams === true;
+    const server = createTlsServer({ ...options, ...contexts.options(hasStreams ? ["h2", "http/1.1"] : ["http/1.1"]) });
+    if (hasStreams) this.#divertStreams(server);
     contexts.serve(server);
     trackSecured(server, (secured, tcp) => {
       if (tcp !== undefined && this.#open.has(tcp)) this.#open.set(tcp, secured);
@@ -181,6 +206,15 @@ export class RequestServer {
       this.#options.onHandshakeFailed?.(error);
     });
     return server;
+  }
+
+  /** Connections whose caller has chosen HTTP/2 never reach the parser of HTTP/1. */
+  #divertStreams(server: Server): void {
+    const served = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
+    server.removeAllListeners("secureConnection").on("secureConnection", (socket: TLSSocket) => {
+      if (socket.alpnProtocol === "h2") return this.#streams.accept(socket);
+      for (const listener of served) listener.call(server, socket);
+    });
   }
 
   /**

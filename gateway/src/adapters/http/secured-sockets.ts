@@ -30,6 +30,18 @@ export function sayCaller(socket: Socket, caller: SaidCaller): void {
   });
 }
 
+const CARRIERS: WeakMap<object, Socket> = new WeakMap();
+
+/** `socket` stands for a stream on `carrier`. */
+export function noteCarrier(socket: object, carrier: Socket): void {
+  CARRIERS.set(socket, carrier);
+}
+
+/** The connection that carries `socket`, if that stands for a stream; otherwise `socket`. */
+export function carrierOf(socket: Socket): Socket {
+  return CARRIERS.get(socket) ?? socket;
+}
+
 /** The TCP socket below `socket`. */
 export function tcpSocketOf(socket: Socket): Socket {
   return BELOW.get(socket) ?? socket;
