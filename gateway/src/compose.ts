@@ -6,7 +6,7 @@
 import type { Clock, Random } from "ground-station-failover";
 import { ObserverHealth } from "ground-station-failover";
 import type { AsyncCommands, AsyncParts } from "./fleet/async/async-commands.ts";
-import { asyncCommandsOf } from "./fleet/async/commands-of-groups.ts";
+import { CommandsOfGroups } from "./fleet/async/commands-of-groups.ts";
 import type { DurableEpochs } from "./fleet/durable-epochs.ts";
 import { Group, type GroupStatus } from "./fleet/group.ts";
 import type { GroupEvent } from "./fleet/group-events.ts";
@@ -107,7 +107,7 @@ export function compose(parts: GatewayParts): Gateway {
   );
   const loaded = ledger?.follow(settings.groups.map(({ name }) => name)) ?? Promise.resolve();
   const { groups } = set;
-  const asyncCommands = new Map(asyncCommandsOf(parts, groups));
+  const asyncCommands = new CommandsOfGroups(parts, groups);
   // Of all stations, also of those that are probed: a session goes on if they are pushed again.
   const stationsOf = (group: GroupSettings): [string, number][] =>
     group.stations.map((station) => [`${group.name}/${station.name}`, group.heartbeat.intervalMs]);
@@ -117,16 +117,16 @@ export function compose(parts: GatewayParts): Gateway {
       return set.settings;
     },
     groups,
-    asyncCommands,
+    asyncCommands: asyncCommands.byGroup,
     loaded,
     prepare: (next) =>
-      set.prepare(next, (left) => {
-        sessions.use(next.groups.flatMap(stationsOf));
-        ledger?.follow(next.groups.map(({ name }) => name));
-        // What was accepted stays in the store, for the group when it comes back.
-        for (const { group } of left) void asyncCommands.get(group.name)?.drain(next.drainMs);
-        for (const { group } of left) asyncCommands.delete(group.name);
-      }),
+      asyncCommands.prepare(
+        set.prepare(next, (left) => {
+          sessions.use(next.groups.flatMap(stationsOf));
+          ledger?.follow(next.groups.map(({ name }) => name));
+          asyncCommands.follow(left, next.drainMs);
+        }),
+      ),
     receiveBeat(beat, from) {
       const group = groups.get(beat.group);
       if (group?.settings.heartbeat.kind !== "udp") return undefined;
@@ -139,7 +139,7 @@ export function compose(parts: GatewayParts): Gateway {
     status: () => Object.fromEntries([...groups].map(([name, group]) => [name, group.status])),
     onEvent: (listener) => set.onEvent(listener),
     async run(signal) {
-      await Promise.all([set, ledger, ...asyncCommands.values()].map((part) => part?.run(signal)));
+      await Promise.all([set, ledger, asyncCommands].map((part) => part?.run(signal)));
     },
   };
 }

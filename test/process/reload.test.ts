@@ -316,6 +316,51 @@ test("[G4] a command is out and a stream is open while their station's url chang
 });
 
 test(
+  "[G2] [G4] a group comes, leaves and comes back by reload → its asynchronous commands are taken, kept and executed",
+  LIMIT,
+  async () => {
+    await using rig = await Rig.open();
+    await using west = await new Service("west").open();
+    await using east = await new Service("east").open();
+    const place = createSocketServer().listen(0, "127.0.0.1");
+    await once(place, "listening");
+    const listen = `127.0.0.1:${(place.address() as AddressInfo).port}`;
+    place.close();
+    await once(place, "close");
+    const pacific = (...urls: [string, string]): Group => ({
+      ...{ name: "pacific", listen },
+      stations: [
+        { name: "west", url: urls[0] },
+        { name: "east", url: urls[1] },
+      ],
+    });
+    // Nobody listens there.
+    rig.write(fleet([rig.atlantic(), pacific("http://127.0.0.1:9", "http://127.0.0.1:10")]));
+    assert.equal((await rig.reload()).code, 0);
+    const headers = { prefer: "respond-async" };
+    const accepted = await fetch(`http://${listen}/burn`, { method: "POST", headers, body: "go" });
+    assert.equal(accepted.status, 202);
+    const location = accepted.headers.get("location") as string;
+    rig.write(fleet([rig.atlantic()]));
+    assert.equal((await rig.reload()).code, 0);
+    rig.write(fleet([rig.atlantic(), pacific(west.url, east.url)]));
+    // As long as its commands of before are not over it may not come back.
+    for (let again = await rig.reload(); again.code !== 0; again = await rig.reload()) {
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, /pacific has left a moment ago|in use/);
+      await sleep(200);
+    }
+    const state = async (): Promise<string> => {
+      const answer = await fetch(`http://${listen}${location}`);
+      return ((await answer.json()) as { state: string }).state;
+    };
+    for (let look = 0; look < 300 && (await state()) !== "done"; look++) await sleep(50);
+    assert.equal(await state(), "done");
+    assert.equal(await (await fetch(`http://${listen}${location}/result`)).text(), "west");
+  },
+);
+
+test(
   "[G4] SIGHUP 100 times in 10 s under load, with changing files → nothing fails, nothing is left",
   LIMIT,
   async () => {

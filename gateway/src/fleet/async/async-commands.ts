@@ -99,6 +99,8 @@ export class AsyncCommands {
   readonly #rounds: Map<QueuedCommand, { readonly abort: AbortController; readonly over: Promise<void> }> = new Map();
   readonly #waiters: Map<QueuedCommand, Set<() => void>> = new Map();
   #isRunning = false;
+  /** It runs once: `run` of a second caller does nothing. */
+  #hasBegun = false;
   #timer: Disposable | undefined;
 
   constructor(options: AsyncCommandsOptions) {
@@ -260,6 +262,8 @@ export class AsyncCommands {
 
   /** Sends commands until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
     await this.#loaded;
     if (signal.aborted) return;
     this.#isRunning = true;
