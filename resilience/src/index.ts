@@ -51,6 +51,7 @@ export type { Assessment, Evidence, FailbackOptions, PlannedCause, PromotionCaus
 export { RequestCutError } from "./core/failover/learned/patience.ts";
 export type { CallOutcome } from "./core/failover/overload/goodput.ts";
 export type { Maintenance } from "./core/failover/station.ts";
+export type { AdaptiveLimitOptions } from "./core/guard/adaptive-limit.ts";
 export type { BackoffOptions } from "./core/guard/backoff.ts";
 export type {
   BreakerOptions,
@@ -98,6 +99,8 @@ export type {
   StationStatus,
 } from "./runtime/failover/options.ts";
 export type { OutcomeQuery } from "./runtime/failover/outcome-query.ts";
+export type { AdaptiveBulkheadOptions } from "./runtime/guard/adaptive-bulkhead.ts";
+export { AdaptiveBulkhead } from "./runtime/guard/adaptive-bulkhead.ts";
 export type { AttemptContext } from "./runtime/guard/attempt.ts";
 export type { CircuitBreakerOptions, ForceOptions } from "./runtime/guard/breaker.ts";
 export { CircuitBreaker } from "./runtime/guard/breaker.ts";

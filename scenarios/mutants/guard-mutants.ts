@@ -111,7 +111,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: BREAKER,
     edits: [
       { find: "if (failures / calls >= this.#failureRateThreshold) {", replace: "if (failures >= 50) {" },
-      { find: "if (calls < this.#minimumVolume) return;", replace: "" },
+      { find: "if (calls < this.#minimumVolume) return this.#judgeQuiet(nowMs);", replace: "" },
     ],
     invariants: ["breaker-trips-when-due"],
   },
@@ -131,7 +131,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     name: "no-minimum-volume",
     bug: "5 of 5 trips",
     file: BREAKER,
-    edits: [{ find: "if (calls < this.#minimumVolume) return;", replace: "" }],
+    edits: [{ find: "if (calls < this.#minimumVolume) return this.#judgeQuiet(nowMs);", replace: "" }],
     invariants: ["breaker-trips-on-evidence"],
   },
   {
@@ -237,7 +237,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/guard/breaker.ts",
     edits: [
       {
-        find: "this.#openUntilMs = atMs + this.#openDurationMs;",
+        find: "this.#openUntilMs = Math.max(atMs + this.#openForMs(), this.#hintUntilMs);",
         replace: "this.#openUntilMs = atMs;",
       },
     ],
@@ -249,7 +249,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     file: "resilience/src/core/guard/breaker.ts",
     edits: [
       {
-        find: 'if (this.#state !== "closed") this.#returnProbe(permit, nowMs);',
+        find: 'if (this.#state === "half-open" || this.#state === "open") this.#returnProbe(permit, nowMs);',
         replace: 'if (this.#state === "closed") this.#returnProbe(permit, nowMs);',
       },
     ],

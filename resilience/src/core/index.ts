@@ -40,6 +40,8 @@ export type {
   TimingTerm,
   TimingTermName,
 } from "./failover/timing-terms.ts";
+export type { LimitSample } from "./guard/adaptive-limit.ts";
+export { AdaptiveLimitMachine } from "./guard/adaptive-limit.ts";
 export { Backoff } from "./guard/backoff.ts";
 export { BreakerMachine } from "./guard/breaker.ts";
 export { HedgeDelay } from "./guard/hedge-delay.ts";

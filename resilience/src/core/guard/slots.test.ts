@@ -127,3 +127,15 @@ test("[K1] [K2] over random histories it does what a sorted list would do", () =
   });
   fc.assert(property, { seed: SEED, numRuns: 300 });
 });
+
+test("[K6] the limit was raised → those that wait get the new slots, the highest priority first, and no more", () => {
+  const slots = new Slots(1, 10);
+  slots.tryTake();
+  const [low, high, last] = [new Numbered(1, 0), new Numbered(2, 5), new Numbered(3, 0)];
+  for (const waiter of [low, high, last]) slots.enqueue(waiter);
+  assert.equal(slots.takeForWaiter(), undefined);
+  slots.maxConcurrent = 3;
+  assert.deepEqual([slots.takeForWaiter() === high, slots.takeForWaiter() === low], [true, true]);
+  assert.equal(slots.takeForWaiter(), undefined);
+  assert.deepEqual([slots.running, slots.waiting], [3, 1]);
+});

@@ -163,6 +163,16 @@ export class Slots {
     return true;
   }
 
+  /**
+   * The first waiter, if there is a slot for it, which it owns from now on: after the limit was
+   * raised. Undefined if nobody waits, or no slot is free.
+   */
+  takeForWaiter(): Waiter | undefined {
+    if (this.#waiting === 0 || this.#running >= this.maxConcurrent) return undefined;
+    this.#running++;
+    return this.#takeFirst();
+  }
+
   /** Gives a slot back if no call waits for it. Returns false, and does nothing, if one waits. */
   release(): boolean {
     invariant(this.#running > 0, "a slot that is given back was taken");
@@ -175,7 +185,10 @@ export class Slots {
    * Gives a slot back. Returns the waiter that owns it from now on; undefined if the slot is free.
    */
   giveBack(): Waiter | undefined {
-    if (this.release()) return undefined;
+    return this.release() ? undefined : this.#takeFirst();
+  }
+
+  #takeFirst(): Waiter | undefined {
     const waiter = this.#levels.find((level) => level.first !== undefined)?.first;
     if (waiter !== undefined) this.remove(waiter);
     return waiter;

@@ -159,6 +159,23 @@ export class Bulkhead {
     } while (--this.#returning > 0);
   }
 
+  /** @internal From now on so many may run; those that wait get the slots that are new. */
+  resize(maxConcurrent: number): void {
+    this.slots.maxConcurrent = maxConcurrent;
+    for (let next = this.slots.takeForWaiter(); next !== undefined; next = this.slots.takeForWaiter()) handOver(next);
+  }
+
+  /** @internal Does it want to be told how attempts end? */
+  get learns(): boolean {
+    return false;
+  }
+
+  /** @internal An attempt in one of its slots took so long. */
+  noteEnd(_tookMs: number): void {}
+
+  /** @internal An attempt timed out, or the service refused it as too much. */
+  noteOverload(): void {}
+
   /**
    * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} if the queue is full,
    * {@link BulkheadTimeoutError} if no slot became free in time, {@link CallAbortedError} on an

@@ -246,7 +246,10 @@ export class Call<T> implements AttemptOwner {
     this.#current = undefined;
     const nowMs = this.clock.nowMs();
     if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
-    if (judged.retryAfterMs !== undefined) this.#parts.breaker?.noteRetryAfter(judged.retryAfterMs, nowMs);
+    if (judged.retryAfterMs !== undefined) {
+      this.#parts.breaker?.noteRetryAfter(judged.retryAfterMs, nowMs);
+      this.#parts.bulkhead?.noteOverload();
+    }
     book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt, nowMs));
     this.#parts.bulkhead?.leave();
     if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);
@@ -267,6 +270,7 @@ export class Call<T> implements AttemptOwner {
     const timedOut = error instanceof AttemptTimeoutError;
     // If this process was paused, nothing counts as a failure.
     const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
+    if (timedOut && slow) this.#parts.bulkhead?.noteOverload();
     book(this.#parts, attempt, slow ? "failure" : "ignored", nowMs, slow);
     attempt.giveUp(error);
     if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });

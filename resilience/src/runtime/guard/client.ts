@@ -245,6 +245,10 @@ export class ResilientClient<T = unknown> {
       bulkhead,
       budget,
     });
+    if (bulkhead?.learns === true)
+      this.onAttempt(({ outcome, startedMs, endedMs }) => {
+        if (outcome === "success" || outcome === "failure") bulkhead.noteEnd(endedMs - startedMs);
+      });
     clientsMade++;
     const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;
     this.parts = {
