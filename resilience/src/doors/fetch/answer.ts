@@ -3,7 +3,7 @@
  * `Response` yet: one `Response` is made at the end, for the caller, and a classifier reads the
  * parsed body without using it up.
  */
-import { ConfigurationError } from "../../core/errors.ts";
+import { BodyCollector, parsedBody } from "../answer-body.ts";
 
 /** The bytes of a body, or the stream of one that is handed on. */
 export type Body = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
@@ -30,22 +30,9 @@ export class FetchAnswer {
    * other bodies, and into none that is handed on.
    */
   get body(): unknown {
-    this.#parsed ??= { value: this.#parse() };
-    return this.#parsed.value;
-  }
-
-  #parse(): unknown {
     if (!(this.#body instanceof Uint8Array)) return undefined;
-    const type = this.headers.get("content-type") ?? "";
-    const isJson = /^[^;]*[/+]json\b/i.test(type);
-    if (!isJson && !type.startsWith("text/")) return undefined;
-    const text = new TextDecoder().decode(this.#body);
-    if (!isJson) return text;
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
+    this.#parsed ??= { value: parsedBody(this.#body, this.headers.get("content-type") ?? "") };
+    return this.#parsed.value;
   }
 
   /** The answer for the caller, with the facts of the one that was received. */
@@ -80,33 +67,15 @@ export async function wholeBody(
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   if (response.body === null) return null;
   const reader = response.body.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return joined(chunks, length);
-    length += value.byteLength;
-    if (length > maxBytes) {
-      reader.cancel().catch(() => undefined);
-      throw tooLarge(name, maxBytes);
+  const collector = new BodyCollector(name, maxBytes);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return collector.joined();
+      collector.add(value);
     }
-    chunks.push(value);
+  } catch (error) {
+    reader.cancel().catch(() => undefined);
+    throw error;
   }
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
-}
-
-function tooLarge(name: string, maxBytes: number): ConfigurationError {
-  return new ConfigurationError(
-    "body-too-large",
-    `${name}: the answer's body has more than ${maxBytes} bytes; raise maxBodyBytes, or set stream: true for downloads.`,
-  );
 }

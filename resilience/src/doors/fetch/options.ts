@@ -2,11 +2,9 @@
  * The options of a guarded `fetch`, of one request, and their checks.
  */
 import type { Deadline } from "../../core/deadline.ts";
-import { ConfigurationError } from "../../core/errors.ts";
 import { COUNT, checkBoolean, checked, checkFunction, checkNames, type Names } from "../../core/options.ts";
-import { type HttpAnswerWithBody, httpStatus } from "../../core/outcomes/outcome.ts";
-import { type ClientOptions, ResilientClient } from "../../runtime/guard/client.ts";
-import { settingsOf } from "../../runtime/guard/guarded-call.ts";
+import type { HttpAnswerWithBody } from "../../core/outcomes/outcome.ts";
+import type { ClientOptions, ResilientClient } from "../../runtime/guard/client.ts";
 
 /**
  * What a guarded `fetch` calls through: a client with a classifier, which other code may share, or
@@ -94,16 +92,6 @@ const CALL_NAMES: Names<FetchCallOptions> = {
   priority: true,
   stream: true,
 };
-
-/** The client of a guarded `fetch`. Throws `ConfigurationError` if it would count no failure. */
-export function clientOf(policies: FetchPolicies): ResilientClient<HttpAnswerWithBody> {
-  if (!(policies instanceof ResilientClient)) return new ResilientClient({ classify: httpStatus, ...policies });
-  if (settingsOf(policies).judgesResults) return policies;
-  throw new ConfigurationError(
-    "no-classifier",
-    `resilientFetch: the client ${policies.name} has no classify, so an answer of 500 would be a success; create it with classify: httpStatus.`,
-  );
-}
 
 /** Throws `ConfigurationError` if an option is unknown or out of range. */
 export function checkedOptions(name: string, options: FetchOptions): CheckedFetchOptions {

@@ -5,11 +5,8 @@
 import { TIME_LEFT_HEADER, toTimeLeftHeader } from "../../core/deadline.ts";
 import type { AttemptContext } from "../../runtime/guard/attempt.ts";
 import type { CallOptions } from "../../runtime/guard/call-options.ts";
+import { isIdempotent, isOneShotBody, KEY_HEADER } from "../repeatable.ts";
 import { checkCall, type ResilientFetch, type ResilientRequestInit } from "./options.ts";
-
-/** Methods whose request may be executed twice without harm (RFC 9110, 9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
-const KEY_HEADER = "idempotency-key";
 
 /** A request, ready to be sent by attempts. */
 export interface PreparedRequest {
@@ -38,7 +35,7 @@ export function prepare(
   const { stream, ...rest } = call;
   const idempotencyKey = rest.idempotencyKey ?? headers.get(KEY_HEADER) ?? undefined;
   if (typeof idempotencyKey === "string" && idempotencyKey !== "") headers.set(KEY_HEADER, idempotencyKey);
-  const method = (init.method ?? asked?.method ?? "GET").toUpperCase();
+  const method = init.method ?? asked?.method ?? "GET";
   return {
     input,
     init,
@@ -46,12 +43,12 @@ export function prepare(
     options: {
       ...rest,
       idempotencyKey,
-      idempotent: rest.idempotent ?? IDEMPOTENT.has(method),
+      idempotent: rest.idempotent ?? isIdempotent(method),
       // Null means: not that of the `Request` either.
       signal: (signal === undefined ? asked?.signal : signal) ?? undefined,
     },
     stream,
-    isOneShot: isStream(init.body) || ((init.body ?? undefined) === undefined && (asked?.body ?? null) !== null),
+    isOneShot: isOneShotBody(init.body) || ((init.body ?? undefined) === undefined && (asked?.body ?? null) !== null),
   };
 }
 
@@ -61,8 +58,4 @@ export function headersOf(request: PreparedRequest, attempt: AttemptContext, sen
   const leftMs = sendTimeLeft ? attempt.timeLeftMs() : Number.POSITIVE_INFINITY;
   if (leftMs < Number.POSITIVE_INFINITY) headers.set(TIME_LEFT_HEADER, toTimeLeftHeader(leftMs));
   return headers;
-}
-
-function isStream(body: unknown): boolean {
-  return typeof body === "object" && body !== null && ("getReader" in body || Symbol.asyncIterator in body);
 }

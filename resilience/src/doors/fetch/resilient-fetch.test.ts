@@ -239,6 +239,27 @@ for (const [how, code, policies] of [
   });
 }
 
+test("stream: nothing comes until the deadline of the call → the body fails", async () => {
+  await using server = await serve((_, reply) => hang(reply));
+  const init = { call: { stream: true, deadline: deadlineAfter(200) } };
+  const text = resilientFetch(POLICIES)(server.url, init).then((response) => response.text());
+  await assert.rejects(text, (error) => codeOf(error) === "DEADLINE_EXCEEDED");
+});
+
+test("stream: an answer that the classifier refuses → its request is ended before the next one", async () => {
+  let first: Promise<unknown> | undefined;
+  await using server = await serve((_, reply, number) => {
+    if (number > 1) return void reply.end("good");
+    first = once(reply, "close");
+    hang(reply);
+  });
+  const judge = (headers: unknown) => ((headers as Headers).get("content-length") === "100" ? "failure" : "success");
+  const classify = { result: ({ headers }: { headers?: unknown }) => judge(headers) } as const;
+  const response = await resilientFetch({ ...POLICIES, classify }, { stream: true })(server.url);
+  assert.equal(await response.text(), "good");
+  await first;
+});
+
 test("stream: the caller's abort, and a reader that cancels, end the request", async () => {
   const closed: Promise<unknown>[] = [];
   await using server = await serve((_, reply) => {

@@ -2,19 +2,20 @@
  * A `fetch` that is guarded by a client. The platform's `fetch` resolves with the head of an
  * answer; nothing bounds the body, which may hang or be cut. Here the body is read inside the
  * attempt, so timeout, deadline, breaker and retries see all of it, and the caller gets a
- * `Response` whose body is complete. Downloads that are too long to be held are handed on instead (`stream`).
+ * `Response` whose body is complete. Downloads that are too long to be held are handed on instead
+ * (`stream`).
  */
 import { CallAbortedError } from "../../core/errors.ts";
 import type { HttpAnswerWithBody } from "../../core/outcomes/outcome.ts";
 import type { AttemptContext } from "../../runtime/guard/attempt.ts";
 import type { ResilientClient } from "../../runtime/guard/client.ts";
 import { callOnce, settingsOf } from "../../runtime/guard/guarded-call.ts";
+import { judgingClient } from "../judging-client.ts";
 import { FetchAnswer, wholeBody } from "./answer.ts";
 import { boundedBody } from "./bounded-body.ts";
 import {
   type CheckedFetchOptions,
   checkedOptions,
-  clientOf,
   type FetchOptions,
   type FetchPolicies,
   type ResilientFetch,
@@ -39,7 +40,7 @@ import { headersOf, type PreparedRequest, prepare } from "./request.ts";
  * ```
  */
 export function resilientFetch(policies: FetchPolicies, options: FetchOptions = {}): ResilientFetch {
-  const client = clientOf(policies);
+  const client = judgingClient("resilientFetch", policies);
   const guarded = new GuardedFetch(client, checkedOptions(client.name, options));
   return (input, init) => guarded.fetch(input, init);
 }
