@@ -15,7 +15,10 @@ import {
   ResilientClient,
   withDeadline,
 } from "../../index.ts";
+import { BodyCollector } from "../answer-body.ts";
 import { resilientInterceptor, type UndiciPolicies } from "./index.ts";
+import { ReceivedAnswer } from "./received.ts";
+import { Replay } from "./replay.ts";
 
 type Handler = (request: IncomingMessage, reply: ServerResponse, number: number) => void;
 
@@ -159,6 +162,25 @@ for (const { major, Agent, request, fetch, stream } of [
     assert.deepEqual([head.statusCode, await head.body.text()], [200, ""]);
   });
 }
+
+test("a handler that pauses gets no more of the answer until it resumes", () => {
+  const heard: string[] = [];
+  const replay = new Replay({
+    onResponseStart: () => heard.push("head"),
+    onResponseData: (controller, chunk) => {
+      heard.push(String(chunk));
+      controller.pause();
+    },
+    onResponseEnd: () => heard.push("end"),
+  });
+  const collector = new BodyCollector("north", 1_000);
+  for (const text of ["a", "b"]) collector.add(Buffer.from(text));
+  const head = { status: 200, headers: {}, message: undefined, rawHeaders: undefined };
+  replay.deliver(new ReceivedAnswer(head, collector, {}, undefined));
+  assert.deepEqual(heard, ["head", "a"]);
+  replay.resume();
+  assert.deepEqual(heard, ["head", "a", "b", "end"]);
+});
 
 test("undici refuses the request itself → its error is delivered at once, and is no failure of the service", async () => {
   const client = new ResilientClient({ ...POLICIES, classify: httpStatus });
