@@ -29,7 +29,7 @@ try {
   writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
   // The strictest compiler, which looks into the packages' declarations and knows nothing of Node.
-  const doors = ["", "/core", "/calibration", "/chaos", "/fetch", "/undici"].map(
+  const doors = ["", "/core", "/calibration", "/chaos", "/fetch", "/undici", "/express"].map(
     (door) => `export {} from "ground-station-failover${door}";\n`,
   );
   writeFileSync(join(home, "doors.mts"), doors.join(""));

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
 const SAYS: Record<string, RegExp> = {
+  "express-deadline.ts": /^504 no answer in time$/m,
   "guarded-fetch.ts": /^azimuth 141\.2 after 2 requests$/m,
   "guarded-undici.ts": /^azimuth 141\.2 after 2 requests$/m,
   "hour-of-heartbeats.ts": /^node,arrival,sequence\nprimary,\d+\.\d{3},0\n(?:primary,\d+\.\d{3},\d+\n){70000,72000}$/,
