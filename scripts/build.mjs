@@ -10,6 +10,7 @@ const projects = [
   "resilience/src/calibration",
   "resilience/src/chaos",
   "resilience/src/sim",
+  "resilience/src/doors",
   "gateway/src",
 ];
 execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc").pathname, "-b", ...projects], {

@@ -29,13 +29,13 @@ try {
   writeFileSync(join(home, "package.json"), '{ "name": "stranger", "private": true, "type": "module" }\n');
   run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], home);
   // The strictest compiler, which looks into the packages' declarations and knows nothing of Node.
-  const doors = ["", "/core", "/calibration", "/chaos"].map(
+  const doors = ["", "/core", "/calibration", "/chaos", "/fetch", "/undici", "/express"].map(
     (door) => `export {} from "ground-station-failover${door}";\n`,
   );
   writeFileSync(join(home, "doors.mts"), doors.join(""));
   const strict = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--types", ""];
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...strict, "doors.mts"], home);
-  for (const example of ["guarded-fetch.ts", "primary-and-backup.ts", "simulate-your-own.ts"]) {
+  for (const example of ["guarded-fetch.ts", "primary-and-backup.ts", "resilient-fetch.ts", "simulate-your-own.ts"]) {
     // What a stranger has is JavaScript or a build step; Node strips the types of a file outside
     // node_modules.
     copyFileSync(join(root, "examples", example), join(home, example));

@@ -24,6 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "resilience/runtime": ["resilience/core"],
   "resilience/chaos": ["resilience/core", "resilience/runtime"],
   "resilience/sim": ["resilience/core", "resilience/runtime"],
+  "resilience/doors": ["resilience/core", "resilience/runtime"],
   resilience: ["resilience/core", "resilience/runtime"],
   "gateway/fleet": [],
   "gateway/adapters": ["gateway/fleet", "gateway/compose"],

@@ -11,10 +11,13 @@ import { promisify } from "node:util";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
 const SAYS: Record<string, RegExp> = {
+  "express-deadline.ts": /^504 no answer in time$/m,
   "guarded-fetch.ts": /^azimuth 141\.2 after 2 requests$/m,
+  "guarded-undici.ts": /^azimuth 141\.2 after 2 requests$/m,
   "hour-of-heartbeats.ts": /^node,arrival,sequence\nprimary,\d+\.\d{3},0\n(?:primary,\d+\.\d{3},\d+\n){70000,72000}$/,
   "primary-and-backup.ts":
     /ms: south promoted, epoch 2\nserved by north north north south south south south south south south$/m,
+  "resilient-fetch.ts": /^azimuth 141\.2 after 2 requests$/m,
   "simulate-your-own.ts": /^seed \d+: booked-once: payment \d+ was booked twice\n\d+ → 1 fault in \d+ runs$/m,
 };
 
