@@ -54,7 +54,7 @@ export interface FetchCallOptions {
    * Default: the header of that name, if the request has one.
    */
   readonly idempotencyKey?: string | undefined;
-  /** Priority in the bulkhead's queue, higher goes first. Default 0. */
+  /** Priority in the bulkhead's queue, higher goes first; any number but NaN. Default 0. */
   readonly priority?: number | undefined;
   /**
    * True: the attempt ends with the head, and the body of an answer below 400 is handed on while it

@@ -52,11 +52,14 @@ test("its turn would come after its deadline → refused at once; one that has p
   await clock.advanceBy(1_000.5);
   await call();
   await assert.rejects(call({ deadline: deadlineAfter(99, clock) }), RateLimitedError);
-  await assert.rejects(
-    withDeadline(deadlineAfter(99, clock), () => call()),
-    RateLimitedError,
-  );
   await assert.rejects(call({ deadline: deadlineAt(clock.nowMs() - 1) }), DeadlineExceededError);
+});
+
+test("its turn would come after the ambient deadline → refused at once", async () => {
+  const limiter = new RateLimiter({ perSecond: 0.01, burst: 1, maxWaitMs: Number.POSITIVE_INFINITY });
+  await limiter.execute(() => "first");
+  const late = withDeadline(deadlineAfter(10_000), () => limiter.execute(() => "second"));
+  await assert.rejects(late, RateLimitedError);
 });
 
 test("tryTake does not overtake those that wait", async () => {
