@@ -139,3 +139,25 @@ test("[K6] the limit was raised → those that wait get the new slots, the highe
   assert.equal(slots.takeForWaiter(), undefined);
   assert.deepEqual([slots.running, slots.waiting], [3, 1]);
 });
+
+test("[K6] a full queue → the newest of the lowest priority goes for a higher one, and for no equal one", () => {
+  class Shed extends Numbered {
+    isShed = false;
+    override displaced(): void {
+      this.isShed = true;
+    }
+  }
+  const slots = new Slots(1, 3);
+  slots.tryTake();
+  const [old, young, command] = [new Shed(1, -10), new Shed(2, -10), new Shed(3, 0)];
+  for (const waiter of [old, young, command]) assert.ok(slots.enqueue(waiter));
+  assert.equal(slots.enqueue(new Shed(4, -10)), false);
+  const emergency = new Shed(5, 10);
+  assert.ok(slots.enqueue(emergency));
+  assert.deepEqual([young.isShed, old.isShed, slots.waiting], [true, false, 3]);
+  assert.ok(slots.enqueue(new Shed(6, 0)));
+  assert.ok(old.isShed);
+  assert.equal(slots.enqueue(new Shed(7, 0)), false, "equals stay");
+  assert.equal(slots.giveBack(), emergency);
+  assert.equal(slots.giveBack(), command);
+});

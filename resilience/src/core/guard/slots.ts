@@ -3,7 +3,9 @@
  * is next. A slot that is given back goes to the first waiter in the same step. So a new call can
  * never take the slot of a call that was accepted before, and the number of running calls never
  * exceeds the limit. Waiters leave in FIFO order within a priority, higher priorities first. The
- * queue is bounded. Any waiter can leave early in O(1).
+ * queue is bounded: if it is full, a waiter takes the place of the last one with the lowest
+ * priority below its own, so that the least important is shed first. Any waiter can leave early in
+ * O(1).
  */
 
 import { invariant } from "../invariant.ts";
@@ -45,6 +47,12 @@ export abstract class Waiter {
    * given back.
    */
   abstract granted(): void;
+
+  /**
+   * A waiter with a higher priority has taken this one's place in a full queue. Does nothing by
+   * default.
+   */
+  displaced(): void {}
 }
 
 /** Slots taken and slots available; a copy, for status pages. */
@@ -131,10 +139,32 @@ export class Slots {
     return true;
   }
 
-  /** Queues `waiter`; false if the queue is full. */
+  /**
+   * Queues `waiter`; false if the queue is full and no waiter has a lower priority. One that has is
+   * told that it is {@link Waiter.displaced}.
+   */
   enqueue(waiter: Waiter): boolean {
     invariant(waiter.level === undefined, "a waiter stands in one queue, once");
-    if (this.#waiting >= this.maxQueue) return false;
+    const isFull = this.#waiting >= this.maxQueue;
+    const displaced = isFull ? this.#lastBelow(waiter.priority) : undefined;
+    if (isFull && displaced === undefined) return false;
+    if (displaced !== undefined) this.remove(displaced);
+    this.#append(waiter);
+    displaced?.displaced();
+    return true;
+  }
+
+  /** The newest waiter of the lowest priority, if that is below `priority`. */
+  #lastBelow(priority: number): Waiter | undefined {
+    for (let place = this.#levels.length - 1; place >= 0; place--) {
+      const level = this.#levels[place] as Level;
+      if (level.priority >= priority) return undefined;
+      if (level.last !== undefined) return level.last;
+    }
+    return undefined;
+  }
+
+  #append(waiter: Waiter): void {
     const level = this.#levelOf(waiter.priority);
     waiter.level = level;
     waiter.previous = level.last;
@@ -142,7 +172,6 @@ export class Slots {
     else level.last.next = waiter;
     level.last = waiter;
     this.#waiting++;
-    return true;
   }
 
   /** Removes `waiter` from the queue; false if it is not in the queue. */

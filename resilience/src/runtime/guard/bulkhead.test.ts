@@ -14,7 +14,8 @@ import {
 } from "../../core/errors.ts";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import { withDeadline } from "../time/ambient-deadline.ts";
-import { Bulkhead, type BulkheadOptions } from "./bulkhead.ts";
+import { Bulkhead, type BulkheadOptions, PRIORITIES } from "./bulkhead.ts";
+import { ResilientClient } from "./client.ts";
 
 function make(options: Partial<BulkheadOptions> = {}): { clock: VirtualClock; bulkhead: Bulkhead } {
   const clock = new VirtualClock();
@@ -198,4 +199,37 @@ test("options out of range are refused; waiting without time to wait means no qu
   assert.throws(() => make({ maxQueue: 1.5 }), ConfigurationError);
   assert.equal(make({ maxQueue: 5 }).bulkhead.status.maxQueue, 0);
   assert.equal(make({ maxConcurrent: 4, acquireTimeoutMs: 1 }).bulkhead.status.maxQueue, 4);
+});
+
+test("[K6] telemetry is shed first, an emergency last: the shed one is refused at once, and leaves nothing", async () => {
+  const clock = new VirtualClock();
+  const bulkhead = new Bulkhead({ name: "north", maxConcurrent: 1, maxQueue: 1, acquireTimeoutMs: 1_000, clock });
+  const work = (ms: number) => () => clock.sleepUntil(clock.nowMs() + ms);
+  const running = bulkhead.execute(work(100));
+  const telemetry = bulkhead.execute(work(1), { priority: PRIORITIES.telemetry });
+  const command = bulkhead.execute(work(1), { priority: PRIORITIES.command });
+  await assert.rejects(telemetry, {
+    code: "BULKHEAD_FULL",
+    message: /north is full, and a call with a higher priority/,
+  });
+  const emergency = bulkhead.execute(work(1), { priority: PRIORITIES.emergency });
+  await assert.rejects(command, BulkheadFullError);
+  await assert.rejects(bulkhead.execute(work(1), { priority: PRIORITIES.telemetry }), /1 of at most 1 waiting/);
+  await clock.advanceBy(101);
+  await Promise.all([running, emergency]);
+  assert.deepEqual([bulkhead.running, bulkhead.waiting, clock.pending], [0, 0, 0]);
+});
+
+test("[K6] a client's call that is shed while it waits → refused, not counted, and its retry budget untouched", async () => {
+  const clock = new VirtualClock();
+  const bulkhead = { maxConcurrent: 1, maxQueue: 1, acquireTimeoutMs: 1_000 };
+  const client = new ResilientClient({ name: "north", clock, bulkhead });
+  const work = (): Promise<void> => clock.sleepUntil(clock.nowMs() + 100);
+  const running = client.call(work);
+  const telemetry = client.call(work, { priority: PRIORITIES.telemetry, idempotent: true });
+  const command = client.call(work);
+  await assert.rejects(telemetry, BulkheadFullError);
+  await clock.advanceBy(200);
+  await Promise.all([running, command]);
+  assert.deepEqual([client.breaker?.status.calls, client.budget?.status.sent, clock.pending], [2, 0, 0]);
 });

@@ -57,6 +57,16 @@ export interface BulkheadOptions {
   readonly clock?: Clock | undefined;
 }
 
+/**
+ * Three classes of calls, for `priority`: under load, telemetry is shed first and emergencies last.
+ * A call without a priority is a command.
+ */
+export const PRIORITIES: { readonly emergency: 10; readonly command: 0; readonly telemetry: -10 } = {
+  emergency: 10,
+  command: 0,
+  telemetry: -10,
+};
+
 /** Options of one call through a bulkhead. */
 export interface BulkheadCallOptions {
   /**
@@ -64,7 +74,10 @@ export interface BulkheadCallOptions {
    * observe this signal. Default: none, and the call cannot be aborted.
    */
   readonly signal?: AbortSignal | undefined;
-  /** Higher goes first; any number but NaN. Default 0: all callers are equal. */
+  /**
+   * Higher goes first, and takes the place of a lower one in a full queue; any number but NaN.
+   * Default 0: all callers are equal. {@link PRIORITIES} has three classes.
+   */
   readonly priority?: number | undefined;
   /**
    * The call is neither started nor waited for after this instant. Default: the ambient deadline,
@@ -245,7 +258,7 @@ export class Bulkhead {
   /**
    * @internal A place in the queue for `owner`; undefined if the queue is full.
    */
-  enqueue(owner: { granted(): void }, priority: number): Waiter | undefined {
+  enqueue(owner: SlotOwner, priority: number): Waiter | undefined {
     const waiter = new WaiterFor(owner, priority);
     return this.slots.enqueue(waiter) ? waiter : undefined;
   }
@@ -256,6 +269,11 @@ export class Bulkhead {
     return new BulkheadFullError(
       `${this.name} is full: ${maxConcurrent} running, ${this.slots.waiting} of at most ${maxQueue} waiting`,
     );
+  }
+
+  /** @internal The refusal of a waiter that something more important has displaced. */
+  displacedError(): BulkheadFullError {
+    return new BulkheadFullError(`${this.name} is full, and a call with a higher priority took this one's place`);
   }
 
   /**
@@ -271,16 +289,26 @@ export class Bulkhead {
   }
 }
 
-class WaiterFor extends Waiter {
-  readonly #owner: { granted(): void };
+/** What waits for a slot: it gets one, or its place is taken by something more important. */
+interface SlotOwner {
+  granted(): void;
+  displaced(): void;
+}
 
-  constructor(owner: { granted(): void }, priority: number) {
+class WaiterFor extends Waiter {
+  readonly #owner: SlotOwner;
+
+  constructor(owner: SlotOwner, priority: number) {
     super(priority);
     this.#owner = owner;
   }
 
   override granted(): void {
     this.#owner.granted();
+  }
+
+  override displaced(): void {
+    this.#owner.displaced();
   }
 }
 
@@ -326,6 +354,11 @@ class QueuedCaller extends Waiter {
   override granted(): void {
     this.#stopWaiting();
     this.#resolve();
+  }
+
+  override displaced(): void {
+    this.#stopWaiting();
+    this.#reject(this.#bulkhead.displacedError());
   }
 
   #giveUp(isFair: boolean): void {

@@ -46,8 +46,9 @@ export interface CallOptions {
    */
   readonly source?: string | undefined;
   /**
-   * Priority in the bulkhead's queue, higher goes first; any number but NaN. Default 0: all calls
-   * are equal. A failover's own queue is ordered by deadline.
+   * Priority in the bulkhead's queue: higher goes first, and takes the place of a lower one in a
+   * full queue; any number but NaN. Default 0: all calls are equal. A failover's own queue is
+   * ordered by deadline.
    */
   readonly priority?: number | undefined;
 }

@@ -138,6 +138,13 @@ export class Call<T> implements AttemptOwner {
     this.#refuse(late);
   }
 
+  /** Something more important took its place in the queue. */
+  displaced(): void {
+    this.#waiter = undefined;
+    this.#stopTimer();
+    this.#refuse(this.#parts.bulkhead?.displacedError());
+  }
+
   #giveUpWaiting(isFair: boolean): void {
     const nowMs = this.clock.nowMs();
     this.#refuse(this.#tooLate(nowMs) ?? this.#parts.bulkhead?.timeoutError(nowMs, isFair));
