@@ -277,3 +277,25 @@ test("[G10] a thousand groups → others are served while the page is written, a
   assert.equal(lines.filter((line) => line.startsWith("gsf_group_epoch{")).length, 1_000);
   assert.equal(lines.filter((line) => line === "").length, named.length, "one blank line behind each metric");
 });
+
+test("[G4] a group that has left, and whose commands are not over → no series of it comes back", async () => {
+  const { gateway } = probedPair();
+  const group = gateway.groups.get("atlantic");
+  assert.ok(group);
+  const groups = new Map([
+    ["atlantic", group],
+    ["pacific", group],
+  ]);
+  const metrics = new GatewayMetrics({ groups, heartbeats: () => ({}) });
+  groups.delete("pacific");
+  await metrics.follow();
+  const abstention = { type: "abstention", reason: "observer-stall", atMs: 0, lateByMs: 90, untilMs: 90 } as const;
+  for (const name of ["pacific", "atlantic"]) {
+    metrics.noteEvent({ ...abstention, group: name });
+    metrics.noteCommand(name, "2xx", 5);
+  }
+  const text = await metrics.text();
+  assert.equal(text.includes("pacific"), false);
+  assert.match(text, /^gsf_abstentions_total\{group="atlantic",reason="observer-stall"\} 1$/m);
+  assert.match(text, /^gsf_commands_total\{group="atlantic",outcome="2xx"\} 1$/m);
+});

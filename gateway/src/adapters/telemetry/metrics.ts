@@ -134,6 +134,8 @@ export class GatewayMetrics {
 
   noteEvent(event: GroupEvent): void {
     const { group } = event;
+    // A group that has left goes on until its commands are over; its series are gone for good.
+    if (!this.#options.groups.has(group)) return;
     const counters = this.#events;
     switch (event.type) {
       case "declaration":
@@ -168,6 +170,7 @@ export class GatewayMetrics {
    * code of the error that its caller got.
    */
   noteCommand(group: string, outcome: string, elapsedMs: number): void {
+    if (!this.#options.groups.has(group)) return;
     this.#commands.ended.inc({ group, outcome: outcomeLabel(outcome) });
     this.#commands.seconds.observe({ group }, elapsedMs / 1_000);
   }

@@ -16,8 +16,9 @@ import { COUNT, checked, checkNames, type Names, refusal } from "../options.ts";
 /** Options of a learned limit. */
 export interface AdaptiveLimitOptions {
   /**
-   * What the limit follows: `gradient`, the time of answers; `aimd`, calls that time out or are
-   * refused. Default `gradient`: it notices before calls fail.
+   * What the limit follows: `gradient`, the time of answers; `aimd`, calls that fail, for services
+   * that refuse what is too much. In either case it falls when calls time out, or the service says
+   * that it is overloaded (503, 429). Default `gradient`: it notices before calls fail.
    */
   readonly algorithm?: "gradient" | "aimd" | undefined;
   /**

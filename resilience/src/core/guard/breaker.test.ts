@@ -483,3 +483,10 @@ test("[B8] a success in between begins the row anew", () => {
   }
   assert.equal(machine.state(1_800_000), "closed");
 });
+
+test("[B6] jitter comes and goes with the settings, also after a reload", () => {
+  const machine = new BreakerMachine({ minimumVolume: 1, openDurationMs: 1_000 });
+  machine.useSettingsOf(new BreakerMachine({ minimumVolume: 1, openDurationMs: 1_000, openJitter: 1 }), 0);
+  machine.failure(machine.acquire(1), 1);
+  assert.ok(machine.nextProbeAtMs(1) > 1_001, `${machine.nextProbeAtMs(1)}`);
+});

@@ -41,7 +41,7 @@ import {
   refusal,
   WAIT_MS,
 } from "../options.ts";
-import type { Random } from "../random.ts";
+import { type Random, seededRandom } from "../random.ts";
 import { RateWindow } from "./rate-window.ts";
 
 /** State of a circuit breaker. */
@@ -83,10 +83,10 @@ export interface BreakerOptions {
    */
   readonly openDurationMs?: number | undefined;
   /**
-   * The longest open duration. Each time that the probes fail, the circuit stays open twice as long
-   * as before, up to this; once it has closed, `openDurationMs` counts again. In ms, from
-   * `openDurationMs`, below 2^31. Default `openDurationMs`: it stays the same, and the recovery is
-   * noticed soon.
+   * The longest open duration, before `openJitter`. Each time that the probes fail, the circuit
+   * stays open twice as long as before, up to this; once it has closed, `openDurationMs` counts
+   * again. In ms, from `openDurationMs`, below 2^31. Default `openDurationMs`: it stays the same,
+   * and the recovery is noticed soon.
    */
   readonly maxOpenDurationMs?: number | undefined;
   /**
@@ -94,7 +94,10 @@ export interface BreakerOptions {
    * their probes at the same instant; 0 … 1. Default 0.
    */
   readonly openJitter?: number | undefined;
-  /** Random numbers for `openJitter`. Default: a stream seeded from the name. */
+  /**
+   * Random numbers for `openJitter`. Default: a stream seeded from the breaker's name and its
+   * clock; of the machine alone, the same stream for all.
+   */
   readonly random?: Random | undefined;
   /**
    * The longest hint of the service (`Retry-After`) that prolongs an open duration. In ms, from 0,
@@ -316,7 +319,7 @@ export class BreakerMachine {
     this.#maxOpenDurationMs = checked(part, "maxOpenDurationMs", maxOpenDurationMs, fromOpenDuration);
     this.#openJitter = checked(part, "openJitter", openJitter, { min: 0, max: 1 });
     checkMethods(part, "random", options.random, ["next", "fork"], "a Random: seededRandom(seed)");
-    this.#random = options.random;
+    this.#random = options.random ?? (this.#openJitter > 0 ? seededRandom("CircuitBreaker") : undefined);
     this.#maxRetryAfterMs = checked(part, "maxRetryAfterMs", maxRetryAfterMs, fromZero);
     this.#rampMs = checked(part, "rampMs", rampMs, fromZero);
     const { quietFailures } = options;
@@ -349,6 +352,7 @@ export class BreakerMachine {
     this.#openDurationMs = other.#openDurationMs;
     this.#maxOpenDurationMs = other.#maxOpenDurationMs;
     this.#openJitter = other.#openJitter;
+    this.#random = other.#random;
     this.#maxRetryAfterMs = other.#maxRetryAfterMs;
     this.#rampMs = other.#rampMs;
     this.#quietFailures = other.#quietFailures;

@@ -70,7 +70,7 @@ export class RateLimitMachine {
    * `burst`; default 1. Throws `ConfigurationError` for another one, which could never pass.
    */
   tryTake(nowMs: number, cost = 1): boolean {
-    if (!(cost > 0 && cost <= this.burst)) throw costRefusal(cost, this.burst);
+    this.checkCost(cost);
     if (this.waitMs(nowMs, cost) > 0) return false;
     this.#unusedAtMs = Math.max(this.#unusedAtMs, nowMs) + cost * this.#intervalMs;
     return true;
@@ -81,6 +81,11 @@ export class RateLimitMachine {
     const usedMs = Math.max(0, this.#unusedAtMs - nowMs);
     const waitMs = usedMs + (cost - this.burst) * this.#intervalMs;
     return waitMs > ROUNDING_MS ? waitMs : 0;
+  }
+
+  /** Throws `ConfigurationError` for a cost that could never pass. */
+  checkCost(cost: number): void {
+    if (!(cost > 0 && cost <= this.burst)) throw costRefusal(cost, this.burst);
   }
 
   /** What is left of the limit at `nowMs`. */

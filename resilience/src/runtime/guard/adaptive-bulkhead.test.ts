@@ -115,3 +115,21 @@ test("[K6] wrong options → refused", async () => {
   assert.throws(() => new AdaptiveBulkhead({ name: "" }), ConfigurationError);
   await assert.rejects(new AdaptiveBulkhead().execute("x" as never), ConfigurationError);
 });
+
+test("[K6] a service that says that it is overloaded, and with aimd rejections in `execute` → the limit falls; gradient: no quick failure counts as quick", async () => {
+  const clock = new VirtualClock();
+  const options = { clock, minConcurrent: 2 } as const;
+  const refused = new AdaptiveBulkhead({ ...options, algorithm: "aimd" });
+  const client = new ResilientClient<{ status: number; headers: Headers }>({
+    ...{ name: "north", clock, bulkhead: refused, retry: false, breaker: false, classify: httpStatus },
+  });
+  const rejected = new AdaptiveBulkhead({ ...options, algorithm: "aimd" });
+  const gradient = new AdaptiveBulkhead(options);
+  const fail = (): Promise<never> => Promise.reject(new Error("503"));
+  for (let call = 0; call < 1_000; call++) {
+    await client.call(() => ({ status: 503, headers: new Headers() }));
+    for (const bulkhead of [rejected, gradient]) await bulkhead.execute(fail).catch(() => undefined);
+    await clock.advanceBy(10);
+  }
+  assert.deepEqual([refused.limit, rejected.limit, gradient.limit], [2, 2, 20]);
+});

@@ -6,6 +6,7 @@
 import { brand } from "../../core/brand.ts";
 import { AdaptiveLimitMachine, type AdaptiveLimitOptions } from "../../core/guard/adaptive-limit.ts";
 import { optionsOf } from "../../core/options.ts";
+import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
 import { Bulkhead, type BulkheadCallOptions, type BulkheadOptions } from "./bulkhead.ts";
 
 /** Options of an adaptive bulkhead: the learned limit, and the queue as in {@link BulkheadOptions}. */
@@ -36,12 +37,14 @@ export class AdaptiveBulkhead extends Bulkhead {
   }
 
   readonly #machine: AdaptiveLimitMachine;
+  readonly #isAimd: boolean;
 
   constructor(options: AdaptiveBulkheadOptions = {}) {
     const { name, clock, acquireTimeoutMs, maxQueue, ...limit } = optionsOf("AdaptiveBulkhead", options);
     const machine = new AdaptiveLimitMachine(limit);
     super({ name, clock, acquireTimeoutMs, maxQueue, maxConcurrent: machine.limit });
     this.#machine = machine;
+    this.#isAimd = limit.algorithm === "aimd";
   }
 
   /** How many may run at once now. */
@@ -59,12 +62,17 @@ export class AdaptiveBulkhead extends Bulkhead {
     this.#note(tookMs, false);
   }
 
-  /** @internal Its duration is told by {@link noteEnd}. */
+  /** @internal How long a failure took says nothing of what the service takes. */
+  override noteFailure(): void {
+    if (this.#isAimd) this.#note(0, true);
+  }
+
+  /** @internal */
   override noteOverload(): void {
     this.#note(0, true);
   }
 
-  /** As {@link Bulkhead.execute}; learns from how long `operation` takes, unless it rejects. */
+  /** As {@link Bulkhead.execute}; learns from how long `operation` takes, and with `aimd` from its failures. */
   override async execute<T>(
     operation: (signal?: AbortSignal) => PromiseLike<T> | T,
     options?: BulkheadCallOptions,
@@ -72,7 +80,13 @@ export class AdaptiveBulkhead extends Bulkhead {
     if (typeof operation !== "function") return super.execute(operation, options);
     return super.execute(async (signal) => {
       const startedMs = this.clock.nowMs();
-      const result = await operation(signal);
+      let result: T;
+      try {
+        result = await operation(signal);
+      } catch (error) {
+        if (!wasRefusedLocally(error)) this.noteFailure();
+        throw error;
+      }
       this.noteEnd(this.clock.nowMs() - startedMs);
       return result;
     }, options);

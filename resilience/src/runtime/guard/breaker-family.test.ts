@@ -58,3 +58,14 @@ test("[B9] wrong options and keys → refused at once", () => {
   assert.throws(() => new BreakerFamily({ minimumVolum: 1 } as never), /did you mean minimumVolume/);
   assert.throws(() => family(1).hosts.of(7 as never), ConfigurationError);
 });
+
+test("[B9] a circuit that lets only a share of the calls pass after its probes is not forgotten", async () => {
+  const clock = new VirtualClock();
+  const hosts = new BreakerFamily({ clock, minimumVolume: 1, openDurationMs: 100, rampMs: 10_000, maxKeys: 1 });
+  const north = hosts.of("north");
+  north.noteFailure();
+  await clock.advanceBy(100);
+  await north.execute(() => "well");
+  hosts.of("south");
+  assert.equal(hosts.of("north"), north);
+});

@@ -89,8 +89,9 @@ export class BreakerFamily {
   #makeRoom(): boolean {
     let looks = 0;
     for (const [key, breaker] of this.#kept) {
-      const { state, forced } = breaker.status;
-      if (state === "closed" && forced === undefined) {
+      // One that ramps is closed as well, and would let everything pass at once.
+      const { admitted, forced } = breaker.status;
+      if (admitted === 1 && forced === undefined) {
         this.#evicted++;
         return this.#kept.delete(key);
       }

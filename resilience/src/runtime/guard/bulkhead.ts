@@ -183,8 +183,11 @@ export class Bulkhead {
     return false;
   }
 
-  /** @internal An attempt in one of its slots took so long. */
+  /** @internal An attempt in one of its slots succeeded, and took so long. */
   noteEnd(_tookMs: number): void {}
+
+  /** @internal An attempt in one of its slots failed. */
+  noteFailure(): void {}
 
   /** @internal An attempt timed out, or the service refused it as too much. */
   noteOverload(): void {}

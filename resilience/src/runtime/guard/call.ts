@@ -253,10 +253,7 @@ export class Call<T> implements AttemptOwner {
     this.#current = undefined;
     const nowMs = this.clock.nowMs();
     if (judged.outcome === "never-sent" || judged.outcome === "local-shortage") this.#reached--;
-    if (judged.retryAfterMs !== undefined) {
-      this.#parts.breaker?.noteRetryAfter(judged.retryAfterMs, nowMs);
-      this.#parts.bulkhead?.noteOverload();
-    }
+    if (judged.retryAfterMs !== undefined) this.#parts.breaker?.noteRetryAfter(judged.retryAfterMs, nowMs);
     book(this.#parts, attempt, judged.outcome, nowMs, isSlow(this.#parts, attempt, nowMs));
     this.#parts.bulkhead?.leave();
     if (judged.outcome === "success" || judged.outcome === "ignored") this.#deliver(failure);

@@ -247,7 +247,9 @@ export class ResilientClient<T = unknown> {
     });
     if (bulkhead?.learns === true)
       this.onAttempt(({ outcome, startedMs, endedMs }) => {
-        if (outcome === "success" || outcome === "failure") bulkhead.noteEnd(endedMs - startedMs);
+        if (outcome === "success") bulkhead.noteEnd(endedMs - startedMs);
+        else if (outcome === "overloaded") bulkhead.noteOverload();
+        else if (outcome === "failure") bulkhead.noteFailure();
       });
     clientsMade++;
     const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;

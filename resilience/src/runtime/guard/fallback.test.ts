@@ -1,7 +1,7 @@
 /** When a fallback is used, when it must not be, and how much of the past is kept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CallAbortedError, ConfigurationError } from "../../core/errors.ts";
+import { AmbiguousOutcomeError, CallAbortedError, ConfigurationError } from "../../core/errors.ts";
 import { VirtualClock } from "../../sim/kernel/virtual-clock.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import { LastGood, type LastGoodOptions, type StaleAnswer, withFallback } from "./fallback.ts";
@@ -38,7 +38,12 @@ test("a failure, thrown or rejected, also an open circuit → the fallback, with
   assert.equal(errors.length, 3);
 });
 
-for (const error of [new CallAbortedError("gone"), new ConfigurationError("h", "m"), new TypeError("x is undefined")])
+for (const error of [
+  new CallAbortedError("gone"),
+  new ConfigurationError("h", "m"),
+  new AmbiguousOutcomeError("it may have run"),
+  new TypeError("x is undefined"),
+])
   test(`${error.name} → delivered, and not hidden by a fallback`, async () => {
     const fails = withFallback(
       () => Promise.reject(error),

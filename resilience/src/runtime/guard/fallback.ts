@@ -5,7 +5,7 @@
  * delivered as they are: a fallback would hide them.
  */
 import { brand } from "../../core/brand.ts";
-import { CallAbortedError, ConfigurationError } from "../../core/errors.ts";
+import { AmbiguousOutcomeError, CallAbortedError, ConfigurationError } from "../../core/errors.ts";
 import {
   COUNT,
   checked,
@@ -25,7 +25,8 @@ import { systemClock } from "../time/system-clock.ts";
 export interface FallbackOptions {
   /**
    * Whether the fallback is used for this error. Default: for every error but a caller's abort, a
-   * `ConfigurationError`, and a fault of the program such as a TypeError.
+   * `ConfigurationError`, an `AmbiguousOutcomeError` (the command may have been executed), and a
+   * fault of the program such as a TypeError.
    */
   readonly when?: ((error: unknown) => boolean) | undefined;
   /** Called with the error for which the fallback is used. Default: nobody is told. */
@@ -92,7 +93,7 @@ function addCause(error: Error, cause: unknown): void {
 /** True for what a fallback is for; see {@link FallbackOptions.when}. */
 function isFailure(error: unknown): boolean {
   const isCallers = error instanceof CallAbortedError || error instanceof ConfigurationError;
-  return !isCallers && !isProgrammingError(error);
+  return !isCallers && !(error instanceof AmbiguousOutcomeError) && !isProgrammingError(error);
 }
 
 /** Options of a store of last good answers. */

@@ -102,4 +102,10 @@ test("wrong options and calls → refused by name", async () => {
     limiter.execute(() => 1, { cost: 2 }),
     ConfigurationError,
   );
+  // Also where others wait: they get their turns all the same.
+  const busy = limiterWith({ maxWaitMs: 1_000 });
+  const turns = [busy.call(), busy.call()];
+  for (const cost of [2, 0, Number.NaN]) await assert.rejects(busy.call({ cost }), ConfigurationError);
+  await busy.clock.advanceBy(100);
+  assert.deepEqual(await Promise.all(turns), [1, 2]);
 });

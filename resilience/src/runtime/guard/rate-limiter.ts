@@ -118,6 +118,8 @@ export class RateLimiter {
     if (typeof operation !== "function") throw noOperation(this.name, operation);
     checkNames(this.name, options, CALL_NAMES);
     const { signal, cost = 1 } = options;
+    // Before it waits: a mistake of one caller must not end the turns of all.
+    this.#machine.checkCost(cost);
     if (signal !== undefined) checkSignal(this.name, signal);
     if (signal?.aborted === true) throw new CallAbortedError(signal.reason);
     const nowMs = this.clock.nowMs();
