@@ -103,7 +103,7 @@ export type {
 export type { OutcomeQuery } from "./runtime/failover/outcome-query.ts";
 export type { AdaptiveBulkheadOptions } from "./runtime/guard/adaptive-bulkhead.ts";
 export { AdaptiveBulkhead } from "./runtime/guard/adaptive-bulkhead.ts";
-export type { AttemptContext } from "./runtime/guard/attempt.ts";
+export type { AttemptContext, AttemptEnd } from "./runtime/guard/attempt.ts";
 export type { CircuitBreakerOptions, ForceOptions } from "./runtime/guard/breaker.ts";
 export { CircuitBreaker } from "./runtime/guard/breaker.ts";
 export type { BreakerFamilyOptions } from "./runtime/guard/breaker-family.ts";
@@ -113,7 +113,7 @@ export { Bulkhead, PRIORITIES } from "./runtime/guard/bulkhead.ts";
 export type { CallOptions, Operation } from "./runtime/guard/call-options.ts";
 export type { ClientOptions, RetryOptions } from "./runtime/guard/client.ts";
 export { ResilientClient } from "./runtime/guard/client.ts";
-export type { AttemptEnd, ClientEvent } from "./runtime/guard/client-parts.ts";
+export type { ClientEvent } from "./runtime/guard/client-parts.ts";
 export type { FallbackOptions, LastGoodOptions, StaleAnswer } from "./runtime/guard/fallback.ts";
 export { LastGood, withFallback } from "./runtime/guard/fallback.ts";
 export type { HedgeEvent, HedgeOptions, HedgeStatus } from "./runtime/guard/hedge.ts";

@@ -66,7 +66,7 @@ const RESOLUTION_MS = 1;
 
 /**
  * A node from which only a heartbeat is waited for is checked this many times less often, in case
- * its heartbeats bypass whoever calls {@link SupervisorMachine.noteHeard}.
+ * its heartbeats bypass the caller of {@link SupervisorMachine.noteHeard}.
  */
 const SLEEPS_FOR_CHECKS = 200;
 

@@ -35,7 +35,7 @@ test("any arrivals → in every window at most burst and what the rate gives", (
   }
 });
 
-test("whoever waits for as long as it says passes, at once and not earlier", () => {
+test("a call that waits for as long as it says passes, at once and not earlier", () => {
   const random = seededRandom(`rate-limit waits/${SEED}`);
   for (let round = 0; round < 200; round++) {
     const limit = new RateLimitMachine({ perSecond: 1 + 500 * random.next(), burst: 4 });

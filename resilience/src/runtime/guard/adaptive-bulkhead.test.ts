@@ -133,3 +133,16 @@ test("[K6] a service that says that it is overloaded, and with aimd rejections i
   }
   assert.deepEqual([refused.limit, rejected.limit, gradient.limit], [2, 2, 20]);
 });
+
+test("[K6] gradient: attempts that time out → the limit falls", async () => {
+  const clock = new VirtualClock();
+  const bulkhead = new AdaptiveBulkhead({ clock, minConcurrent: 2 });
+  const client = new ResilientClient({ name: "north", clock, bulkhead, timeoutMs: 10, retry: false, breaker: false });
+  const hangs = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => clock.sleepUntil(1e9, signal);
+  for (let call = 0; call < 500; call++) {
+    const late = client.call(hangs).catch(() => undefined);
+    await clock.advanceBy(11);
+    await late;
+  }
+  assert.equal(bulkhead.limit, 2);
+});

@@ -7,6 +7,7 @@ import { brand } from "../../core/brand.ts";
 import { AdaptiveLimitMachine, type AdaptiveLimitOptions } from "../../core/guard/adaptive-limit.ts";
 import { optionsOf } from "../../core/options.ts";
 import { wasRefusedLocally } from "../../core/outcomes/error-evidence.ts";
+import type { AttemptEnd } from "./attempt.ts";
 import { Bulkhead, type BulkheadCallOptions, type BulkheadOptions } from "./bulkhead.ts";
 
 /** Options of an adaptive bulkhead: the learned limit, and the queue as in {@link BulkheadOptions}. */
@@ -57,19 +58,12 @@ export class AdaptiveBulkhead extends Bulkhead {
     return true;
   }
 
-  /** @internal */
-  override noteEnd(tookMs: number): void {
-    this.#note(tookMs, false);
-  }
-
   /** @internal How long a failure took says nothing of what the service takes. */
-  override noteFailure(): void {
-    if (this.#isAimd) this.#note(0, true);
-  }
-
-  /** @internal */
-  override noteOverload(): void {
-    this.#note(0, true);
+  override noteAttempt({ outcome, startedMs, endedMs }: AttemptEnd, timeoutMs: number): void {
+    const tookMs = endedMs - startedMs;
+    if (outcome === "success") this.#note(tookMs, false);
+    else if (outcome === "overloaded" || (outcome === "failure" && tookMs >= timeoutMs)) this.#note(0, true);
+    else if (outcome === "failure") this.#noteFailure();
   }
 
   /** As {@link Bulkhead.execute}; learns from how long `operation` takes, and with `aimd` from its failures. */
@@ -84,12 +78,16 @@ export class AdaptiveBulkhead extends Bulkhead {
       try {
         result = await operation(signal);
       } catch (error) {
-        if (!wasRefusedLocally(error)) this.noteFailure();
+        if (!wasRefusedLocally(error)) this.#noteFailure();
         throw error;
       }
-      this.noteEnd(this.clock.nowMs() - startedMs);
+      this.#note(this.clock.nowMs() - startedMs, false);
       return result;
     }, options);
+  }
+
+  #noteFailure(): void {
+    if (this.#isAimd) this.#note(0, true);
   }
 
   #note(tookMs: number, isOverload: boolean): void {

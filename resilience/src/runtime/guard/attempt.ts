@@ -10,6 +10,7 @@ import { timeLeftMs } from "../../core/deadline.ts";
 import type { ErrorDetails } from "../../core/errors.ts";
 import { AttemptTimeoutError, DeadlineExceededError } from "../../core/errors.ts";
 import type { Permit } from "../../core/guard/breaker.ts";
+import type { Outcome } from "../../core/outcomes/classification.ts";
 import type { Clock } from "../time/clock.ts";
 import { isStall } from "../time/read-first.ts";
 
@@ -28,6 +29,13 @@ export interface AttemptContext {
   readonly idempotencyKey: string | undefined;
   /** Milliseconds until the deadline, to be sent with the request. */
   timeLeftMs(): number;
+}
+
+/** How an attempt ended, and when it began and ended, on the client's clock. */
+export interface AttemptEnd {
+  readonly outcome: Outcome;
+  readonly startedMs: number;
+  readonly endedMs: number;
 }
 
 /** The part that sent the attempt and must know how it ended. */

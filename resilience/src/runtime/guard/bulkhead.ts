@@ -29,6 +29,7 @@ import { ambientDeadline, runUnder } from "../time/ambient-deadline.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { afterWait } from "../time/read-first.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
+import type { AttemptEnd } from "./attempt.ts";
 
 /** Options of a bulkhead. */
 export interface BulkheadOptions {
@@ -183,14 +184,8 @@ export class Bulkhead {
     return false;
   }
 
-  /** @internal An attempt in one of its slots succeeded, and took so long. */
-  noteEnd(_tookMs: number): void {}
-
-  /** @internal An attempt in one of its slots failed. */
-  noteFailure(): void {}
-
-  /** @internal An attempt timed out, or the service refused it as too much. */
-  noteOverload(): void {}
+  /** @internal An attempt in one of its slots, which had `timeoutMs`, has ended. */
+  noteAttempt(_end: AttemptEnd, _timeoutMs: number): void {}
 
   /**
    * Runs `operation` in a slot. Rejects with {@link BulkheadFullError} if the queue is full,

@@ -274,7 +274,6 @@ export class Call<T> implements AttemptOwner {
     const timedOut = error instanceof AttemptTimeoutError;
     // If this process was paused, nothing counts as a failure.
     const slow = attempt.hadItsTime(this.#parts.timeoutMs, nowMs) && (timedOut || isSlow(this.#parts, attempt, nowMs));
-    if (timedOut && slow) this.#parts.bulkhead?.noteOverload();
     book(this.#parts, attempt, slow ? "failure" : "ignored", nowMs, slow);
     attempt.giveUp(error);
     if (timedOut) return this.#afterFailure(nowMs, FAILURE, { error });

@@ -6,20 +6,13 @@
 
 import type { RetryBudgetExhaustedError } from "../../core/errors.ts";
 import type { Backoff } from "../../core/guard/backoff.ts";
-import type { Outcome } from "../../core/outcomes/classification.ts";
 import type { Classifier } from "../../core/outcomes/outcome.ts";
 import type { Listeners } from "../listeners.ts";
 import type { Clock } from "../time/clock.ts";
+import type { AttemptEnd } from "./attempt.ts";
 import type { CircuitBreaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
 import type { RetryBudget } from "./retry-budget.ts";
-
-/** How an attempt ended, and when it began and ended, on the client's clock. */
-export interface AttemptEnd {
-  readonly outcome: Outcome;
-  readonly startedMs: number;
-  readonly endedMs: number;
-}
 
 /** The events of a client. */
 export type ClientEvent =

@@ -31,13 +31,14 @@ import { Listeners } from "../listeners.ts";
 import { ambientDeadline, earlier } from "../time/ambient-deadline.ts";
 import { type Clock, checkClock } from "../time/clock.ts";
 import { hasWholeInstants, systemClock } from "../time/system-clock.ts";
+import type { AttemptEnd } from "./attempt.ts";
 import type { CircuitBreakerOptions } from "./breaker.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BulkheadOptions } from "./bulkhead.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { Call } from "./call.ts";
 import { type CallOptions, checkCallOptions, type Operation } from "./call-options.ts";
-import type { AttemptEnd, ClientEvent, ClientParts } from "./client-parts.ts";
+import type { ClientEvent, ClientParts } from "./client-parts.ts";
 import { refuseHazards } from "./pipeline-hazards.ts";
 import type { SharedRetryBudgetOptions } from "./retry-budget.ts";
 import { RetryBudget } from "./retry-budget.ts";
@@ -245,12 +246,7 @@ export class ResilientClient<T = unknown> {
       bulkhead,
       budget,
     });
-    if (bulkhead?.learns === true)
-      this.onAttempt(({ outcome, startedMs, endedMs }) => {
-        if (outcome === "success") bulkhead.noteEnd(endedMs - startedMs);
-        else if (outcome === "overloaded") bulkhead.noteOverload();
-        else if (outcome === "failure") bulkhead.noteFailure();
-      });
+    if (bulkhead?.learns === true) this.onAttempt((end) => bulkhead.noteAttempt(end, timeoutMs));
     clientsMade++;
     const slowMs = breaker?.slowCallDurationMs ?? NO_DEADLINE;
     this.parts = {
